@@ -1,0 +1,146 @@
+"""The command line ``wow-engine``: run, check, verify."""
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Sequence
+from importlib.metadata import PackageNotFoundError, version
+
+from engine.config import config_hash, describe_config, load_config, make_instruments
+from engine.config_schema import EngineConfig
+from engine.config_warnings import find_warnings, require_arming, require_recording
+from engine.exit_codes import ExitCode, exit_code_of
+from ext.errors import ConfigError, WowError
+
+PROGRAM = "wow-engine"
+COMMANDS = ("run", "check", "verify")
+
+_EPILOG = """commands:
+  run      start the engine; the default: `wow-engine --config FILE`
+  check    print the effective config and warnings, compile the strategies, send nothing
+  verify   rebuild the books of a recording and compare them with a slow reference
+
+`wow-engine COMMAND --help` says more. docs/config.md explains every key of the config and the
+exit statuses. WOW_DEBUG=1 shows the traceback of an error."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command line and returns its exit status, see ``engine.exit_codes``.
+
+    A wrong command line, ``--help`` and ``--version`` end in argparse's SystemExit.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = _dispatch(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output (`| head`) has enough; without this Python complains at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    except (Exception, KeyboardInterrupt) as error:
+        if os.environ.get("WOW_DEBUG") == "1":
+            traceback.print_exc()
+        print(f"{PROGRAM}: {_explain(error)}", file=sys.stderr)
+        return exit_code_of(error)
+    return status
+
+
+def _dispatch(words: list[str]) -> int:
+    command = words[0] if words and words[0] in COMMANDS else None
+    if command == "verify":
+        from engine import verify  # only here: it loads the decoders
+
+        return verify.main(words[1:])
+    if command is None:
+        if not words or words[0] in ("-h", "--help", "--version"):
+            _make_parser("").parse_args(words or ["--help"])
+        command = "run"
+    else:
+        words = words[1:]
+    options = _make_parser(command).parse_args(words)
+    config = load_config(options.config, options.set)
+    for warning in find_warnings(config):
+        print(f"{PROGRAM}: warning: {warning}", file=sys.stderr)
+    return _check(config) if command == "check" else _run(config, is_live=options.live)
+
+
+def _make_parser(command: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"{PROGRAM} {command}".strip(),
+        usage="%(prog)s --config FILE [--set section.key=value ...] [--live]",
+        description="Low-latency trading engine: market data in, orders out, every step checked.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    parser.add_argument("--config", required=True, metavar="FILE", help="the TOML file")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="one value for this run, as risk.stale_after_ms=500 or instrument.BTC-USD.tick=0.05;"
+        " may be repeated",
+    )
+    parser.add_argument(
+        "--live", action="store_true", help="send real orders; the config must say live too"
+    )
+    return parser
+
+
+def _run(config: EngineConfig, *, is_live: bool) -> int:
+    require_arming(config, is_live=is_live)
+    require_recording(config)
+    from engine import app  # only here: it loads the compiled kernel and Numba
+
+    return app.run(config, is_live)
+
+
+def _check(config: EngineConfig) -> int:
+    print(describe_config(config))
+    for line in _compile_strategies(config):
+        print(f"# {line}", flush=True)
+    print(f"# config hash {config_hash(config)}")
+    return ExitCode.OK
+
+
+def _compile_strategies(config: EngineConfig) -> Iterator[str]:
+    from engine.kernels import compile_strategy  # only here: importing Numba takes a second
+    from engine.strategy_loader import load_strategy
+
+    instruments = {instrument.symbol: instrument for instrument in make_instruments(config)}
+    for index, section in enumerate(config.strategies):
+        if not section.enabled:
+            continue
+        start_ns = time.perf_counter_ns()
+        try:
+            strategy = compile_strategy(
+                load_strategy(section.class_name),
+                instruments[section.instrument],
+                section.params,
+            )
+        except ConfigError as error:
+            place = f"[[strategy]] #{index + 1} ({section.class_name} on {section.instrument})"
+            raise ConfigError(f"{place}: {error}") from error
+        seconds = (time.perf_counter_ns() - start_ns) / 1e9
+        kind = "compiled" if strategy.is_compiled else "plain Python, slow,"
+        hooks = ", ".join(strategy.addresses)
+        yield f"{section.class_name} on {section.instrument}: {kind} in {seconds:.1f} s: {hooks}"
+
+
+def _explain(error: BaseException) -> str:
+    if isinstance(error, KeyboardInterrupt):
+        return "interrupted"
+    if isinstance(error, WowError):
+        return str(error)
+    return f"internal error: {type(error).__name__}: {error}; WOW_DEBUG=1 shows the traceback"
+
+
+def _version() -> str:
+    try:
+        return version("wow-engine")
+    except PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,94 @@
+"""Reads a config: one TOML file, once, with overrides, every value checked, all problems told.
+
+The schema is ``engine.config_schema``; this is the order of the work: parse, override, read each
+key, check the relations, fill in what depends on other values.
+"""
+
+import tomllib
+from collections.abc import Sequence
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from engine.config_checks import check_relations, default_channels
+from engine.config_overrides import apply_overrides
+from engine.config_problems import Problems
+from engine.config_reader import read_sections
+from engine.config_schema import EngineConfig
+from engine.config_text import config_hash, describe_config
+from engine.instruments import Instrument, InstrumentLimits, convert_limits
+from ext.errors import ConfigError
+
+__all__ = [
+    "EngineConfig",
+    "config_hash",
+    "describe_config",
+    "load_config",
+    "make_instruments",
+    "make_limits",
+]
+
+MAX_CONFIG_BYTES = 1024 * 1024  # a thousand times the demo's; more is not a config
+
+
+def load_config(path: str | Path, overrides: Sequence[str] = ()) -> EngineConfig:
+    """The effective config of a file, each of ``overrides`` being ``section.key=value``.
+
+    ConfigError names the file and every problem with its place, the value found and what is
+    allowed. No secret is read here.
+    """
+    raw = _parse(path)
+    places = apply_overrides(raw, overrides)
+    problems = Problems(str(path), raw, places)
+    sections = read_sections(raw, problems)
+    check_relations(sections, problems)
+    problems.raise_if_any()
+    return _fill_in(EngineConfig(**sections))
+
+
+def make_instruments(config: EngineConfig) -> tuple[Instrument, ...]:
+    """The instruments in the order of the file; the position is the index in every table."""
+    return tuple(
+        Instrument(section.symbol, section.tick, section.lot, index)
+        for index, section in enumerate(config.instruments)
+    )
+
+
+def make_limits(config: EngineConfig) -> tuple[InstrumentLimits, ...]:
+    """The limits of each instrument in whole steps, in the same order."""
+    return tuple(
+        convert_limits(instrument, **msgspec.structs.asdict(section.limits))
+        for instrument, section in zip(make_instruments(config), config.instruments, strict=True)
+    )
+
+
+def _parse(path: str | Path) -> dict[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            data = file.read(MAX_CONFIG_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(f"{path} cannot be read: {error.strerror}") from None
+    if len(data) > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{path} is larger than {MAX_CONFIG_BYTES} bytes; is it a config?")
+    try:
+        return tomllib.loads(data.decode(), parse_float=Decimal)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not UTF-8 text at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from None
+
+
+def _fill_in(config: EngineConfig) -> EngineConfig:
+    replace = msgspec.structs.replace
+    feed, simulator, telemetry = config.feed, config.simulator, config.telemetry
+    if not feed.channels:
+        feed = replace(feed, channels=default_channels(feed.venue))
+    if not simulator.products:
+        symbols = tuple(section.symbol for section in config.instruments)
+        simulator = replace(simulator, products=symbols)
+    if not telemetry.journal_directory:
+        journal = str(Path(config.engine.state_directory, "journal"))
+        telemetry = replace(telemetry, journal_directory=journal)
+    return replace(config, feed=feed, simulator=simulator, telemetry=telemetry)

@@ -1,0 +1,239 @@
+"""What no single key can tell: relations between the sections of a config.
+
+Each check gets the sections that could be read and says nothing when one that it needs could not:
+that problem has been told already.
+"""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from engine.config_instrument_checks import check_instruments, check_strategies
+from engine.config_problems import KeyPath, Problems, find_nearest
+from engine.config_schema import (
+    SIMULATOR,
+    EngineSection,
+    FeedSection,
+    InstrumentSection,
+    OrderEntrySection,
+    RiskSection,
+    SimulatorSection,
+    StrategySection,
+    TelemetrySection,
+)
+from engine.secrets import Secret
+
+# What a venue's session subscribes to, the first of them being the default for the book; see
+# https://docs.cdp.coinbase.com/exchange/websocket-feed/channels and
+# https://docs.cdp.coinbase.com/coinbase-app/advanced-trade-apis/websocket/websocket-channels
+BOOK_CHANNELS: Mapping[str, tuple[str, ...]] = {
+    "coinbase_exchange": ("level2", "level2_batch"),
+    "coinbase_advanced": ("level2",),
+}
+OTHER_CHANNELS: Mapping[str, tuple[str, ...]] = {
+    "coinbase_exchange": ("matches", "heartbeat"),
+    "coinbase_advanced": ("market_trades", "heartbeats"),
+}
+SIGNED_CHANNELS: Mapping[str, tuple[str, ...]] = {
+    "coinbase_exchange": ("level2",),
+    "coinbase_advanced": (),
+}
+MAX_PORT = 65535
+CREDENTIALS = ("key", "secret", "passphrase")
+
+
+def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
+    """Adds every problem between keys and sections; ``sections`` as ``read_sections`` gives it."""
+    engine: EngineSection | None = sections.get("engine")
+    simulator: SimulatorSection | None = sections.get("simulator")
+    feed: FeedSection | None = sections.get("feed")
+    order_entry: OrderEntrySection | None = sections.get("order_entry")
+    instruments: tuple[InstrumentSection | None, ...] | None = sections.get("instruments")
+    strategies: tuple[StrategySection | None, ...] | None = sections.get("strategies")
+    if engine and "order_entry" in sections and not order_entry and engine.mode != "shadow":
+        problems.add(("order_entry",), f"is missing; {engine.mode} mode sends orders through it")
+    if feed:
+        _check_feed(feed, problems)
+    if risk := sections.get("risk"):
+        _check_risk(risk, problems)
+    if instruments is not None:
+        check_instruments(instruments, problems)
+    if strategies is not None:
+        check_strategies(strategies, instruments, problems)
+    if engine and simulator:
+        _check_simulator(engine, simulator, instruments, problems)
+        if feed:
+            _check_feed_address(engine, simulator, feed, problems)
+        if order_entry:
+            _check_order_address(engine, simulator, order_entry, problems)
+    if engine:
+        _check_demo_secrets(engine, {"feed": feed, "order_entry": order_entry}, problems)
+        if telemetry := sections.get("telemetry"):
+            _check_publish(engine, telemetry, problems)
+
+
+def default_channels(venue: str) -> tuple[str, ...]:
+    """The channels that the engine needs of a venue."""
+    return (BOOK_CHANNELS[venue][0], *OTHER_CHANNELS[venue])
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host is this machine's own: 127.0.0.0/8, ::1 or localhost."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host or "").is_loopback
+    except ValueError:
+        return False
+
+
+def publish_host(endpoint: str) -> str | None:
+    """The host of a tcp:// ZeroMQ endpoint; None for ipc://, which no network can reach."""
+    if endpoint.startswith("ipc://"):
+        return None
+    return endpoint.removeprefix("tcp://").rpartition(":")[0].strip("[]")
+
+
+def _check_feed(feed: FeedSection, problems: Problems) -> None:
+    if feed.reconnect_maximum_ms < feed.reconnect_initial_ms:
+        problems.add_value(
+            ("feed", "reconnect_maximum_ms"),
+            feed.reconnect_maximum_ms,
+            f"at least reconnect_initial_ms, which is {feed.reconnect_initial_ms}",
+        )
+    channels = feed.channels or default_channels(feed.venue)
+    books, others = BOOK_CHANNELS[feed.venue], OTHER_CHANNELS[feed.venue]
+    for channel in channels:
+        if channel not in books + others:
+            nearest = find_nearest(channel, books + others)
+            hint = f"did you mean {nearest}?" if nearest else f"use {', '.join(books + others)}"
+            problems.add(("feed", "channels"), f"names {channel}; {feed.venue}: {hint}")
+    if sum(channel in books for channel in channels) != 1:
+        problems.add_value(
+            ("feed", "channels"), channels, f"exactly one of {', '.join(books)} for the book"
+        )
+    given = [name for name in CREDENTIALS if getattr(feed, name)]
+    signed = [channel for channel in channels if channel in SIGNED_CHANNELS[feed.venue]]
+    if given or signed:
+        reason = f"{feed.venue} signs {signed[0]}" if signed else f"it goes with {given[0]}"
+        for name in CREDENTIALS:
+            if name not in given:
+                problems.add(("feed", name), f"is missing; {reason}")
+
+
+def _check_risk(risk: RiskSection, problems: Problems) -> None:
+    if risk.cancel_reserve >= risk.max_orders_per_second:
+        problems.add_value(
+            ("risk", "cancel_reserve"),
+            risk.cancel_reserve,
+            f"less than max_orders_per_second, which is {risk.max_orders_per_second},"
+            " or no order could be placed",
+        )
+
+
+def _check_simulator(
+    engine: EngineSection,
+    simulator: SimulatorSection,
+    instruments: tuple[InstrumentSection | None, ...] | None,
+    problems: Problems,
+) -> None:
+    if simulator.start and engine.mode != "simulated":
+        problems.add_value(
+            ("simulator", "start"), True, f"false, because [engine] mode is {engine.mode}"
+        )
+    symbols = [section.symbol for section in instruments or () if section]
+    missing = [symbol for symbol in symbols if symbol not in simulator.products]
+    if simulator.start and simulator.products and missing:
+        problems.add(
+            ("simulator", "products"),
+            f"lacks {', '.join(missing)}; name every [[instrument]], or none for all of them",
+        )
+
+
+def _check_feed_address(
+    engine: EngineSection, simulator: SimulatorSection, feed: FeedSection, problems: Problems
+) -> None:
+    path = ("feed", "url")
+    if feed.url == SIMULATOR or simulator.start:
+        _check_simulator_name(path, feed.url, engine, simulator, problems)
+        return
+    try:
+        address = urlsplit(feed.url)
+        host, is_whole = address.hostname, address.port != 0
+    except ValueError:
+        host, is_whole = None, False
+    if not host or not is_whole or address.scheme not in ("ws", "wss"):
+        problems.add_value(path, feed.url, 'an address as in "wss://host:port", or "simulator"')
+    elif address.username is not None:
+        problems.add(path, "holds a user name; use key, secret and passphrase by reference")
+    elif engine.mode == "simulated" and not is_loopback(host):
+        problems.add_value(path, feed.url, "a loopback address in simulated mode, as 127.0.0.1")
+    elif address.scheme == "ws" and not is_loopback(host):
+        problems.add_value(path, feed.url, "wss://, or the passphrase travels in clear text")
+
+
+def _check_order_address(
+    engine: EngineSection,
+    simulator: SimulatorSection,
+    order_entry: OrderEntrySection,
+    problems: Problems,
+) -> None:
+    if order_entry.port == SIMULATOR or simulator.start:
+        path = ("order_entry", "port")
+        _check_simulator_name(path, order_entry.port, engine, simulator, problems)
+    if not is_loopback(order_entry.host) and engine.mode != "shadow":
+        reason = (
+            "in simulated mode, as 127.0.0.1"
+            if engine.mode == "simulated"
+            else "with a TLS tunnel to the venue behind it: FIX is plain TCP here and the logon"
+            " holds the passphrase"
+        )
+        problems.add_value(
+            ("order_entry", "host"), order_entry.host, f"a loopback address {reason}"
+        )
+
+
+def _check_simulator_name(
+    path: KeyPath,
+    value: object,
+    engine: EngineSection,
+    simulator: SimulatorSection,
+    problems: Problems,
+) -> None:
+    if engine.mode != "simulated":
+        problems.add_value(path, value, f"the venue's own, because [engine] mode is {engine.mode}")
+    elif not simulator.start:
+        problems.add_value(path, value, "a loopback one, or set [simulator] start = true")
+    elif value != SIMULATOR:
+        problems.add_value(path, value, '"simulator", because [simulator] start is true')
+
+
+def _check_demo_secrets(
+    engine: EngineSection,
+    connections: Mapping[str, FeedSection | OrderEntrySection | None],
+    problems: Problems,
+) -> None:
+    for section, connection in connections.items():
+        for name in CREDENTIALS if engine.mode != "simulated" else ():
+            secret: Secret | None = getattr(connection, name, None)
+            if secret and secret.is_demo:
+                problems.add_value(
+                    (section, name),
+                    secret,
+                    f"env:, file: or credential:, because [engine] mode is {engine.mode}",
+                )
+
+
+def _check_publish(engine: EngineSection, telemetry: TelemetrySection, problems: Problems) -> None:
+    host = publish_host(telemetry.publish)
+    if host is not None and int(telemetry.publish.rpartition(":")[2]) > MAX_PORT:
+        problems.add_value(
+            ("telemetry", "publish"), telemetry.publish, f"a port from 0 to {MAX_PORT}"
+        )
+    if engine.mode == "simulated" and host is not None and not is_loopback(host):
+        problems.add_value(
+            ("telemetry", "publish"),
+            telemetry.publish,
+            "a loopback address in simulated mode, as tcp://127.0.0.1:0",
+        )

@@ -1,0 +1,52 @@
+"""What the exit status of ``wow-engine`` tells the shell, systemd or a script that started it."""
+
+from enum import IntEnum
+
+from ext.errors import ConfigError, InstrumentError, RecordingError, UsageError, VenueError
+
+
+class ExitCode(IntEnum):
+    """Exit statuses of ``wow-engine``; the numbers never change their meaning.
+
+    SIGINT and SIGTERM ask for an orderly stop, so a stop that leaves nothing behind is ``OK``;
+    only a second signal, which cuts the stop short, gives the shell's 128 + signal number.
+    """
+
+    OK = 0
+    DIFFERENCES = 1
+    CONFIG = 2
+    VENUE = 3
+    ORDERS_LEFT = 4
+    INTERNAL = 5
+    ALREADY_RUNNING = 6
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for people."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    ExitCode.OK: "Done; also after SIGINT or SIGTERM when no order was left behind.",
+    ExitCode.DIFFERENCES: "`verify` found a difference between the book and the reference.",
+    ExitCode.CONFIG: "The command line, the config or an input file cannot be used.",
+    ExitCode.VENUE: "The venue refused us, broke its protocol or could not be reached.",
+    ExitCode.ORDERS_LEFT: "Stopped, but orders are open or their state is unknown: look now.",
+    ExitCode.INTERNAL: "A defect of the engine; WOW_DEBUG=1 shows the traceback.",
+    ExitCode.ALREADY_RUNNING: "Another engine of that name runs in the same state directory.",
+    ExitCode.INTERRUPTED: "A second SIGINT cut the stop short; orders may be open: look now.",
+    ExitCode.TERMINATED: "A second SIGTERM cut the stop short; orders may be open: look now.",
+}
+
+
+def exit_code_of(error: BaseException) -> ExitCode:
+    """The exit status for an error that nobody handled."""
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, VenueError):
+        return ExitCode.VENUE
+    if isinstance(error, (ConfigError, InstrumentError, RecordingError, UsageError)):
+        return ExitCode.CONFIG
+    return ExitCode.INTERNAL

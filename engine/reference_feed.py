@@ -1,0 +1,244 @@
+"""Reads market data frames the slow obvious way: ``orjson``, dictionaries, exact decimals.
+
+Written from the venues' documents, not from the compiled decoders, and sharing nothing with them:
+it says what the books must be after each frame.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+import orjson
+
+from engine.reference_book import ReferenceBook
+from ext.errors import FeedError, InstrumentError, UsageError
+
+
+class ReferenceState(Enum):
+    """What is known of a book: nothing yet, everything, or not enough any more."""
+
+    SYNCING = "SYNCING"
+    LIVE = "LIVE"
+    STALE = "STALE"
+
+
+@dataclass(slots=True)
+class ReferenceInstrument:
+    """The book of one product and what happened to it."""
+
+    symbol: str
+    book: ReferenceBook
+    state: ReferenceState = ReferenceState.SYNCING
+    stale_reason: str = ""
+    frames: int = 0
+    """Frames that named the product."""
+    snapshots: int = 0
+    changes: int = 0
+    """Level changes of updates; the levels of snapshots are not among them."""
+    trades: int = 0
+    gaps: int = 0
+    """Jumps of the venue's sequence or of the trade ids."""
+    crossed: int = 0
+    """Frames after which the best bid was at or above the best ask."""
+    bad_frames: int = 0
+    last_trade_id: int | None = field(default=None, repr=False)
+
+    def make_stale(self, reason: str) -> None:
+        """Gives the book up until the next snapshot; the first reason stays."""
+        if self.state is not ReferenceState.STALE:
+            self.state = ReferenceState.STALE
+            self.stale_reason = reason
+            self.book.clear()
+
+    def settle(self) -> None:
+        """After all of a frame: a crossed book cannot be the venue's."""
+        if self.state is ReferenceState.LIVE and self.book.is_crossed():
+            self.crossed += 1
+            self.make_stale("crossed")
+
+    def note_trade(self, trade_id: int) -> None:
+        """Counts a trade, and a gap when ids are missing between it and the last one."""
+        self.trades += 1
+        if self.last_trade_id is not None and trade_id > self.last_trade_id + 1:
+            self.gaps += 1
+        self.last_trade_id = max(trade_id, self.last_trade_id or 0)
+
+
+class ReferenceFeed(ABC):
+    """All books of one connection. ``steps`` gives tick and lot text of each product."""
+
+    def __init__(self, steps: Mapping[str, tuple[str, str]]) -> None:
+        self.instruments = {
+            symbol: ReferenceInstrument(symbol, ReferenceBook(tick, lot))
+            for symbol, (tick, lot) in steps.items()
+        }
+        self.frames = 0
+        self.bad_frames = 0
+        self.gaps = 0
+        """Jumps of the connection's sequence; each makes every book STALE."""
+
+    def receive(self, payload: bytes) -> list[ReferenceInstrument]:
+        """Applies one frame: the instruments whose book or state it touched."""
+        self.frames += 1
+        try:
+            frame = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            return self._refuse(None, "not JSON")
+        if not isinstance(frame, dict):
+            return self._refuse(None, "not a JSON object")
+        try:
+            return self._apply(frame)
+        except (FeedError, InstrumentError) as error:
+            return self._refuse(self._symbol(frame), str(error))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            return self._refuse(
+                self._symbol(frame), f"not shaped as documented ({type(error).__name__}: {error})"
+            )
+
+    @abstractmethod
+    def _apply(self, frame: dict[str, Any]) -> list[ReferenceInstrument]: ...
+
+    @abstractmethod
+    def _symbol(self, frame: dict[str, Any]) -> str | None: ...
+
+    def _refuse(self, symbol: str | None, reason: str) -> list[ReferenceInstrument]:
+        self.bad_frames += 1
+        if symbol is None:
+            touched = list(self.instruments.values())
+        else:
+            touched = [self.instruments[symbol]] if symbol in self.instruments else []
+        for instrument in touched:
+            instrument.bad_frames += 1
+            instrument.make_stale(f"bad frame: {reason}")
+        return touched
+
+
+class ReferenceCoinbaseExchange(ReferenceFeed):
+    """``snapshot``, ``l2update``, ``match`` and ``last_match`` of Coinbase Exchange."""
+
+    def _symbol(self, frame: dict[str, Any]) -> str | None:
+        symbol = frame.get("product_id")
+        return symbol if isinstance(symbol, str) else None
+
+    def _apply(self, frame: dict[str, Any]) -> list[ReferenceInstrument]:
+        kind = frame.get("type")
+        if kind not in {"snapshot", "l2update", "match", "last_match", "heartbeat"}:
+            return []
+        instrument = self.instruments.get(frame["product_id"])
+        if instrument is None:
+            return []
+        instrument.frames += 1
+        if kind == "snapshot":
+            _load(instrument, frame["bids"], frame["asks"])
+        elif kind == "l2update":
+            if instrument.state is ReferenceState.SYNCING:
+                instrument.make_stale("a change before the snapshot")
+            sides = {"buy": True, "sell": False}
+            _change(instrument, [(sides[s], p, q) for s, p, q in frame["changes"]])
+        elif kind == "match":
+            instrument.note_trade(int(frame["trade_id"]))
+        elif kind == "last_match":
+            instrument.last_trade_id = int(frame["trade_id"])
+        else:
+            return []
+        return [instrument]
+
+
+class ReferenceCoinbaseAdvanced(ReferenceFeed):
+    """``l2_data`` and ``market_trades`` of Coinbase Advanced Trade; one sequence for all frames."""
+
+    def __init__(self, steps: Mapping[str, tuple[str, str]]) -> None:
+        super().__init__(steps)
+        self._last_sequence: int | None = None
+
+    def _symbol(self, frame: dict[str, Any]) -> str | None:
+        return None
+
+    def _apply(self, frame: dict[str, Any]) -> list[ReferenceInstrument]:
+        touched = self._check_sequence(frame)
+        channel = frame.get("channel")
+        events = frame["events"] if channel in {"l2_data", "market_trades"} else ()
+        for event in events:
+            if channel == "l2_data":
+                touched += self._apply_book(event)
+            elif event["type"] == "update":
+                self._note_trades(event["trades"])
+        return touched
+
+    def _check_sequence(self, frame: dict[str, Any]) -> list[ReferenceInstrument]:
+        if "sequence_num" not in frame:
+            return []
+        sequence = frame["sequence_num"]
+        expected = None if self._last_sequence is None else self._last_sequence + 1
+        self._last_sequence = sequence
+        if expected is None or sequence == expected:
+            return []
+        self.gaps += 1
+        for instrument in self.instruments.values():
+            instrument.gaps += 1
+            instrument.make_stale(f"sequence_num was {sequence} after {expected - 1}")
+        return list(self.instruments.values())
+
+    def _apply_book(self, event: dict[str, Any]) -> list[ReferenceInstrument]:
+        instrument = self.instruments.get(event["product_id"])
+        if instrument is None:
+            return []
+        instrument.frames += 1
+        sides = {"bid": True, "offer": False}
+        changes = [
+            (sides[update["side"]], update["price_level"], update["new_quantity"])
+            for update in event["updates"]
+        ]
+        if event["type"] == "snapshot":
+            _load(
+                instrument,
+                [(price, quantity) for is_bid, price, quantity in changes if is_bid],
+                [(price, quantity) for is_bid, price, quantity in changes if not is_bid],
+            )
+        elif event["type"] == "update":
+            if instrument.state is ReferenceState.SYNCING:
+                instrument.make_stale("a change before the snapshot")
+            _change(instrument, changes)
+        else:
+            raise FeedError(f"type was {event['type']!r}; use snapshot or update")
+        return [instrument]
+
+    def _note_trades(self, trades: list[dict[str, Any]]) -> None:
+        for trade in sorted(trades, key=lambda trade: int(trade["trade_id"])):  # newest first
+            if instrument := self.instruments.get(trade["product_id"]):
+                instrument.frames += 1
+                instrument.note_trade(int(trade["trade_id"]))
+
+
+REFERENCE_FEEDS: dict[str, type[ReferenceFeed]] = {
+    "coinbase_exchange": ReferenceCoinbaseExchange,
+    "coinbase_advanced": ReferenceCoinbaseAdvanced,
+}
+
+
+def make_reference_feed(venue: str, steps: Mapping[str, tuple[str, str]]) -> ReferenceFeed:
+    """The reference of a venue; UsageError for one without."""
+    try:
+        return REFERENCE_FEEDS[venue](steps)
+    except KeyError:
+        raise UsageError(f"venue was {venue!r}; use one of {', '.join(REFERENCE_FEEDS)}") from None
+
+
+def _load(
+    instrument: ReferenceInstrument, bids: list[tuple[str, str]], asks: list[tuple[str, str]]
+) -> None:
+    instrument.snapshots += 1
+    instrument.book.load(bids, asks)
+    instrument.state = ReferenceState.LIVE
+    instrument.stale_reason = ""
+    instrument.settle()
+
+
+def _change(instrument: ReferenceInstrument, changes: list[tuple[bool, str, str]]) -> None:
+    instrument.changes += len(changes)
+    if instrument.state is ReferenceState.LIVE:
+        for is_bid, price, quantity in changes:
+            instrument.book.set_level(is_bid, price, quantity)
+        instrument.settle()

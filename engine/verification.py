@@ -1,0 +1,263 @@
+"""Replays a recording through the compiled decoder and book and through the reference, and
+compares every level of every book that a frame touched, after that frame.
+
+Each connection of the recording has its own pipeline and its own reference, made anew when the
+connection was opened again: sequences and books start over there.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+
+from engine.reference_feed import (
+    ReferenceFeed,
+    ReferenceInstrument,
+    ReferenceState,
+    make_reference_feed,
+)
+from engine.verification_report import Difference, InstrumentReport, VerificationReport
+from ext.bounds import Bound
+from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
+from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
+from ext.errors import RecordingError, UsageError
+from ext.instrument_table import InstrumentTable
+from ext.pipeline import Pipeline
+from ext.wire import BookState, FeedStatus, StaleReason
+from feeds.recording import RecordedFrame, Recording
+from feeds.recording_survey import Product, Survey, survey_recording
+
+PROGRESS_INTERVAL_S = 1.0
+
+_DECODERS = {
+    "coinbase_exchange": CoinbaseExchangeFeed,
+    "coinbase_advanced": CoinbaseAdvancedFeed,
+}
+_IntegerArray = np.ndarray[Any, np.dtype[np.int64]]
+
+
+class VerifiableBook(Protocol):
+    """What is read of a compiled book."""
+
+    @property
+    def state(self) -> int: ...
+    @property
+    def stale_reason(self) -> int: ...
+    @property
+    def update_count(self) -> int: ...
+    def arrays(self, is_bid: bool) -> tuple[_IntegerArray, _IntegerArray]: ...
+
+
+class VerifiablePipeline(Protocol):
+    """What is used of the compiled pipeline."""
+
+    def receive(self, payload: bytes, receive_time_ns: int) -> int: ...
+    def book(self, index: int) -> VerifiableBook: ...
+
+
+PipelineFactory = Callable[[str, Sequence[Product]], VerifiablePipeline]
+
+
+def make_pipeline(venue: str, products: Sequence[Product]) -> VerifiablePipeline:
+    """The production decoder and books of those products, without strategies and orders."""
+    table = InstrumentTable()
+    for product in products:
+        table.add(product.symbol, product.tick, product.lot)
+    return Pipeline(table, _DECODERS[venue](table))
+
+
+def verify_recording(
+    recording: Recording,
+    *,
+    venue: str | None = None,
+    symbols: Sequence[str] = (),
+    every: int = 1,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    pipeline_factory: PipelineFactory = make_pipeline,
+) -> VerificationReport:
+    """Verifies one recording.
+
+    Args:
+        recording: the capture.
+        venue: None tells it from the content.
+        symbols: products to compare; empty compares all.
+        every: compare whole books after each that many frames (and always at the end).
+        on_progress: called about once a second with frames done and frames in all.
+        pipeline_factory: makes what is verified.
+
+    Raises:
+        RecordingError: the capture cannot be read or holds no books.
+        UsageError: unknown venue or product, ``every`` below 1.
+    """
+    if every < 1:
+        raise UsageError(f"every was {every}; use a whole number of frames from 1")
+    if venue is not None and venue not in _DECODERS:
+        raise UsageError(f"venue was {venue!r}; use one of {', '.join(_DECODERS)}")
+    survey = survey_recording(recording, venue)
+    products = _choose(recording, survey, symbols)
+    report = VerificationReport(
+        path=str(recording.path),
+        venue=survey.venue,
+        instruments={product.symbol: InstrumentReport.of(product) for product in products},
+    )
+    verification = _Verification(report, products, every, pipeline_factory)
+    started_s = reported_s = time.monotonic()
+    for frame in recording.frames():
+        verification.receive(frame)
+        if report.frames % 64 == 0 and time.monotonic() - reported_s > PROGRESS_INTERVAL_S:
+            reported_s = time.monotonic()
+            on_progress(report.frames, survey.frame_count)
+    verification.finish()
+    report.seconds = time.monotonic() - started_s
+    return report
+
+
+def _choose(recording: Recording, survey: Survey, symbols: Sequence[str]) -> list[Product]:
+    known = survey.products
+    if unknown := [symbol for symbol in symbols if symbol not in known]:
+        raise UsageError(
+            f"products were {', '.join(unknown)}; the recording holds {', '.join(known)}"
+        )
+    chosen = [known[symbol] for symbol in (dict.fromkeys(symbols) or known)]
+    if not chosen:
+        raise RecordingError(f"{recording.path}: holds no book or trade of any product")
+    if len(chosen) > Bound.MAX_INSTRUMENTS:
+        raise UsageError(
+            f"{recording.path} holds {len(chosen)} products; name at most"
+            f" {int(Bound.MAX_INSTRUMENTS)} with --products"
+        )
+    return chosen
+
+
+class _Lane:
+    """One connection from its opening to its end."""
+
+    def __init__(
+        self, opening: int, pipeline: VerifiablePipeline, reference: ReferenceFeed
+    ) -> None:
+        self.opening = opening
+        self.pipeline = pipeline
+        self.reference = reference
+        self.books = {
+            symbol: pipeline.book(index) for index, symbol in enumerate(reference.instruments)
+        }
+        self.update_counts = dict.fromkeys(self.books, 0)
+        self.touched: set[str] = set()
+        self.line_number = 0
+
+    def receive(self, frame: RecordedFrame) -> int:
+        self.line_number = frame.line_number
+        self.touched.update(i.symbol for i in self.reference.receive(frame.payload))
+        status = self.pipeline.receive(frame.payload, frame.receive_time_ns)
+        for symbol, book in self.books.items():
+            if self.update_counts[symbol] != book.update_count:
+                self.update_counts[symbol] = book.update_count
+                self.touched.add(symbol)
+        return status
+
+
+class _Verification:
+    def __init__(
+        self,
+        report: VerificationReport,
+        products: Sequence[Product],
+        every: int,
+        pipeline_factory: PipelineFactory,
+    ) -> None:
+        self._report = report
+        self._products = products
+        self._every = every
+        self._pipeline_factory = pipeline_factory
+        self._lanes: dict[str, _Lane] = {}
+
+    def receive(self, frame: RecordedFrame) -> None:
+        lane = self._lane(frame)
+        status = lane.receive(frame)
+        self._report.frames += 1
+        self._report.note_status(FeedStatus(status), frame.line_number)
+        if self._report.frames % self._every == 0:
+            for each in self._lanes.values() if self._every > 1 else (lane,):
+                self._compare(each, each.touched)
+
+    def finish(self) -> None:
+        for lane in self._lanes.values():
+            self._close(lane)
+
+    def _lane(self, frame: RecordedFrame) -> _Lane:
+        lane = self._lanes.get(frame.connection)
+        if lane is not None and lane.opening == frame.connection_number:
+            return lane
+        if lane is not None:
+            self._close(lane)
+        venue = self._report.venue
+        steps = {product.symbol: (product.tick, product.lot) for product in self._products}
+        lane = _Lane(
+            frame.connection_number,
+            self._pipeline_factory(venue, self._products),
+            make_reference_feed(venue, steps),
+        )
+        self._lanes[frame.connection] = lane
+        self._report.connections += 1
+        return lane
+
+    def _close(self, lane: _Lane) -> None:
+        self._compare(lane, set(lane.books))
+        for symbol, instrument in lane.reference.instruments.items():
+            self._report.instruments[symbol].add(instrument)
+
+    def _compare(self, lane: _Lane, symbols: set[str]) -> None:
+        for symbol in sorted(symbols):
+            instrument = lane.reference.instruments[symbol]
+            for difference in find_differences(instrument, lane.books[symbol]):
+                difference.line_number = lane.line_number
+                self._report.add_difference(difference)
+        symbols.clear()
+
+
+def find_differences(instrument: ReferenceInstrument, book: VerifiableBook) -> Iterator[Difference]:
+    """Where a compiled book is not what the reference says: state, then level by level."""
+    is_live = book.state == BookState.LIVE
+    if is_live != (instrument.state is ReferenceState.LIVE):
+        ours = BookState(book.state).name
+        if book.state == BookState.STALE:
+            ours += f" ({StaleReason(book.stale_reason).name})"
+        reference = instrument.state.value
+        if instrument.stale_reason:
+            reference += f" ({instrument.stale_reason})"
+        yield Difference(instrument.symbol, "state", ours, reference)
+    elif is_live:
+        for is_bid in (True, False):
+            yield from _find_level_differences(instrument, book, is_bid)
+
+
+def _find_level_differences(
+    instrument: ReferenceInstrument, book: VerifiableBook, is_bid: bool
+) -> Iterator[Difference]:
+    ours, reference = book.arrays(is_bid), instrument.book.arrays(is_bid)
+    if np.array_equal(ours[0], reference[0]) and np.array_equal(ours[1], reference[1]):
+        return
+    side = "bid" if is_bid else "ask"
+    our_levels = dict(zip(ours[0].tolist(), ours[1].tolist(), strict=True))
+    reference_levels = dict(zip(reference[0].tolist(), reference[1].tolist(), strict=True))
+    prices = sorted(our_levels.keys() | reference_levels.keys(), reverse=is_bid)
+    is_explained = False
+    for price_ticks in prices:
+        lots = our_levels.get(price_ticks, 0), reference_levels.get(price_ticks, 0)
+        if lots[0] != lots[1]:
+            is_explained = True
+            yield Difference(
+                instrument.symbol,
+                side,
+                _level_text(instrument, lots[0]),
+                _level_text(instrument, lots[1]),
+                price=f"{instrument.book.price(price_ticks):f}",
+            )
+    if not is_explained:
+        yield Difference(
+            instrument.symbol, side, "the same levels in a wrong order or twice", "sorted"
+        )
+
+
+def _level_text(instrument: ReferenceInstrument, quantity_lots: int) -> str:
+    return f"{instrument.book.quantity(quantity_lots):f}" if quantity_lots else "no level"

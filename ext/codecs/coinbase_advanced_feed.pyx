@@ -1,0 +1,387 @@
+"""Decoder of the Coinbase Advanced Trade feed, see the ``.pxd``."""
+
+cimport cython
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from ext.bounds cimport MAX_DELTAS_PER_FRAME, MAX_TRADES_PER_FRAME
+from ext.cursor cimport (
+    NUMBER_OK,
+    NumberStatus,
+    Span,
+    equals,
+    expect,
+    read_integer,
+    read_quoted_decimal,
+    read_string,
+    read_time,
+    skip_space,
+    skip_value,
+)
+from ext.feed_decoder cimport FeedDecoder, add_event, number_error
+from ext.instrument_table cimport Instrument
+from ext.wire cimport (
+    BUY,
+    FEED_BAD_JSON,
+    FEED_BAD_NUMBER,
+    FEED_BAD_SIDE,
+    FEED_BAD_TIME,
+    FEED_BAD_TYPE,
+    FEED_CONTROL,
+    FEED_MISSING_FIELD,
+    FEED_OK,
+    FEED_TOO_MANY_DELTAS,
+    FEED_TOO_MANY_EVENTS,
+    FEED_TOO_MANY_TRADES,
+    FEED_UNKNOWN_PRODUCT,
+    HEARTBEAT,
+    SELL,
+    SNAPSHOT,
+    TRADES,
+    UPDATE,
+    BookDelta,
+    FeedEvent,
+    FeedStatus,
+    Trade,
+)
+
+
+@cython.final
+cdef class CoinbaseAdvancedFeed(FeedDecoder):
+    """Decodes l2_data, market_trades and heartbeats; other channels are FEED_CONTROL."""
+
+    cdef FeedStatus decode(
+        self, const char* payload, Py_ssize_t size, int64_t receive_time_ns
+    ) noexcept nogil:
+        cdef Envelope envelope
+        cdef FeedStatus status
+        cdef FeedEvent* event
+        self.frame.event_count = 0
+        self.frame.delta_count = 0
+        self.frame.trade_count = 0
+        self.frame.connection_sequence = -1
+        self.frame.instrument = -1
+        self.end = payload + size
+        memset(&envelope, 0, sizeof(envelope))
+        envelope.sequence_num = -1
+        status = self._read_envelope(payload, &envelope)
+        self.frame.connection_sequence = envelope.sequence_num
+        if status != FEED_OK:
+            return status
+        if envelope.sequence_num < 0 or envelope.timestamp.start == NULL:
+            return FEED_MISSING_FIELD
+        if equals(envelope.channel, b"l2_data", 7):
+            return self._decode_events(&envelope, False, receive_time_ns)
+        if equals(envelope.channel, b"market_trades", 13):
+            return self._decode_events(&envelope, True, receive_time_ns)
+        if equals(envelope.channel, b"heartbeats", 10):
+            event = add_event(&self.frame, HEARTBEAT, -1)
+            event.exchange_time_ns = read_time(envelope.timestamp)
+            return FEED_OK if event.exchange_time_ns >= 0 else FEED_BAD_TIME
+        return FEED_CONTROL
+
+    cdef FeedStatus _read_envelope(self, const char* p, Envelope* envelope) noexcept nogil:
+        """The members of the frame; ``events``, last in practice, is only located."""
+        cdef const char* end = self.end
+        cdef FeedStatus status
+        cdef Span key
+        p = expect(p, end, b"{")
+        while p != NULL:
+            p = read_string(p, end, &key)
+            p = expect(p, end, b":") if p != NULL else NULL
+            if p == NULL:
+                return FEED_BAD_JSON
+            p = skip_space(p, end)
+            status = FEED_BAD_TYPE
+            if equals(key, b"channel", 7):
+                p = read_string(p, end, &envelope.channel)
+            elif equals(key, b"timestamp", 9):
+                p = read_string(p, end, &envelope.timestamp)
+            elif equals(key, b"sequence_num", 12):
+                p = read_integer(p, end, &envelope.sequence_num)
+            else:
+                if equals(key, b"events", 6):
+                    envelope.events = p
+                status = FEED_BAD_JSON
+                p = skip_value(p, end)
+            if p == NULL:
+                return status
+            p = skip_space(p, end)
+            if p < end and p[0] == b"}":
+                if skip_space(p + 1, end) != end:
+                    return FEED_BAD_JSON
+                return FEED_OK if envelope.channel.start != NULL else FEED_CONTROL
+            p = expect(p, end, b",")
+        return FEED_BAD_JSON
+
+    cdef FeedStatus _decode_events(
+        self, Envelope* envelope, bint are_trades, int64_t receive_time_ns
+    ) noexcept nogil:
+        cdef const char* end = self.end
+        cdef const char* p = envelope.events
+        cdef EventFields fields
+        cdef FeedStatus status
+        if p == NULL:
+            return FEED_MISSING_FIELD
+        p = expect(p, end, b"[")
+        p = skip_space(p, end) if p != NULL else NULL
+        if p != NULL and p < end and p[0] == b"]":
+            return FEED_OK
+        while p != NULL:
+            status = FEED_BAD_TYPE
+            p = self._read_event(p, &fields, &status)
+            if p == NULL:
+                return status
+            if are_trades:
+                status = self._decode_trades(&fields, receive_time_ns)
+            else:
+                status = self._decode_updates(&fields)
+            if status != FEED_OK:
+                return status
+            p = skip_space(p, end)
+            if p < end and p[0] == b"]":
+                return FEED_OK
+            p = expect(p, end, b",")
+        return FEED_BAD_TYPE
+
+    cdef const char* _read_event(
+        self, const char* p, EventFields* fields, FeedStatus* status
+    ) noexcept nogil:
+        """Members of one event: the position behind it."""
+        cdef const char* end = self.end
+        cdef Span key
+        memset(fields, 0, sizeof(EventFields))
+        p = expect(p, end, b"{")
+        while p != NULL:
+            p = read_string(p, end, &key)
+            p = expect(p, end, b":") if p != NULL else NULL
+            if p == NULL:
+                return NULL
+            p = skip_space(p, end)
+            if equals(key, b"type", 4):
+                p = read_string(p, end, &fields.type)
+            elif equals(key, b"product_id", 10):
+                p = read_string(p, end, &fields.product_id)
+            else:
+                if equals(key, b"updates", 7) or equals(key, b"trades", 6):
+                    fields.rows = p
+                p = skip_value(p, end)
+            if p == NULL:
+                return NULL
+            p = skip_space(p, end)
+            if p < end and p[0] == b"}":
+                if fields.type.start == NULL or fields.rows == NULL:
+                    status[0] = FEED_MISSING_FIELD
+                    return NULL
+                return p + 1
+            p = expect(p, end, b",")
+        return NULL
+
+    cdef FeedStatus _decode_updates(self, EventFields* fields) noexcept nogil:
+        cdef const char* end = self.end
+        cdef const char* p = fields.rows
+        cdef bint is_snapshot = equals(fields.type, b"snapshot", 8)
+        cdef int64_t index
+        cdef FeedEvent* event
+        cdef FeedStatus status = FEED_BAD_TYPE
+        cdef Span event_time
+        if not is_snapshot and not equals(fields.type, b"update", 6):
+            return FEED_BAD_TYPE
+        if fields.product_id.start == NULL:
+            return FEED_MISSING_FIELD
+        index = self.table.find(fields.product_id)
+        if index < 0:
+            return FEED_UNKNOWN_PRODUCT
+        self.frame.instrument = index
+        event = add_event(&self.frame, SNAPSHOT if is_snapshot else UPDATE, index)
+        if event == NULL:
+            return FEED_TOO_MANY_EVENTS
+        event_time.start = NULL
+        p = expect(p, end, b"[")
+        p = skip_space(p, end) if p != NULL else NULL
+        if p != NULL and p < end and p[0] == b"]":
+            return FEED_OK
+        while p != NULL:
+            p = self._read_update(p, &self.table.instruments[index], &event_time, &status)
+            if p == NULL:
+                return status
+            p = skip_space(p, end)
+            if p < end and p[0] == b"]":
+                event.count = self.frame.delta_count - event.first
+                event.exchange_time_ns = read_time(event_time)
+                return FEED_OK if event.exchange_time_ns >= 0 else FEED_BAD_TIME
+            p = expect(p, end, b",")
+        return FEED_BAD_TYPE
+
+    cdef const char* _read_update(
+        self, const char* p, Instrument* instrument, Span* event_time, FeedStatus* status
+    ) noexcept nogil:
+        """``{"side","event_time","price_level","new_quantity"}`` in any order."""
+        cdef const char* end = self.end
+        cdef NumberStatus number = NUMBER_OK
+        cdef BookDelta* delta
+        cdef Span key, side
+        cdef bint has_price = False
+        cdef bint has_quantity = False
+        memset(&side, 0, sizeof(Span))
+        status[0] = FEED_TOO_MANY_DELTAS
+        if self.frame.delta_count == MAX_DELTAS_PER_FRAME:
+            return NULL
+        delta = &self.frame.deltas[self.frame.delta_count]
+        status[0] = FEED_BAD_TYPE
+        p = expect(p, end, b"{")
+        while p != NULL:
+            p = read_string(p, end, &key)
+            p = expect(p, end, b":") if p != NULL else NULL
+            if p == NULL:
+                return NULL
+            if equals(key, b"side", 4):
+                p = read_string(p, end, &side)
+            elif equals(key, b"event_time", 10):
+                p = read_string(p, end, event_time)
+            elif equals(key, b"price_level", 11):
+                p = read_quoted_decimal(p, end, instrument.price_decimals,
+                                        instrument.price_step, &delta.price_ticks, &number)
+                has_price = True
+            elif equals(key, b"new_quantity", 12):
+                p = read_quoted_decimal(p, end, instrument.quantity_decimals,
+                                        instrument.quantity_step, &delta.quantity_lots, &number)
+                has_quantity = True
+            else:
+                p = skip_value(p, end)
+            if p == NULL:
+                status[0] = number_error(number)
+                return NULL
+            p = skip_space(p, end)
+            if p < end and p[0] == b"}":
+                break
+            p = expect(p, end, b",")
+        if p == NULL:
+            return NULL
+        status[0] = FEED_MISSING_FIELD
+        if not has_price or not has_quantity or side.start == NULL or event_time.start == NULL:
+            return NULL
+        status[0] = FEED_BAD_NUMBER
+        if delta.price_ticks == 0:
+            return NULL
+        status[0] = FEED_BAD_SIDE
+        if equals(side, b"bid", 3):
+            delta.side = BUY
+        elif equals(side, b"offer", 5):
+            delta.side = SELL
+        else:
+            return NULL
+        self.frame.delta_count += 1
+        return p + 1
+
+    cdef FeedStatus _decode_trades(
+        self, EventFields* fields, int64_t receive_time_ns
+    ) noexcept nogil:
+        cdef const char* end = self.end
+        cdef const char* p = fields.rows
+        cdef FeedEvent* event = NULL
+        cdef FeedStatus status = FEED_BAD_TYPE
+        cdef Trade* trade
+        cdef int64_t index
+        if equals(fields.type, b"snapshot", 8):
+            return FEED_OK                  # trades from before the subscription
+        p = expect(p, end, b"[")
+        p = skip_space(p, end) if p != NULL else NULL
+        if p != NULL and p < end and p[0] == b"]":
+            return FEED_OK
+        while p != NULL:
+            if self.frame.trade_count == MAX_TRADES_PER_FRAME:
+                return FEED_TOO_MANY_TRADES
+            trade = &self.frame.trades[self.frame.trade_count]
+            p = self._read_trade(p, trade, &index, &status)
+            if p == NULL:
+                return status
+            trade.receive_time_ns = receive_time_ns
+            if event == NULL or event.instrument != index:
+                event = add_event(&self.frame, TRADES, index)
+                if event == NULL:
+                    return FEED_TOO_MANY_EVENTS
+                event.first = self.frame.trade_count
+            self.frame.trade_count += 1
+            event.count += 1
+            event.exchange_time_ns = trade.exchange_time_ns
+            p = skip_space(p, end)
+            if p < end and p[0] == b"]":
+                return FEED_OK
+            p = expect(p, end, b",")
+        return FEED_BAD_TYPE
+
+    cdef const char* _read_trade(
+        self, const char* p, Trade* trade, int64_t* index, FeedStatus* status
+    ) noexcept nogil:
+        """``{"product_id","trade_id","price","size","time","side"}`` in any order."""
+        cdef const char* end = self.end
+        cdef const char* price = NULL
+        cdef const char* quantity = NULL
+        cdef Span key, product_id, trade_id, time, side
+        cdef NumberStatus number = NUMBER_OK
+        cdef Instrument* instrument
+        memset(&product_id, 0, sizeof(Span))
+        memset(&trade_id, 0, sizeof(Span))
+        memset(&time, 0, sizeof(Span))
+        memset(&side, 0, sizeof(Span))
+        status[0] = FEED_BAD_TYPE
+        p = expect(p, end, b"{")
+        while p != NULL:
+            p = read_string(p, end, &key)
+            p = expect(p, end, b":") if p != NULL else NULL
+            if p == NULL:
+                return NULL
+            if equals(key, b"product_id", 10):
+                p = read_string(p, end, &product_id)
+            elif equals(key, b"trade_id", 8):
+                p = read_string(p, end, &trade_id)
+            elif equals(key, b"time", 4):
+                p = read_string(p, end, &time)
+            elif equals(key, b"side", 4):
+                p = read_string(p, end, &side)
+            else:
+                if equals(key, b"price", 5):
+                    price = p
+                elif equals(key, b"size", 4):
+                    quantity = p
+                p = skip_value(p, end)
+            if p == NULL:
+                return NULL
+            p = skip_space(p, end)
+            if p < end and p[0] == b"}":
+                break
+            p = expect(p, end, b",")
+        if p == NULL:
+            return NULL
+        status[0] = FEED_MISSING_FIELD
+        if product_id.start == NULL or trade_id.start == NULL or time.start == NULL \
+                or side.start == NULL or price == NULL or quantity == NULL:
+            return NULL
+        status[0] = FEED_UNKNOWN_PRODUCT
+        index[0] = self.table.find(product_id)
+        if index[0] < 0:
+            return NULL
+        instrument = &self.table.instruments[index[0]]
+        if read_quoted_decimal(price, end, instrument.price_decimals, instrument.price_step,
+                               &trade.price_ticks, &number) == NULL \
+                or read_quoted_decimal(quantity, end, instrument.quantity_decimals,
+                                       instrument.quantity_step, &trade.quantity_lots,
+                                       &number) == NULL:
+            status[0] = number_error(number)
+            return NULL
+        status[0] = FEED_BAD_NUMBER
+        if read_integer(trade_id.start, trade_id.start + trade_id.size, &trade.trade_id) == NULL:
+            return NULL
+        status[0] = FEED_BAD_TIME
+        trade.exchange_time_ns = read_time(time)
+        if trade.exchange_time_ns < 0:
+            return NULL
+        status[0] = FEED_BAD_SIDE
+        if equals(side, b"SELL", 4):
+            trade.aggressor_side = BUY      # the maker sold
+        elif equals(side, b"BUY", 3):
+            trade.aggressor_side = SELL
+        else:
+            return NULL
+        return p + 1

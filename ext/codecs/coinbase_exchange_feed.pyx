@@ -1,0 +1,315 @@
+"""Decoder of the Coinbase Exchange feed, see the ``.pxd``."""
+
+cimport cython
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from ext.bounds cimport MAX_DELTAS_PER_FRAME
+from ext.cursor cimport (
+    NumberStatus,
+    Span,
+    equals,
+    expect,
+    read_integer,
+    read_quoted_decimal,
+    read_string,
+    read_time,
+    skip_space,
+    skip_value,
+)
+from ext.feed_decoder cimport FeedDecoder, add_event, number_error
+from ext.instrument_table cimport Instrument
+from ext.wire cimport (
+    BUY,
+    FEED_BAD_JSON,
+    FEED_BAD_NUMBER,
+    FEED_BAD_SIDE,
+    FEED_BAD_TIME,
+    FEED_BAD_TYPE,
+    FEED_CONTROL,
+    FEED_MISSING_FIELD,
+    FEED_OK,
+    FEED_TOO_MANY_DELTAS,
+    FEED_UNKNOWN_PRODUCT,
+    HEARTBEAT,
+    SELL,
+    SNAPSHOT,
+    TRADES,
+    UPDATE,
+    BookDelta,
+    FeedEvent,
+    FeedStatus,
+    Trade,
+)
+
+
+@cython.final
+cdef class CoinbaseExchangeFeed(FeedDecoder):
+    """Decodes snapshot, l2update, match, last_match and heartbeat; the rest is FEED_CONTROL."""
+
+    cdef FeedStatus decode(
+        self, const char* payload, Py_ssize_t size, int64_t receive_time_ns
+    ) noexcept nogil:
+        cdef Fields fields
+        cdef FeedStatus status
+        self.frame.event_count = 0
+        self.frame.delta_count = 0
+        self.frame.trade_count = 0
+        self.frame.connection_sequence = -1
+        self.frame.instrument = -1
+        self.end = payload + size
+        memset(&fields, 0, sizeof(fields))
+        fields.instrument = -1
+        fields.trade_id = -1
+        status = self._read_fields(payload, &fields)
+        if status != FEED_OK:
+            return status
+        if fields.product_id.start == NULL:
+            return FEED_MISSING_FIELD
+        if fields.instrument < 0:
+            return FEED_UNKNOWN_PRODUCT
+        if equals(fields.type, b"l2update", 8):
+            return self._decode_book(&fields, False)
+        if equals(fields.type, b"snapshot", 8):
+            return self._decode_book(&fields, True)
+        if equals(fields.type, b"heartbeat", 9):
+            return self._decode_heartbeat(&fields)
+        return self._decode_match(&fields, receive_time_ns)
+
+    cdef FeedStatus _read_fields(self, const char* p, Fields* fields) noexcept nogil:
+        """One pass over the members; FEED_CONTROL as soon as the type is none of ours."""
+        cdef const char* end = self.end
+        cdef FeedStatus status
+        cdef Span key
+        p = expect(p, end, b"{")
+        while p != NULL:
+            p = read_string(p, end, &key)
+            p = expect(p, end, b":") if p != NULL else NULL
+            if p == NULL:
+                return FEED_BAD_JSON
+            status = FEED_BAD_TYPE
+            p = self._read_member(skip_space(p, end), key, fields, &status)
+            if p == NULL:
+                return status
+            p = skip_space(p, end)
+            if p < end and p[0] == b"}":
+                if skip_space(p + 1, end) != end:
+                    return FEED_BAD_JSON
+                return FEED_OK if fields.type.start != NULL else FEED_CONTROL
+            p = expect(p, end, b",")
+        return FEED_BAD_JSON
+
+    cdef const char* _read_member(
+        self, const char* p, Span key, Fields* fields, FeedStatus* status
+    ) noexcept nogil:
+        cdef const char* end = self.end
+        if equals(key, b"type", 4):
+            p = read_string(p, end, &fields.type)
+            if p != NULL and not _is_market_data(fields.type):
+                status[0] = FEED_CONTROL
+                return NULL
+            return p
+        if equals(key, b"product_id", 10):
+            p = read_string(p, end, &fields.product_id)
+            if p != NULL:
+                fields.instrument = self.table.find(fields.product_id)
+                self.frame.instrument = fields.instrument
+            return p
+        if equals(key, b"time", 4):
+            return read_string(p, end, &fields.time)
+        if equals(key, b"changes", 7) or equals(key, b"bids", 4) or equals(key, b"asks", 4):
+            return self._read_array(p, key, fields, status)
+        if equals(key, b"side", 4):
+            return read_string(p, end, &fields.side)
+        if equals(key, b"trade_id", 8) or equals(key, b"last_trade_id", 13):
+            return read_integer(p, end, &fields.trade_id)
+        if equals(key, b"price", 5):
+            fields.price = p
+        elif equals(key, b"size", 4):
+            fields.quantity = p
+        status[0] = FEED_BAD_JSON
+        return skip_value(p, end)
+
+    cdef const char* _read_array(
+        self, const char* p, Span key, Fields* fields, FeedStatus* status
+    ) noexcept nogil:
+        """Reads a level array at once when the product is known, else remembers where it is."""
+        cdef Instrument* instrument = NULL
+        cdef bint is_changes = key.size == 7
+        cdef bint is_bids = key.start[0] == b"b"
+        cdef bint* is_seen = &fields.has_changes if is_changes else (
+            &fields.has_bids if is_bids else &fields.has_asks
+        )
+        if is_seen[0]:
+            status[0] = FEED_BAD_JSON       # twice the same member: which one is meant?
+            return NULL
+        is_seen[0] = True
+        if fields.instrument >= 0:
+            instrument = &self.table.instruments[fields.instrument]
+            if is_changes:
+                return self._read_changes(p, instrument, status)
+            return self._read_levels(p, instrument, BUY if is_bids else SELL, status)
+        if is_changes:
+            fields.changes = p
+        elif is_bids:
+            fields.bids = p
+        else:
+            fields.asks = p
+        status[0] = FEED_BAD_JSON
+        return skip_value(p, self.end)
+
+    cdef FeedStatus _decode_book(self, Fields* fields, bint is_snapshot) noexcept nogil:
+        cdef Instrument* instrument = &self.table.instruments[fields.instrument]
+        cdef FeedEvent* event
+        cdef FeedStatus status = FEED_BAD_TYPE
+        if is_snapshot != (fields.has_bids and fields.has_asks) or \
+                is_snapshot == fields.has_changes:
+            return FEED_MISSING_FIELD
+        if fields.changes != NULL and self._read_changes(
+                fields.changes, instrument, &status) == NULL:
+            return status
+        if fields.bids != NULL and self._read_levels(
+                fields.bids, instrument, BUY, &status) == NULL:
+            return status
+        if fields.asks != NULL and self._read_levels(
+                fields.asks, instrument, SELL, &status) == NULL:
+            return status
+        event = add_event(&self.frame, SNAPSHOT if is_snapshot else UPDATE, fields.instrument)
+        event.first = 0
+        event.count = self.frame.delta_count
+        if fields.time.start != NULL:       # snapshots carry none in the older protocol
+            event.exchange_time_ns = read_time(fields.time)
+            if event.exchange_time_ns < 0:
+                return FEED_BAD_TIME
+        elif not is_snapshot:
+            return FEED_MISSING_FIELD
+        return FEED_OK
+
+    cdef FeedStatus _decode_match(self, Fields* fields, int64_t receive_time_ns) noexcept nogil:
+        cdef Instrument* instrument = &self.table.instruments[fields.instrument]
+        cdef FeedEvent* event = add_event(&self.frame, TRADES, fields.instrument)
+        cdef Trade* trade = &self.frame.trades[0]
+        cdef NumberStatus number
+        if fields.price == NULL or fields.quantity == NULL or fields.side.start == NULL \
+                or fields.time.start == NULL or fields.trade_id < 0:
+            return FEED_MISSING_FIELD
+        if read_quoted_decimal(fields.price, self.end, instrument.price_decimals,
+                               instrument.price_step, &trade.price_ticks, &number) == NULL:
+            return number_error(number)
+        if read_quoted_decimal(fields.quantity, self.end, instrument.quantity_decimals,
+                               instrument.quantity_step, &trade.quantity_lots, &number) == NULL:
+            return number_error(number)
+        if equals(fields.side, b"sell", 4):
+            trade.aggressor_side = BUY      # the maker sold
+        elif equals(fields.side, b"buy", 3):
+            trade.aggressor_side = SELL
+        else:
+            return FEED_BAD_SIDE
+        trade.exchange_time_ns = read_time(fields.time)
+        if trade.exchange_time_ns < 0:
+            return FEED_BAD_TIME
+        trade.trade_id = fields.trade_id
+        trade.receive_time_ns = receive_time_ns
+        self.frame.trade_count = 1
+        event.first = 0
+        # last_match repeats a trade from before the subscription: it seeds the trade id only.
+        event.count = 1 if equals(fields.type, b"match", 5) else 0
+        event.exchange_time_ns = trade.exchange_time_ns
+        event.sequence = trade.trade_id
+        return FEED_OK
+
+    cdef FeedStatus _decode_heartbeat(self, Fields* fields) noexcept nogil:
+        cdef FeedEvent* event = add_event(&self.frame, HEARTBEAT, fields.instrument)
+        if fields.time.start == NULL or fields.trade_id < 0:
+            return FEED_MISSING_FIELD
+        event.exchange_time_ns = read_time(fields.time)
+        event.sequence = fields.trade_id
+        return FEED_OK if event.exchange_time_ns >= 0 else FEED_BAD_TIME
+
+    cdef const char* _read_levels(
+        self, const char* p, Instrument* instrument, int64_t side, FeedStatus* status
+    ) noexcept nogil:
+        """``[["price","quantity"],…]``, one side of a snapshot: the position behind it."""
+        cdef const char* end = self.end
+        status[0] = FEED_BAD_TYPE
+        p = expect(p, end, b"[")
+        p = skip_space(p, end) if p != NULL else NULL
+        if p != NULL and p < end and p[0] == b"]":
+            return p + 1
+        while p != NULL:
+            p = expect(p, end, b"[")
+            p = self._read_level(p, instrument, side, status) if p != NULL else NULL
+            if p != NULL:
+                p += 1
+                if (p - 1)[0] == b"]":
+                    return p
+        return NULL
+
+    cdef const char* _read_changes(
+        self, const char* p, Instrument* instrument, FeedStatus* status
+    ) noexcept nogil:
+        """``[["buy"|"sell","price","quantity"],…]``: the position behind it."""
+        cdef const char* end = self.end
+        cdef Span side
+        status[0] = FEED_BAD_TYPE
+        p = expect(p, end, b"[")
+        p = skip_space(p, end) if p != NULL else NULL
+        if p != NULL and p < end and p[0] == b"]":
+            return p + 1
+        while p != NULL:
+            p = expect(p, end, b"[")
+            p = read_string(p, end, &side) if p != NULL else NULL
+            p = expect(p, end, b",") if p != NULL else NULL
+            if p == NULL:
+                return NULL
+            if equals(side, b"buy", 3):
+                p = self._read_level(p, instrument, BUY, status)
+            elif equals(side, b"sell", 4):
+                p = self._read_level(p, instrument, SELL, status)
+            else:
+                status[0] = FEED_BAD_SIDE
+                return NULL
+            if p != NULL:
+                p += 1
+                if (p - 1)[0] == b"]":
+                    return p
+        return NULL
+
+    cdef const char* _read_level(
+        self, const char* p, Instrument* instrument, int64_t side, FeedStatus* status
+    ) noexcept nogil:
+        """``"price","quantity"]`` and stops at the ``,`` or ``]`` behind it."""
+        cdef const char* end = self.end
+        cdef NumberStatus number
+        cdef BookDelta* delta
+        if self.frame.delta_count == MAX_DELTAS_PER_FRAME:
+            status[0] = FEED_TOO_MANY_DELTAS
+            return NULL
+        delta = &self.frame.deltas[self.frame.delta_count]
+        p = read_quoted_decimal(p, end, instrument.price_decimals, instrument.price_step,
+                                &delta.price_ticks, &number)
+        if p == NULL or delta.price_ticks == 0:
+            status[0] = number_error(number) if p == NULL else FEED_BAD_NUMBER
+            return NULL
+        status[0] = FEED_BAD_TYPE
+        p = expect(p, end, b",")
+        if p == NULL:
+            return NULL
+        p = read_quoted_decimal(p, end, instrument.quantity_decimals, instrument.quantity_step,
+                                &delta.quantity_lots, &number)
+        if p == NULL:
+            status[0] = number_error(number)
+            return NULL
+        p = expect(p, end, b"]")
+        p = skip_space(p, end) if p != NULL else NULL
+        if p == NULL or p >= end or (p[0] != b"," and p[0] != b"]"):
+            return NULL
+        delta.side = side
+        self.frame.delta_count += 1
+        return p
+
+
+cdef inline bint _is_market_data(Span type) noexcept nogil:
+    return equals(type, b"l2update", 8) or equals(type, b"match", 5) \
+        or equals(type, b"heartbeat", 9) or equals(type, b"snapshot", 8) \
+        or equals(type, b"last_match", 10)

@@ -1,0 +1,3 @@
+GARBLED_TEXTS: dict[int, str]
+
+def split_messages(data: bytes) -> tuple[list[bytes], list[str], int]: ...

@@ -1,0 +1,32 @@
+from typing import final
+
+from ext.instrument_table import InstrumentTable
+from ext.order_encoder import OrderEncoder
+from ext.orders import OrderTable
+
+@final
+class FixOrderEncoder(OrderEncoder):
+    def __init__(
+        self,
+        table: InstrumentTable,
+        orders: OrderTable,
+        begin_string: str,
+        sender_comp_id: str,
+        target_comp_id: str,
+        self_trade_rule: str = "",
+    ) -> None: ...
+    def encode_request(
+        self,
+        kind: int,
+        instrument: int,
+        side: int,
+        price_ticks: int,
+        quantity_lots: int,
+        request_number: int,
+        sequence: int,
+        wall_ns: int,
+        original_number: int = 0,
+        time_in_force: int = 1,
+        post_only: bool = False,
+        venue_order_id: str = "",
+    ) -> bytes: ...

@@ -1,0 +1,153 @@
+"""Reads JSON text and decimal numbers in place: no copy, no Python object.
+
+A reader takes the position and the end of the text and returns the position behind what it read,
+or NULL. Digits may be looked at up to 32 bytes past the end: every payload has
+FRAME_PADDING_BYTES readable bytes behind it (picows keeps 256), and the end is checked after
+each number. The rare branches stand out of line in ``cursor.pyx``.
+"""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memcmp
+
+cdef enum:
+    MAX_FAST_DIGITS = 18            # more digits than always fit in an int64: the general reader
+    MAX_NESTING = 64                # deeper JSON is refused
+
+cdef enum NumberStatus:
+    NUMBER_OK = 0
+    NUMBER_BAD = 1                  # not a non-negative decimal number, or beyond int64
+    NUMBER_OFF_STEP = 2             # more precise than the step
+
+cdef struct Span:                   # text lent from the frame; NULL start: absent
+    const char* start
+    Py_ssize_t size
+
+cdef int64_t POWERS_OF_TEN[19]
+
+cdef const char* skip_value(const char* p, const char* end) noexcept nogil
+cdef const char* skip_escaped_string(const char* p, const char* end) noexcept nogil
+cdef const char* read_decimal_general(
+    const char* p, const char* end, int64_t decimals, int64_t* units, NumberStatus* status
+) noexcept nogil
+cdef int64_t read_time(Span text) noexcept nogil
+
+
+cdef inline bint is_digit(char c) noexcept nogil:
+    return <unsigned char>(c - 48) < 10
+
+
+cdef inline const char* skip_space(const char* p, const char* end) noexcept nogil:
+    while p < end and (p[0] == b" " or p[0] == b"\n" or p[0] == b"\r" or p[0] == b"\t"):
+        p += 1
+    return p
+
+
+cdef inline const char* expect(const char* p, const char* end, char wanted) noexcept nogil:
+    """Position behind ``wanted``, white space before it skipped; NULL when it is not there."""
+    if p < end and p[0] == wanted:
+        return p + 1
+    p = skip_space(p, end)
+    if p < end and p[0] == wanted:
+        return p + 1
+    return NULL
+
+
+cdef inline const char* read_string(const char* p, const char* end, Span* text) noexcept nogil:
+    """Contents of the string that starts here, escapes left as they stand."""
+    p = expect(p, end, b'"')
+    if p == NULL:
+        return NULL
+    text.start = p
+    while p < end:
+        if p[0] == b'"':
+            text.size = p - text.start
+            return p + 1
+        if p[0] == b"\\":
+            p = skip_escaped_string(p, end)
+            text.size = p - 1 - text.start if p != NULL else 0
+            return p
+        p += 1
+    return NULL
+
+
+cdef inline bint equals(Span text, const char* other, Py_ssize_t size) noexcept nogil:
+    return text.size == size and memcmp(text.start, other, size) == 0
+
+
+cdef inline const char* read_decimal(
+    const char* p, const char* end, int64_t decimals, int64_t* units, NumberStatus* status
+) noexcept nogil:
+    """Reads a bare decimal as a whole number of 10**-decimals: exactly, or not at all.
+
+    Trailing zeros beyond ``decimals`` are allowed; another digit there is NUMBER_OFF_STEP.
+    ``decimals`` is 0 to 18. Returns the position behind the number, NULL unless NUMBER_OK.
+    """
+    cdef const char* start = p
+    cdef const char* point
+    cdef int64_t value = 0
+    cdef int64_t missing = decimals
+    while is_digit(p[0]):
+        value = value * 10 + (p[0] - 48)
+        p += 1
+        if p - start > MAX_FAST_DIGITS:
+            return read_decimal_general(start, end, decimals, units, status)
+    if p == start or (start[0] == b"0" and p - start > 1):
+        return read_decimal_general(start, end, decimals, units, status)
+    if p[0] == b".":
+        p += 1
+        point = p
+        while is_digit(p[0]) and missing > 0:
+            value = value * 10 + (p[0] - 48)
+            p += 1
+            missing -= 1
+            if p - start > MAX_FAST_DIGITS:
+                return read_decimal_general(start, end, decimals, units, status)
+        while p[0] == b"0" and p < end:
+            p += 1
+        if p == point or is_digit(p[0]):
+            return read_decimal_general(start, end, decimals, units, status)
+    if p > end or p[0] == b"e" or p[0] == b"E" or p - start + missing > MAX_FAST_DIGITS:
+        return read_decimal_general(start, end, decimals, units, status)
+    units[0] = value * POWERS_OF_TEN[missing]
+    status[0] = NUMBER_OK
+    return p
+
+
+cdef inline const char* read_quoted_decimal(
+    const char* p, const char* end, int64_t decimals, int64_t step, int64_t* steps,
+    NumberStatus* status
+) noexcept nogil:
+    """Reads ``"<decimal>"`` as a whole number of steps of ``step`` times 10**-decimals.
+
+    Returns NULL with NUMBER_OK left in ``status`` when there is no string here (a JSON type
+    error), and NULL with the reason when the number cannot be used.
+    """
+    status[0] = NUMBER_OK
+    p = expect(p, end, b'"')
+    if p == NULL:
+        return NULL
+    p = read_decimal(p, end, decimals, steps, status)
+    if p == NULL:
+        return NULL
+    if p >= end or p[0] != b'"':
+        status[0] = NUMBER_BAD
+        return NULL
+    if step != 1:
+        if steps[0] % step != 0:
+            status[0] = NUMBER_OFF_STEP
+            return NULL
+        steps[0] = steps[0] // step
+    return p + 1
+
+
+cdef inline const char* read_integer(const char* p, const char* end, int64_t* value) noexcept nogil:
+    """Reads a bare non-negative integer; NULL when there is none or it has 19 digits or more."""
+    p = skip_space(p, end)
+    cdef const char* start = p
+    value[0] = 0
+    while p < end and is_digit(p[0]):
+        if p - start >= MAX_FAST_DIGITS:
+            return NULL
+        value[0] = value[0] * 10 + (p[0] - 48)
+        p += 1
+    return p if p > start else NULL

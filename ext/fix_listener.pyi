@@ -1,0 +1,23 @@
+from collections.abc import Callable
+from typing import final
+
+from ext.codecs.fix_report import FixReportDecoder
+from ext.pipeline import Pipeline
+from ext.session_store import SessionStore
+
+@final
+class FixListener:
+    def __init__(
+        self,
+        store: SessionStore,
+        pipeline: Pipeline | None,
+        decoder: FixReportDecoder | None,
+        on_message: Callable[[bytes], object],
+        on_garbled: Callable[[str, bytes], object],
+        on_bad_report: Callable[[bytes], object] | None = None,
+        on_notices: Callable[[int], object] | None = None,
+    ) -> None: ...
+    def read(self, descriptor: int) -> int: ...
+    def receive(self, data: bytes) -> None: ...
+    def reset(self) -> None: ...
+    def apply_message(self, message: bytes) -> bool: ...

@@ -1,0 +1,79 @@
+"""Order table: what we asked for, what the venue said, and the position that follows from it.
+
+States and what moves them (FIX OrdStatus; the request moves to the pending state, reports decide):
+
+    PENDING_NEW ─ New ─► NEW ─ Trade ─► PARTIALLY_FILLED ─ Trade ─► FILLED
+        │                 │  ◄─ Replaced ─ PENDING_REPLACE ◄─ replace
+        │                 └─ cancel ─► PENDING_CANCEL ─ Canceled ─► CANCELED
+        └─ Rejected ─► REJECTED      any open state ─ Expired ─► EXPIRED
+    any open state ─ connection lost, request unanswered ─► UNKNOWN ─ status report ─► as reported
+
+A refused cancel or replace goes back to the state before it. Fills are counted once by execution
+id, whatever else a report says, and also while a request is pending.
+"""
+
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+
+from ext.bounds cimport MAX_INSTRUMENTS, MAX_REQUESTS
+from ext.client_order_id cimport RunIdentity
+from ext.wire cimport ExecutionReport, Fill, Intent, Order, OrderRequest, OrderState, Position
+
+cdef struct Request:
+    int64_t request_number          # 0: empty
+    int64_t order_number
+    int64_t kind                    # IntentKind
+    int64_t message_sequence        # MsgSeqNum(34) it went out with
+
+cdef struct ExecutionId:
+    int64_t high
+    int64_t low
+
+cpdef enum ReportResult:            # bits
+    REPORT_APPLIED = 1
+    REPORT_FILL = 2                 # a fill that was counted: ``last_fill`` holds it
+    REPORT_DUPLICATE = 4            # a fill that was counted before: nothing changed
+    REPORT_UNKNOWN_ORDER = 8        # not one of ours: nothing changed
+    REPORT_INCONSISTENT = 16        # quantities that cannot be: the order is UNKNOWN now
+    REPORT_FIRST = 32               # first report of the order: ``acknowledged_ns`` is its delay
+
+@cython.final
+cdef class OrderTable:
+    cdef Order* orders              # MAX_ORDERS of them, in shared memory
+    cdef Position* positions        # per strategy, in shared memory
+    cdef object owner               # keeps both alive
+    cdef RunIdentity run
+    cdef int64_t next_number
+    cdef Request requests[MAX_REQUESTS]
+    cdef ExecutionId* seen          # two generations of a hash set, see _remember
+    cdef int64_t seen_count
+    cdef int64_t seen_generation
+    cdef Fill last_fill
+    cdef int64_t acknowledged_ns
+    cdef double tick_value[MAX_INSTRUMENTS]      # quote currency of one tick times one lot, per instrument
+
+    cdef Order* find_open(self, int64_t order_number) noexcept nogil
+    cdef void register(
+        self, const Intent* intent, int64_t strategy, int64_t instrument, int64_t time_ns,
+        OrderRequest* request
+    ) noexcept nogil
+    cdef void note_sequence(self, int64_t request_number, int64_t sequence) noexcept nogil
+    cdef int apply_report(self, const ExecutionReport* report, int64_t time_ns) noexcept nogil
+    cdef Order* _find_reported(self, const ExecutionReport* report) noexcept nogil
+    cdef int _apply_fill(self, Order* order, const ExecutionReport* report, int64_t time_ns) \
+        noexcept nogil
+    cdef int _apply_replaced(self, Order* order, const ExecutionReport* report) noexcept nogil
+    cdef int _apply_status(self, Order* order, const ExecutionReport* report) noexcept nogil
+    cdef void _book_fill(self, Position* position, Order* order, const ExecutionReport* report) \
+        noexcept nogil
+    cdef void _refuse(self, Order* order, int64_t request_number) noexcept nogil
+    cdef bint _remember(self, int64_t high, int64_t low) noexcept nogil
+    cdef void refresh_position(self, Order* order) noexcept nogil
+
+
+cdef inline bint is_open(int64_t state) noexcept nogil:
+    """Whether the venue may still fill the order, as far as we know."""
+    return state == OrderState.PENDING_NEW or state == OrderState.NEW \
+        or state == OrderState.PARTIALLY_FILLED or state == OrderState.PENDING_CANCEL \
+        or state == OrderState.PENDING_REPLACE or state == OrderState.SUSPENDED \
+        or state == OrderState.UNKNOWN

@@ -1,0 +1,482 @@
+"""Order table, see the ``.pxd`` for its states."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memcpy, memset
+
+import os
+
+from ext.bounds cimport (
+    MAX_EXECUTION_IDS,
+    MAX_INSTRUMENTS,
+    MAX_ORDERS,
+    MAX_REQUESTS,
+    MAX_WORKING_ORDERS,
+    VENUE_ORDER_ID_BYTES,
+)
+from ext.client_order_id cimport RUN_BYTES, read_client_order_id, write_client_order_id
+from ext.errors import UsageError
+from ext.fence cimport release_fence
+from ext.instrument_table cimport InstrumentTable
+from ext.shared_memory cimport SharedMemory
+from ext.wire cimport (
+    BUY,
+    CANCEL_ORDER,
+    CANCELED,
+    EXEC_CANCEL_REJECT,
+    EXEC_CANCELED,
+    EXEC_DONE_FOR_DAY,
+    EXEC_EXPIRED,
+    EXEC_MESSAGE_REJECT,
+    EXEC_NEW,
+    EXEC_PENDING_CANCEL,
+    EXEC_PENDING_NEW,
+    EXEC_PENDING_REPLACE,
+    EXEC_REJECTED,
+    EXEC_REPLACED,
+    EXEC_RESTATED,
+    EXEC_STATUS,
+    EXEC_SUSPENDED,
+    EXEC_TRADE,
+    EXPIRED,
+    FILLED,
+    NEW,
+    NEW_ORDER,
+    PARTIALLY_FILLED,
+    PENDING_CANCEL,
+    PENDING_NEW,
+    PENDING_REPLACE,
+    REJECTED,
+    REPLACE_ORDER,
+    SUSPENDED,
+    UNKNOWN,
+    ExecutionReport,
+    Fill,
+    Intent,
+    Order,
+    OrderRequest,
+    OrderState,
+    Position,
+    WorkingOrder,
+)
+
+cdef enum:
+    SEEN_SLOTS = 4 * MAX_EXECUTION_IDS      # of one generation: at most a quarter full
+    RUN_RANDOM_BYTES = 8
+    REASON_UNKNOWN_ORDER = 1                # CxlRejReason(102): the venue does not know it
+
+
+@cython.final
+cdef class OrderTable:
+    """Orders and positions of a run, kept in the shared memory ``memory``.
+
+    ``run_seed`` fixes the random part of the client ids (tests only); None draws it.
+    """
+
+    def __cinit__(
+        self,
+        SharedMemory memory not None,
+        InstrumentTable table not None,
+        run_seed: bytes | None = None,
+    ) -> None:
+        cdef int64_t index
+        self.owner = memory
+        self.orders = memory.orders
+        self.positions = memory.positions
+        self.next_number = 1
+        memset(self.requests, 0, sizeof(self.requests))
+        self.seen = <ExecutionId*>calloc(2 * SEEN_SLOTS, sizeof(ExecutionId))
+        if self.seen == NULL:
+            raise MemoryError(f"no memory for {MAX_EXECUTION_IDS} execution ids")
+        for index in range(table.count):
+            self.tick_value[index] = (
+                table.instruments[index].tick_size * table.instruments[index].lot_size
+            )
+        cdef bytes prefix = _run_prefix(run_seed)
+        cdef const char* start = prefix
+        memcpy(self.run.prefix, start, RUN_BYTES)
+
+    def __dealloc__(self) -> None:
+        free(self.seen)
+
+    cdef Order* find_open(self, int64_t order_number) noexcept nogil:
+        """The open order of that number, NULL when there is none."""
+        cdef Order* order
+        if order_number <= 0:
+            return NULL
+        order = &self.orders[order_number % MAX_ORDERS]
+        if order.order_number != order_number or not is_open(order.state):
+            return NULL
+        return order
+
+    cdef void register(
+        self, const Intent* intent, int64_t strategy, int64_t instrument, int64_t time_ns,
+        OrderRequest* request
+    ) noexcept nogil:
+        """Takes an accepted intent into the table and fills in what the encoder writes."""
+        cdef Order* order
+        cdef Request* entry
+        cdef int64_t number = self.next_number
+        if intent.kind == NEW_ORDER:
+            while is_open(self.orders[number % MAX_ORDERS].state):
+                number += 1             # the working orders are fewer than the slots
+            order = &self.orders[number % MAX_ORDERS]
+            memset(order, 0, sizeof(Order))
+            order.order_number = number
+            order.instrument = instrument
+            order.strategy = strategy
+            order.side = intent.side
+            order.order_type = intent.order_type
+            order.time_in_force = intent.time_in_force
+            order.post_only = intent.post_only
+            order.price_ticks = intent.price_ticks
+            order.quantity_lots = order.leaves_lots = intent.quantity_lots
+            order.state = PENDING_NEW
+            order.reason = intent.reason
+            order.sent_time_ns = time_ns
+            self.positions[strategy].order_count += 1
+        else:
+            order = &self.orders[intent.order_number % MAX_ORDERS]
+            if order.state != PENDING_CANCEL and order.state != PENDING_REPLACE:
+                order.state_before_pending = order.state
+                order.pending_quantity_lots = 0
+            if intent.kind == CANCEL_ORDER:
+                order.state = PENDING_CANCEL
+            else:
+                order.state = PENDING_REPLACE
+                order.pending_price_ticks = intent.price_ticks
+                order.pending_quantity_lots = order.filled_lots + intent.quantity_lots
+        self.next_number = number + 1
+        request.original_number = order.accepted_number
+        order.request_number = number
+        if intent.kind == NEW_ORDER:
+            order.accepted_number = number
+        order.update_time_ns = time_ns
+        entry = &self.requests[number % MAX_REQUESTS]
+        entry.request_number = number
+        entry.order_number = order.order_number
+        entry.kind = intent.kind
+        entry.message_sequence = 0
+        request.kind = intent.kind
+        request.instrument = order.instrument
+        request.side = order.side
+        request.order_type = order.order_type
+        request.time_in_force = order.time_in_force
+        request.post_only = order.post_only
+        request.price_ticks = order.price_ticks
+        request.quantity_lots = order.quantity_lots
+        if intent.kind == REPLACE_ORDER:
+            request.price_ticks = order.pending_price_ticks
+            request.quantity_lots = order.pending_quantity_lots
+        request.request_number = number
+        request.order = order
+        self.refresh_position(order)
+
+    cdef void note_sequence(self, int64_t request_number, int64_t sequence) noexcept nogil:
+        """Remembers under which MsgSeqNum a request went out, for a Reject(3) of it."""
+        cdef Request* entry = &self.requests[request_number % MAX_REQUESTS]
+        if entry.request_number == request_number:
+            entry.message_sequence = sequence
+
+    cdef Order* _find_reported(self, const ExecutionReport* report) noexcept nogil:
+        cdef Request* entry
+        cdef int64_t number = report.request_number
+        cdef int64_t attempt
+        cdef Order* order
+        for attempt in range(2):
+            if number > 0:
+                entry = &self.requests[number % MAX_REQUESTS]
+                if entry.request_number == number:
+                    order = &self.orders[entry.order_number % MAX_ORDERS]
+                    if order.order_number == entry.order_number:
+                        return order
+            number = report.original_number
+        return NULL
+
+    cdef int apply_report(self, const ExecutionReport* report, int64_t time_ns) noexcept nogil:
+        """Applies one report; returns ReportResult bits."""
+        cdef Order* order = self._find_reported(report)
+        cdef int result = REPORT_APPLIED
+        cdef int64_t kind = report.execution_type
+        if order == NULL:
+            return REPORT_UNKNOWN_ORDER
+        if order.acknowledged_time_ns == 0:
+            order.acknowledged_time_ns = time_ns
+            self.acknowledged_ns = time_ns - order.sent_time_ns
+            result |= REPORT_FIRST
+        if order.venue_order_id[0] == 0 and kind != EXEC_CANCEL_REJECT \
+                and kind != EXEC_MESSAGE_REJECT:
+            memcpy(order.venue_order_id, report.venue_order_id, VENUE_ORDER_ID_BYTES)
+        if kind == EXEC_TRADE:
+            result = (result & ~REPORT_APPLIED) | self._apply_fill(order, report, time_ns)
+        elif kind == EXEC_NEW:
+            if order.state == PENDING_NEW or order.state == UNKNOWN:
+                order.state = PARTIALLY_FILLED if order.filled_lots > 0 else NEW
+            elif order.state_before_pending == PENDING_NEW:
+                order.state_before_pending = NEW
+        elif kind == EXEC_CANCELED or kind == EXEC_EXPIRED or kind == EXEC_DONE_FOR_DAY:
+            if is_open(order.state):
+                order.state = CANCELED if kind == EXEC_CANCELED else EXPIRED
+                order.leaves_lots = 0
+        elif kind == EXEC_REPLACED:
+            result |= self._apply_replaced(order, report)
+        elif kind == EXEC_REJECTED:
+            # ExecType Rejected with the status of a living order answers a duplicate id.
+            if report.order_state == REJECTED and is_open(order.state):
+                order.state = REJECTED
+                order.leaves_lots = 0
+        elif kind == EXEC_CANCEL_REJECT:
+            self._refuse(order, report.request_number)
+            if report.reject_code == REASON_UNKNOWN_ORDER and is_open(order.state):
+                order.state = UNKNOWN       # the venue does not know it: ask, do not assume
+        elif kind == EXEC_MESSAGE_REJECT:
+            if order.state == PENDING_NEW:
+                order.state = REJECTED
+                order.leaves_lots = 0
+            else:
+                self._refuse(order, report.request_number)
+        elif kind == EXEC_SUSPENDED:
+            if is_open(order.state):
+                order.state = SUSPENDED
+        elif kind == EXEC_STATUS or kind == EXEC_RESTATED:
+            result |= self._apply_status(order, report)
+        if result & REPORT_INCONSISTENT and is_open(order.state):
+            order.state = UNKNOWN
+        order.update_time_ns = time_ns
+        self.refresh_position(order)
+        return result
+
+    cdef int _apply_fill(self, Order* order, const ExecutionReport* report, int64_t time_ns) \
+            noexcept nogil:
+        cdef int result = REPORT_APPLIED | REPORT_FILL
+        if not self._remember(report.execution_id_high, report.execution_id_low):
+            return REPORT_DUPLICATE
+        order.filled_lots += report.last_quantity_lots
+        order.leaves_lots = max(<int64_t>0, order.quantity_lots - order.filled_lots)
+        if order.filled_lots > order.quantity_lots or not is_open(order.state) or (
+                report.cumulative_lots >= 0 and report.cumulative_lots != order.filled_lots):
+            result |= REPORT_INCONSISTENT   # overfilled, filled after its end, or one was missed
+        if order.leaves_lots == 0 and order.state != PENDING_REPLACE:
+            order.state = FILLED
+        elif order.state == NEW or order.state == PENDING_NEW:
+            order.state = PARTIALLY_FILLED
+        elif order.state == PENDING_CANCEL or order.state == PENDING_REPLACE:
+            order.state_before_pending = PARTIALLY_FILLED if order.leaves_lots > 0 else FILLED
+        self._book_fill(&self.positions[order.strategy], order, report)
+        self.last_fill.order_number = order.order_number
+        self.last_fill.side = order.side
+        self.last_fill.price_ticks = report.last_price_ticks
+        self.last_fill.quantity_lots = report.last_quantity_lots
+        self.last_fill.leaves_lots = order.leaves_lots
+        self.last_fill.is_maker = report.is_maker
+        self.last_fill.exchange_time_ns = report.exchange_time_ns
+        self.last_fill.receive_time_ns = time_ns
+        return result
+
+    cdef int _apply_replaced(self, Order* order, const ExecutionReport* report) noexcept nogil:
+        """The replace holds; a cancel sent after it may still be on its way."""
+        cdef int64_t state
+        if order.pending_quantity_lots == 0:
+            return REPORT_INCONSISTENT if is_open(order.state) else 0
+        order.price_ticks = order.pending_price_ticks
+        order.quantity_lots = order.pending_quantity_lots
+        order.pending_quantity_lots = 0
+        if report.order_quantity_lots >= 0:
+            order.quantity_lots = report.order_quantity_lots
+        order.accepted_number = report.request_number
+        order.leaves_lots = max(<int64_t>0, order.quantity_lots - order.filled_lots)
+        if order.leaves_lots == 0:
+            state = FILLED                  # replaced down to what was filled already
+        else:
+            state = PARTIALLY_FILLED if order.filled_lots > 0 else NEW
+        if order.state == PENDING_CANCEL and state != FILLED:
+            order.state_before_pending = state
+        else:
+            order.state = state
+        return 0
+
+    cdef int _apply_status(self, Order* order, const ExecutionReport* report) noexcept nogil:
+        """Answer to a status request, or a restatement: no fill in it."""
+        cdef int64_t state = report.order_state
+        if report.cumulative_lots >= 0 and report.cumulative_lots != order.filled_lots:
+            return REPORT_INCONSISTENT      # fills that we have not seen
+        if not is_open(order.state):
+            return 0
+        if order.state != UNKNOWN and report.execution_type == EXEC_STATUS:
+            return 0                        # we know more than a status in flight
+        if is_open(state) or state == CANCELED or state == EXPIRED or state == REJECTED \
+                or state == FILLED:
+            order.state = state
+            if not is_open(state):
+                order.leaves_lots = 0
+            elif report.order_quantity_lots >= 0:
+                order.quantity_lots = report.order_quantity_lots
+                order.leaves_lots = max(<int64_t>0, order.quantity_lots - order.filled_lots)
+        return 0
+
+    cdef void _refuse(self, Order* order, int64_t request_number) noexcept nogil:
+        """A cancel or replace in flight was refused: back to the state before it."""
+        cdef Request* entry = &self.requests[request_number % MAX_REQUESTS]
+        cdef bint is_cancel = order.state == PENDING_CANCEL
+        if entry.request_number == request_number:
+            is_cancel = entry.kind == CANCEL_ORDER
+        if not is_cancel:
+            order.pending_quantity_lots = 0
+            if order.state == PENDING_REPLACE:
+                order.state = order.state_before_pending
+        elif order.state == PENDING_CANCEL:
+            order.state = order.state_before_pending
+            if order.pending_quantity_lots > 0:
+                order.state = PENDING_REPLACE
+
+    cdef void _book_fill(self, Position* position, Order* order, const ExecutionReport* report) \
+            noexcept nogil:
+        """Position and P&L of one fill: average cost, realised when the position shrinks."""
+        cdef int64_t signed_lots = order.side * report.last_quantity_lots
+        cdef int64_t before = position.position_lots
+        cdef int64_t before_size = before if before > 0 else -before
+        cdef int64_t closed
+        cdef double price = report.last_price_ticks
+        position.version += 1
+        release_fence()
+        position.position_lots = before + signed_lots
+        if order.side == BUY:
+            position.bought_lots += report.last_quantity_lots
+        else:
+            position.sold_lots += report.last_quantity_lots
+        if before == 0 or (before > 0) == (signed_lots > 0):
+            position.average_price_ticks = (
+                position.average_price_ticks * before_size + price * report.last_quantity_lots
+            ) / (before_size + report.last_quantity_lots)
+        else:
+            closed = min(before_size, report.last_quantity_lots)
+            position.realised_pnl += (
+                (price - position.average_price_ticks) * closed
+                * (1.0 if before > 0 else -1.0) * self.tick_value[order.instrument]
+            )
+            if position.position_lots == 0:
+                position.average_price_ticks = 0.0
+            elif (position.position_lots > 0) != (before > 0):
+                position.average_price_ticks = price
+        position.fees += report.fee_nano * 1e-9
+        position.fill_count += 1
+        release_fence()
+        position.version += 1
+
+    cdef bint _remember(self, int64_t high, int64_t low) noexcept nogil:
+        """Adds an execution id; False when it was there. Two generations: the older is dropped
+        when the newer holds MAX_EXECUTION_IDS, so at least that many newest ids are known."""
+        cdef ExecutionId* slots
+        cdef int64_t generation, at
+        for generation in range(1, -1, -1):     # the older first: ``at`` ends in the newer
+            slots = self.seen + ((self.seen_generation + generation) & 1) * SEEN_SLOTS
+            at = (<uint64_t>low) % SEEN_SLOTS
+            while slots[at].high != 0 or slots[at].low != 0:
+                if slots[at].high == high and slots[at].low == low:
+                    return False
+                at = (at + 1) % SEEN_SLOTS
+        slots[at].high = high
+        slots[at].low = low
+        self.seen_count += 1
+        if self.seen_count == MAX_EXECUTION_IDS:
+            self.seen_count = 0
+            self.seen_generation ^= 1
+            memset(self.seen + self.seen_generation * SEEN_SLOTS, 0,
+                   SEEN_SLOTS * sizeof(ExecutionId))
+        return True
+
+    cdef void refresh_position(self, Order* order) noexcept nogil:
+        """Brings the strategy's view of its working orders up to date with ``order``."""
+        cdef Position* position = &self.positions[order.strategy]
+        cdef WorkingOrder* working
+        cdef int64_t at = 0
+        cdef int64_t index, open_lots
+        cdef Order* other
+        position.version += 1
+        release_fence()
+        while at < position.working_count \
+                and position.working[at].order_number != order.order_number:
+            at += 1
+        if is_open(order.state):
+            if at == position.working_count and at < MAX_WORKING_ORDERS:
+                position.working_count += 1
+            if at < MAX_WORKING_ORDERS:
+                working = &position.working[at]
+                working.order_number = order.order_number
+                working.side = order.side
+                working.state = order.state
+                working.price_ticks = order.price_ticks
+                working.leaves_lots = order.leaves_lots
+        elif at < position.working_count:
+            position.working_count -= 1
+            for index in range(at, position.working_count):
+                position.working[index] = position.working[index + 1]
+        position.open_buy_lots = 0
+        position.open_sell_lots = 0
+        for index in range(position.working_count):
+            other = &self.orders[position.working[index].order_number % MAX_ORDERS]
+            open_lots = other.leaves_lots
+            if other.pending_quantity_lots > 0:     # whichever of the two is larger may fill
+                open_lots = max(open_lots, other.pending_quantity_lots - other.filled_lots)
+            if other.side == BUY:
+                position.open_buy_lots += open_lots
+            else:
+                position.open_sell_lots += open_lots
+        release_fence()
+        position.version += 1
+
+    def mark_unknown(self, now_ns: int) -> int:
+        """The connection is lost: every open order is Unknown until the venue has told."""
+        cdef int64_t index
+        cdef int64_t count = 0
+        for index in range(<int64_t>MAX_ORDERS):
+            if is_open(self.orders[index].state):
+                self.orders[index].state = UNKNOWN
+                self.orders[index].update_time_ns = now_ns
+                self.refresh_position(&self.orders[index])
+                count += 1
+        return count
+
+    def open_orders(self) -> list[dict[str, object]]:
+        """Fields of every open order by name, oldest first."""
+        cdef int64_t index
+        found = []
+        for index in range(<int64_t>MAX_ORDERS):
+            if is_open(self.orders[index].state):
+                found.append(<object>self.orders[index])
+        return sorted(found, key=lambda order: order["order_number"])
+
+    def request_of_sequence(self, sequence: int) -> int:
+        """Request number that went out under a MsgSeqNum, 0 when it is none of ours."""
+        cdef int64_t index
+        cdef int64_t wanted = sequence
+        for index in range(<int64_t>MAX_REQUESTS):
+            if wanted > 0 and self.requests[index].message_sequence == wanted:
+                return self.requests[index].request_number
+        return 0
+
+    def forget_sequences(self) -> None:
+        """The session started again at 1: old numbers no longer name our requests."""
+        cdef int64_t index
+        for index in range(<int64_t>MAX_REQUESTS):
+            self.requests[index].message_sequence = 0
+
+    def client_order_id(self, number: int) -> str:
+        """ClOrdID(11) text of a request number."""
+        cdef char text[36]
+        write_client_order_id(text, &self.run, number)
+        return text[:36].decode()
+
+    def request_number(self, client_order_id: str) -> int:
+        """Request number of a ClOrdID(11) text, 0 when it is not one of this run."""
+        cdef bytes encoded = client_order_id.encode()
+        return read_client_order_id(encoded, len(encoded), &self.run)
+
+
+def _run_prefix(seed: bytes | None) -> bytes:
+    random_bytes = os.urandom(RUN_RANDOM_BYTES) if seed is None else seed
+    if len(random_bytes) != RUN_RANDOM_BYTES:
+        raise UsageError(f"run seed had {len(random_bytes)} bytes; use {RUN_RANDOM_BYTES}")
+    digits = random_bytes.hex()
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[12:15]}-8".encode()

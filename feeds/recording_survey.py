@@ -1,0 +1,212 @@
+"""What a capture holds: which venue, which products, and the tick and lot of each.
+
+Tick and lot come from the venue's own product list when the capture (or its ``_http`` neighbour)
+holds one. Otherwise they are inferred: the finest decimal place of any price and of any quantity
+of the product in the whole file, which represents every number of the file exactly.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeGuard
+
+import orjson
+
+from ext.errors import RecordingError
+from feeds.recording import RecordedAnswer, RecordedFrame, Recording
+
+COINBASE_EXCHANGE = "coinbase_exchange"
+COINBASE_ADVANCED = "coinbase_advanced"
+VENUES = (COINBASE_EXCHANGE, COINBASE_ADVANCED)
+
+Number = tuple[str, str, str]
+"""Product, price text, quantity text."""
+
+
+@dataclass(slots=True)
+class Product:
+    """One product of a capture. ``tick`` and ``lot`` are decimal texts."""
+
+    symbol: str
+    tick: str
+    lot: str
+    is_inferred: bool
+    """True: no product list in the capture, the steps are the finest decimals seen."""
+
+
+@dataclass(slots=True)
+class Survey:
+    """What one pass over a capture found."""
+
+    venue: str
+    products: dict[str, Product]
+    frame_count: int = 0
+    unread_frame_count: int = 0
+    """Frames that are not JSON or not shaped as the venue documents."""
+
+
+@dataclass(slots=True)
+class _Decimals:
+    price: int = 0
+    quantity: int = 0
+
+
+@dataclass(slots=True)
+class _Findings:
+    listed: dict[str, tuple[str, str]] = field(default_factory=dict)
+    seen: dict[str, _Decimals] = field(default_factory=dict)
+
+
+def survey_recording(recording: Recording, venue: str | None = None) -> Survey:
+    """Reads the whole capture once.
+
+    Args:
+        recording: the capture.
+        venue: one of ``VENUES``; None tells it from the first frame that only one venue sends.
+
+    Raises:
+        RecordingError: no frame, no frame of a known venue, or a line that cannot be read.
+    """
+    findings = _Findings()
+    frame_count = unread_count = 0
+    for record in recording.records():
+        if isinstance(record, RecordedAnswer):
+            findings.listed.update(_read_products(record))
+            continue
+        frame_count += 1
+        frame = _load(record)
+        venue = venue or detect_venue(frame)
+        if venue is None:
+            continue
+        try:
+            _note_decimals(findings.seen, _NUMBERS[venue](frame))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            unread_count += 1
+    if frame_count == 0:
+        raise RecordingError(f"{recording.path}: holds no WebSocket frames, nothing to replay")
+    if venue is None:
+        raise RecordingError(
+            f"{recording.path}: none of its {frame_count} frames is of a venue that the engine"
+            f" knows ({', '.join(VENUES)})"
+        )
+    neighbour = recording.neighbour()
+    for answer in neighbour.answers() if neighbour else ():
+        findings.listed.update(_read_products(answer))
+    products = {symbol: _product(symbol, findings) for symbol in sorted(findings.seen)}
+    return Survey(venue, products, frame_count, unread_count)
+
+
+def detect_venue(frame: object) -> str | None:
+    """The venue of one parsed frame, or None when the frame does not tell.
+
+    Coinbase Advanced Trade wraps every frame in ``channel``, ``sequence_num`` and ``events``;
+    Coinbase Exchange names the kind in ``type`` and the product beside it.
+    """
+    if not isinstance(frame, dict):
+        return None
+    if "channel" in frame and "sequence_num" in frame and "events" in frame:
+        return COINBASE_ADVANCED
+    kind = frame.get("type")
+    if kind == "snapshot" and {"product_id", "bids", "asks"} <= frame.keys():
+        return COINBASE_EXCHANGE
+    if kind == "l2update" and {"product_id", "changes"} <= frame.keys():
+        return COINBASE_EXCHANGE
+    if kind in {"match", "last_match"} and {"product_id", "maker_order_id"} <= frame.keys():
+        return COINBASE_EXCHANGE
+    return None
+
+
+def _load(frame: RecordedFrame) -> Any:
+    try:
+        return orjson.loads(frame.payload)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _exchange_numbers(frame: Any) -> Iterator[Number]:
+    kind = frame["type"]
+    if kind == "l2update":
+        for _, price, quantity in frame["changes"]:
+            yield frame["product_id"], price, quantity
+    elif kind == "snapshot":
+        for side in ("bids", "asks"):
+            for price, quantity in frame[side]:
+                yield frame["product_id"], price, quantity
+    elif kind in {"match", "last_match"}:
+        yield frame["product_id"], frame["price"], frame["size"]
+
+
+def _advanced_numbers(frame: Any) -> Iterator[Number]:
+    if frame["channel"] == "l2_data":
+        for event in frame["events"]:
+            for update in event["updates"]:
+                yield event["product_id"], update["price_level"], update["new_quantity"]
+    elif frame["channel"] == "market_trades":
+        for event in frame["events"]:
+            for trade in event["trades"]:
+                yield trade["product_id"], trade["price"], trade["size"]
+
+
+_NUMBERS: dict[str, Callable[[Any], Iterator[Number]]] = {
+    COINBASE_EXCHANGE: _exchange_numbers,
+    COINBASE_ADVANCED: _advanced_numbers,
+}
+
+
+def _note_decimals(seen: dict[str, _Decimals], numbers: Iterator[Number]) -> None:
+    for symbol, price, quantity in numbers:
+        if not isinstance(symbol, str):
+            raise TypeError(f"product_id was {symbol!r}")
+        decimals = seen.setdefault(symbol, _Decimals())
+        decimals.price = max(decimals.price, _count_decimals(price))
+        decimals.quantity = max(decimals.quantity, _count_decimals(quantity))
+
+
+def _count_decimals(number: str) -> int:
+    whole, _, fraction = number.partition(".")
+    if not whole.isdecimal() or not (fraction + "0").isdecimal():
+        raise ValueError(f"{number!r} is not a decimal number")
+    return len(fraction.rstrip("0"))
+
+
+def _product(symbol: str, findings: _Findings) -> Product:
+    if symbol in findings.listed:
+        tick, lot = findings.listed[symbol]
+        return Product(symbol, tick, lot, is_inferred=False)
+    decimals = findings.seen[symbol]
+    tick, lot = _finest_step(decimals.price), _finest_step(decimals.quantity)
+    return Product(symbol, tick, lot, is_inferred=True)
+
+
+def _finest_step(decimals: int) -> str:
+    return "1" if decimals == 0 else f"0.{'0' * (decimals - 1)}1"
+
+
+def _read_products(answer: RecordedAnswer) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Symbol, tick and lot of each product in the body of ``GET /products``.
+
+    Coinbase Exchange answers a list (``id``, ``quote_increment``, ``base_increment``); Advanced
+    Trade an object with ``products`` (``product_id``, ``price_increment``, ``base_increment``).
+    Other bodies hold no products for us.
+    """
+    try:
+        body = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return
+    if isinstance(body, dict):
+        rows, symbol_key, tick_key = body.get("products"), "product_id", "price_increment"
+    else:
+        rows, symbol_key, tick_key = body, "id", "quote_increment"
+    for row in rows if isinstance(rows, list) else ():
+        if not isinstance(row, dict):
+            continue
+        symbol, tick, lot = row.get(symbol_key), row.get(tick_key), row.get("base_increment")
+        if isinstance(symbol, str) and _is_step(tick) and _is_step(lot):
+            yield symbol, (tick, lot)
+
+
+def _is_step(text: object) -> TypeGuard[str]:
+    try:
+        return isinstance(text, str) and Decimal(text) > 0
+    except InvalidOperation:
+        return False

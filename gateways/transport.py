@@ -1,0 +1,346 @@
+"""The socket of an order session: connects, reconnects, drives the timers, wires the edges.
+
+The only file here that awaits. Reading and sending go through the compiled edges on the plain
+file descriptor; whatever they do not consume themselves comes to the session. What the session
+wants sent leaves before control returns to anyone who could send an order, so numbers go out in
+order. ``connect`` gives a connected non-blocking socket: that is the place for TLS (kernel TLS
+keeps the descriptor plain).
+"""
+
+import asyncio
+import logging
+import socket
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from ext.wire import SessionState
+from gateways.edges import Clock, ListenerFactory, Sender, SystemClock
+from gateways.fix_message import NANOSECONDS_PER_SECOND, Field
+from gateways.session import (
+    Fatal,
+    LoggedOut,
+    LogonRefused,
+    OrderSession,
+    SessionEvent,
+    StateChanged,
+)
+
+logger = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S = 10.0
+# The compiled path may leave bytes unsent or move a deadline between two looks at them.
+MAX_TICK_INTERVAL_S = 0.05
+FLUSH_TIMEOUT_S = 1.0  # for the last Logout or Reject before a close
+
+
+Connect = Callable[[str, int], Awaitable[socket.socket]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backoff:
+    """Seconds to wait before the next connection.
+
+    ``first_s`` doubles up to ``limit_s`` until a session was ACTIVE for longer than ``limit_s``: a
+    venue that accepts and drops at once is not asked at full speed. A refused logon waits
+    ``refused_s``, whatever was before.
+    """
+
+    first_s: float = 0.5
+    limit_s: float = 30.0
+    refused_s: float = 60.0
+
+
+async def connect_tcp(host: str, port: int) -> socket.socket:
+    """A connected non-blocking TCP socket with TCP_NODELAY; raises ``OSError``.
+
+    Names are resolved on each connect: venues move without notice.
+    """
+    loop = asyncio.get_running_loop()
+    error: OSError | None = None
+    for family, kind, protocol, _, address in await loop.getaddrinfo(
+        host, port, type=socket.SOCK_STREAM
+    ):
+        connection = socket.socket(family, kind, protocol)
+        try:
+            connection.setblocking(False)
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            await loop.sock_connect(connection, address)
+        except OSError as raised:
+            connection.close()
+            error = raised
+        except BaseException:
+            connection.close()
+            raise
+        else:
+            return connection
+    raise error or OSError(f"{host}:{port} has no address")
+
+
+class OrderTransport:
+    """Keeps one order session connected; ``run`` it as a task.
+
+    ``make_listener`` gets the two callbacks of the listener: message, and garbled (reason, data).
+    ``on_event`` gets every event of the session, after what it wanted sent was sent.
+    """
+
+    def __init__(
+        self,
+        session: OrderSession,
+        make_listener: ListenerFactory,
+        sender: Sender,
+        host: str,
+        port: int,
+        *,
+        on_event: Callable[[SessionEvent], None],
+        clock: Clock | None = None,
+        backoff: Backoff | None = None,
+        connect: Connect = connect_tcp,
+    ) -> None:
+        self._session = session
+        self._sender = sender
+        self._listener = make_listener(self._take_message, self._take_garbled)
+        self._host = host
+        self._port = port
+        self._on_event = on_event
+        self._clock = clock or SystemClock()
+        self._backoff = backoff or Backoff()
+        self._connect = connect
+        self._socket: socket.socket | None = None
+        self._lost_text = ""
+        self._delay_s = self._backoff.first_s
+        self._active_since_ns = 0
+        self._is_refused = False
+        self._is_stopping = False
+        self._is_flush_watched = False
+        self._is_logged_out = False
+        self._is_running = False
+        self._is_dispatching = False
+        self._waiting_events: deque[SessionEvent] = deque()
+        self._connect_timeout: asyncio.Timeout | None = None
+        self._wake = asyncio.Event()
+        self._ended = asyncio.Event()
+
+    async def run(self) -> None:
+        """Connects and reconnects until stopped, or until the session must not be retried.
+
+        Returns after ``stop`` or ``logout``, after ``Fatal``, and after a ``LogonRefused`` that is
+        not retryable: those need a person. Cancelling closes the connection without a Logout.
+        """
+        self._is_running = True
+        self._ended.clear()
+        try:
+            while not self._is_stopping:
+                await self._run_once()
+                if not self._is_stopping:
+                    await self._wait_before_retry()
+        finally:
+            self._is_running = False
+            self._ended.set()
+
+    def stop(self) -> None:
+        """Closes the connection without a Logout; ``run`` returns soon after."""
+        self._is_stopping = True
+        self._end_waits()
+
+    async def logout(self, timeout_s: float, text: str = "") -> bool:
+        """Logs out and ends ``run``; whether the venue confirmed it within ``timeout_s``."""
+        self._is_stopping = True
+        self._is_logged_out = False
+        self._session.logout(self._now_ns(), text)
+        self._drain()
+        self._end_waits()
+        if not self._is_running:
+            return False
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._ended.wait()
+        except TimeoutError:
+            self._lose("no answer to the Logout in time")
+            await self._ended.wait()
+        return self._is_logged_out
+
+    def send_application(self, message_type: str, fields: list[Field]) -> int:
+        """Sends a cold application message (35=H and the like) and returns its MsgSeqNum.
+
+        Raises ``UsageError`` unless the session is ACTIVE.
+        """
+        sequence = self._session.send_application(message_type, fields, self._now_ns())
+        self._drain()
+        return sequence
+
+    def poll(self) -> int:
+        """Reads what is there without waiting, and returns the bytes read; for busy loops."""
+        if self._socket is None or self._lost_text:
+            return 0
+        try:
+            size = self._listener.read(self._socket.fileno())
+        except OSError as error:
+            self._lose(f"read failed: {error}")
+            return 0
+        if size == 0:
+            self._lose("the peer closed the connection")
+        self._watch_pending()
+        return max(size, 0)
+
+    async def _run_once(self) -> None:
+        self._is_refused = False
+        self._active_since_ns = 0
+        self._lost_text = ""
+        self._session.start(self._now_ns())
+        self._drain()
+        try:
+            async with asyncio.timeout(CONNECT_TIMEOUT_S) as self._connect_timeout:
+                connection = await self._connect(self._host, self._port)
+        except (OSError, TimeoutError) as error:
+            reason = str(error) or "no answer in time"
+            text = f"cannot connect to {self._host}:{self._port}: {reason}"
+            self._session.disconnected(self._now_ns(), text)
+            self._drain()
+            return
+        except asyncio.CancelledError:
+            self._session.disconnected(self._now_ns(), "cancelled while connecting")
+            self._drain()
+            raise
+        finally:
+            self._connect_timeout = None
+        loop = asyncio.get_running_loop()
+        descriptor = connection.fileno()
+        self._socket = connection
+        self._listener.reset()
+        self._sender.attach(descriptor)
+        loop.add_reader(descriptor, self.poll)
+        try:
+            await self._serve()
+        finally:
+            loop.remove_reader(descriptor)
+            self._unwatch_pending(descriptor)
+            self._sender.detach()
+            self._socket = None
+            connection.close()
+            self._session.disconnected(self._now_ns(), self._lost_text or "stopped")
+            self._drain()
+
+    async def _serve(self) -> None:
+        if not self._is_stopping:
+            self._session.connected(self._now_ns())
+            self._drain()
+        while not self._lost_text and not self._session.is_close_requested:
+            if self._is_stopping and self._session.state != SessionState.SESSION_LOGOUT_SENT:
+                break
+            self._wake.clear()
+            try:
+                async with asyncio.timeout(self._seconds_to_tick()):
+                    await self._wake.wait()
+            except TimeoutError:
+                pass
+            self._session.tick(self._now_ns())
+            self._drain()
+            self._watch_pending()
+        await self._flush_last()
+
+    async def _flush_last(self) -> None:
+        deadline_ns = self._now_ns() + int(FLUSH_TIMEOUT_S * NANOSECONDS_PER_SECOND)
+        while not self._lost_text and self._sender.has_pending and self._now_ns() < deadline_ns:
+            if not self._sender.flush():
+                return
+            await asyncio.sleep(0.001)
+
+    async def _wait_before_retry(self) -> None:
+        active_ns = self._now_ns() - self._active_since_ns if self._active_since_ns else 0
+        if active_ns > self._backoff.limit_s * NANOSECONDS_PER_SECOND:
+            self._delay_s = self._backoff.first_s
+        delay_s = self._backoff.refused_s if self._is_refused else self._delay_s
+        self._delay_s = min(self._delay_s * 2, self._backoff.limit_s)
+        logger.info("order session connects again in %.1f s", delay_s)
+        self._wake.clear()
+        try:
+            async with asyncio.timeout(delay_s):
+                await self._wake.wait()
+        except TimeoutError:
+            pass
+
+    def _seconds_to_tick(self) -> float:
+        deadline_ns = self._session.next_deadline_ns()
+        if deadline_ns is None:
+            return MAX_TICK_INTERVAL_S
+        seconds = (deadline_ns - self._now_ns()) / NANOSECONDS_PER_SECOND
+        return min(max(seconds, 0.0), MAX_TICK_INTERVAL_S)
+
+    def _now_ns(self) -> int:
+        now_ns = self._clock.monotonic_ns()
+        self._session.wall_offset_ns = self._clock.wall_ns() - now_ns
+        return now_ns
+
+    def _take_message(self, message: bytes) -> None:
+        self._session.receive(message, self._now_ns())
+        self._drain()
+
+    def _take_garbled(self, reason: str, data: bytes) -> None:
+        self._session.receive_garbled(reason, data, self._now_ns())
+        self._drain()
+
+    def _drain(self) -> None:
+        # Bytes first: an event may make the engine send orders with the numbers after them.
+        for message in self._session.bytes_to_send():
+            if self._socket is None or not self._sender.send(message):
+                self._lose("send failed")
+                break
+        self._waiting_events.extend(self._session.events())
+        self._dispatch_events()
+        if self._session.is_close_requested:
+            self._wake.set()
+
+    def _dispatch_events(self) -> None:
+        # A handler may send, which drains again: the outermost call keeps the events in order.
+        if self._is_dispatching:
+            return
+        self._is_dispatching = True
+        try:
+            while self._waiting_events:
+                event = self._waiting_events.popleft()
+                self._note(event)
+                self._on_event(event)
+        finally:
+            self._is_dispatching = False
+
+    def _note(self, event: SessionEvent) -> None:
+        match event:
+            case StateChanged(new=SessionState.SESSION_ACTIVE):
+                self._active_since_ns = self._active_since_ns or self._clock.monotonic_ns()
+            case LogonRefused(is_retryable=is_retryable):
+                self._is_refused = True
+                self._is_stopping = self._is_stopping or not is_retryable
+            case Fatal():
+                self._is_stopping = True
+            case LoggedOut():
+                self._is_logged_out = True
+            case _:
+                pass
+
+    def _lose(self, text: str) -> None:
+        self._lost_text = self._lost_text or text
+        self._wake.set()
+
+    def _end_waits(self) -> None:
+        self._wake.set()
+        if self._connect_timeout is not None:
+            self._connect_timeout.reschedule(asyncio.get_running_loop().time())
+
+    def _watch_pending(self) -> None:
+        if self._socket is None or self._is_flush_watched or not self._sender.has_pending:
+            return
+        descriptor = self._socket.fileno()
+        asyncio.get_running_loop().add_writer(descriptor, self._flush, descriptor)
+        self._is_flush_watched = True
+
+    def _unwatch_pending(self, descriptor: int) -> None:
+        if self._is_flush_watched:
+            asyncio.get_running_loop().remove_writer(descriptor)
+            self._is_flush_watched = False
+
+    def _flush(self, descriptor: int) -> None:
+        if not self._sender.flush():
+            self._lose("send failed")
+        if self._lost_text or not self._sender.has_pending:
+            self._unwatch_pending(descriptor)

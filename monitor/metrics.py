@@ -1,0 +1,199 @@
+"""Prometheus metrics, read from the shared memory at each scrape. Nothing is kept in between."""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    InfoMetricFamily,
+)
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from ext.wire import BookState
+from monitor import histogram, names
+from monitor.shared_reader import COUNTERS, SharedReader
+from monitor.snapshots import unrealised_pnl
+from monitor.status import RelayStatus, engine_gone
+
+# Upper bounds 31 ns .. 1.07 s: each is the end of one of our buckets, so the counts are exact.
+BOUND_EXPONENTS = range(5, 31)
+
+_COUNTER_HELP = {
+    "dropped_market_records": "Market records not written because the ring was full",
+    "dropped_order_records": "Order records not written because the ring was full",
+    "frames": "Market data frames received",
+    "frame_bytes": "Bytes of market data frames received",
+    "control_frames": "Frames handed to the session",
+    "bad_frames": "Frames that were not understood",
+    "deltas": "Book updates applied",
+    "trades": "Trades of the venue",
+    "gaps": "Jumps in venue sequences or trade ids",
+    "stale_count": "Times a book went STALE",
+    "crossed_count": "Times a book was crossed",
+    "intents": "Intents of strategies",
+    "accepted": "Intents accepted by the risk gate",
+    "rejected": "Intents rejected by the risk gate",
+    "orders_sent": "New orders sent",
+    "requests_sent": "Requests sent: new, cancel and replace",
+    "reports": "Execution reports received",
+    "fills": "Executions counted",
+    "duplicate_fills": "Executions received again and not counted",
+    "unknown_reports": "Reports of orders that are not ours",
+    "dropped_intents": "Intents beyond the limit of one call",
+    "loop_cycles": "Cycles of the engine's loop",
+}
+_RELAY_COUNTERS = {
+    "journaled_records": "Records written to the journal",
+    "journal_bytes": "Bytes written to the journal",
+    "unjournaled_records": "Records that the journal could not take",
+    "lost_records": "Records overwritten before the relay took them",
+    "published_messages": "Messages published",
+}
+
+
+class EngineCollector(Collector):
+    """Collects ``wow_engine_*`` from the shared memory and ``wow_relay_*`` from the relay.
+
+    Labels are engine, instrument, strategy and step only, all fixed at start.
+    """
+
+    def __init__(self, reader: SharedReader, status: RelayStatus, clock: Callable[[], int]) -> None:
+        """``clock`` gives wall clock nanoseconds."""
+        self._reader = reader
+        self._status = status
+        self._clock = clock
+
+    def collect(self) -> Iterator[Metric]:
+        """One family after the other, as prometheus-client asks for them."""
+        yield from self._engine()
+        for name in COUNTERS:
+            value = self._reader.word(name)
+            yield CounterMetricFamily(f"wow_engine_{name}", _COUNTER_HELP[name], value)
+        yield self._latency()
+        yield from self._books()
+        yield from self._positions()
+        yield from self._relay()
+
+    def _engine(self) -> Iterator[Metric]:
+        reader, now_ns = self._reader, self._clock()
+        state = reader.word("engine_state")
+        facts = {"engine": reader.engine_name, "mode": reader.mode}
+        yield InfoMetricFamily("wow_engine", "Name and mode of the engine", facts)
+        states = GaugeMetricFamily("wow_engine_state", "1 for the present state", labels=["state"])
+        for code, name in names.ENGINE_STATES.items():
+            states.add_metric([name.lower()], float(code == state))
+        yield states
+        gauges = {
+            "up": ("1 while the engine's process lives", not engine_gone(reader, now_ns)),
+            "start_time_seconds": ("Start, Unix time", reader.start_time_ns / 1e9),
+            "heartbeat_age_seconds": (
+                "Age of the engine's heartbeat",
+                reader.heartbeat_age_ns(now_ns) / 1e9,
+            ),
+            "feed_state": ("SessionState of market data; 4 is active", reader.word("feed_state")),
+            "order_session_state": (
+                "SessionState of order entry; 4 is active",
+                reader.word("order_session_state"),
+            ),
+            "loop_max_cycle_seconds": (
+                "Longest cycle of the engine's loop",
+                reader.word("loop_max_cycle_ns") / 1e9,
+            ),
+            "open_orders": ("Orders that may still trade", len(reader.open_orders())),
+        }
+        for name, (text, value) in gauges.items():
+            yield GaugeMetricFamily(f"wow_engine_{name}", text, float(value))
+
+    def _latency(self) -> Metric:
+        family = HistogramMetricFamily(
+            "wow_engine_step_latency_seconds",
+            "Latency of each step of the arc; the sum is within 1/64",
+            labels=["step"],
+        )
+        for step, counts in zip(names.STEPS, self._reader.histograms(), strict=True):
+            buckets = cumulative_buckets(counts)
+            family.add_metric(
+                [step.replace(" ", "_")], buckets, sum_value=histogram.sum_ns(counts) / 1e9
+            )
+        return family
+
+    def _books(self) -> Iterator[Metric]:
+        live = GaugeMetricFamily(
+            "wow_engine_book_live", "1 while the book may be traded on", labels=["instrument"]
+        )
+        age = GaugeMetricFamily(
+            "wow_engine_book_age_seconds",
+            "Time since the book's last frame",
+            labels=["instrument"],
+        )
+        now_ns = self._clock()
+        for index, instrument in enumerate(self._reader.instruments):
+            view = self._reader.book(index)
+            if view is None:
+                continue
+            live.add_metric([instrument.symbol], float(view["state"] == BookState.LIVE))
+            if view["receive_time_ns"]:
+                seconds = (now_ns - int(view["receive_time_ns"])) / 1e9
+                age.add_metric([instrument.symbol], seconds)
+        yield live
+        yield age
+
+    def _positions(self) -> Iterator[Metric]:
+        labels = ["strategy", "instrument"]
+        families = {
+            "position": "Signed position in base currency",
+            "realised_pnl": "Realised P&L in quote currency, fees not taken off",
+            "unrealised_pnl": "P&L of closing at the middle of the book; absent without one",
+            "fees": "Fees paid in quote currency",
+        }
+        metrics = {
+            name: GaugeMetricFamily(f"wow_engine_{name}", text, labels=labels)
+            for name, text in families.items()
+        }
+        for index, strategy in enumerate(self._reader.strategies):
+            view = self._reader.position(index)
+            if view is None:
+                continue
+            number, lots = int(view["instrument"]), int(view["position_lots"])
+            instrument = self._reader.instruments[number]
+            average = float(view["average_price_ticks"])
+            values = {
+                "position": instrument.lot.to_float(lots),
+                "realised_pnl": float(view["realised_pnl"]),
+                "unrealised_pnl": unrealised_pnl(self._reader, number, lots, average),
+                "fees": float(view["fees"]),
+            }
+            for name, value in values.items():
+                if value is not None:
+                    metrics[name].add_metric([strategy, instrument.symbol], value)
+        yield from metrics.values()
+
+    def _relay(self) -> Iterator[Metric]:
+        for name, text in _RELAY_COUNTERS.items():
+            yield CounterMetricFamily(f"wow_relay_{name}", text, getattr(self._status, name))
+        backlog = self._reader.word("write_sequence") - self._reader.word("read_sequence")
+        gauges = {
+            "journal_failed": (
+                "1 while the journal cannot be written",
+                bool(self._status.journal_error),
+            ),
+            "subscriptions": ("Subscriptions of monitors", self._status.subscriptions),
+            "ring_backlog_records": ("Records written and not yet taken", backlog),
+        }
+        for name, (text, value) in gauges.items():
+            yield GaugeMetricFamily(f"wow_relay_{name}", text, float(value))
+
+
+def cumulative_buckets(counts: NDArray[np.int64]) -> list[tuple[str, float]]:
+    """Classic Prometheus buckets (upper bound in seconds as text, values up to it)."""
+    cumulative = np.cumsum(counts)
+    buckets = []
+    for exponent in BOUND_EXPONENTS:
+        bound_ns = (1 << exponent) - 1
+        count = float(cumulative[histogram.bucket_index(bound_ns)])
+        buckets.append((repr(bound_ns / 1e9), count))
+    return [*buckets, ("+Inf", float(cumulative[-1]))]

@@ -1,0 +1,192 @@
+"""Compiled code that is kept on disk: found again, and never when anything has changed."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from engine import kernel_cache
+from engine.instruments import Instrument
+from engine.kernels import compile_strategy
+from engine.strategy_loader import load_strategy
+
+INSTRUMENT = Instrument("BTC-USD", Decimal("0.01"), Decimal("0.001"))
+
+STRATEGY = """
+import math
+from enum import IntEnum
+import helpers
+from helpers import shift
+from engine.strategy import Params, State, Strategy, buy
+
+LIMITS = (1, 2.5)
+
+class Reason(IntEnum):
+    UP = 1
+
+def scale(value):
+    return math.floor(value * LIMITS[1])
+
+class Cached(Strategy):
+    params = Params(step=2)
+    state = State(value=float)
+
+    def on_book(state, book, position, out):
+        buy(out, scale(shift(1)), 1, Reason.UP)
+"""
+HELPERS = """
+from engine.strategy import kernel_function
+
+OFFSET = 10
+
+@kernel_function
+def shift(value):
+    return value + OFFSET
+"""
+PROGRAM = """
+import sys, time
+from decimal import Decimal
+import engine.kernels
+from engine.strategy_testing import StrategyBench
+from engine.strategy_loader import load_strategy
+
+def refuse(*arguments):
+    raise AssertionError("compiled")
+
+if sys.argv[1] == "kept":
+    engine.kernels._check_compiles = refuse
+bench = StrategyBench(load_strategy("strategy_under_test:Cached"))
+[intent] = bench.book([(1, 1)], [(2, 1)])
+print(intent.price_ticks)
+"""
+
+
+@pytest.fixture
+def write_and_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str, str, str], int]:
+    """Runs the strategy in a process of its own and returns the price that it asks for."""
+    root = Path(__file__).parents[2]
+    monkeypatch.setenv("WOW_KERNEL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("PYTHONPATH", f"{root}:{tmp_path}")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+
+    def run(expectation: str, strategy: str = STRATEGY, helpers: str = HELPERS) -> int:
+        strategy = strategy.replace("import helpers\n", "")
+        (tmp_path / "strategy_under_test.py").write_text(strategy)
+        (tmp_path / "helpers.py").write_text(helpers)
+        command = [sys.executable, "-c", PROGRAM, expectation]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return int(done.stdout)
+
+    return run
+
+
+def test_second_start_compiles_nothing(write_and_run: Callable[..., int], tmp_path: Path) -> None:
+    assert write_and_run("compiled") == 27
+    assert write_and_run("kept") == 27
+    for file in (tmp_path / "cache").rglob("*.nbc"):
+        file.write_bytes(file.read_bytes()[:1000])
+    assert write_and_run("kept") == 27, "a kept file that is cut short is not used"
+    changed = HELPERS.replace("OFFSET = 10", "OFFSET = 20")
+    assert write_and_run("compiled", helpers=changed) == 52
+
+
+@pytest.fixture
+def key_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def key(strategy: str = STRATEGY, helpers: str = HELPERS, *context: object) -> str:
+        for name in ("strategy_under_test", "helpers"):
+            sys.modules.pop(name, None)
+        strategy = strategy.replace("import helpers\n", "")
+        (tmp_path / "strategy_under_test.py").write_text(strategy)
+        (tmp_path / "helpers.py").write_text(helpers)
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)
+        strategy_class = load_strategy(f"{tmp_path}/strategy_under_test.py:Cached")
+        return kernel_cache.kernel_key(strategy_class.hooks()["on_book"], *context)
+
+    return key
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("LIMITS = (1, 2.5)", "LIMITS = (1, 3.5)"),
+        ("UP = 1", "UP = 2"),
+        ("scale(shift(1))", "scale(shift(2))"),
+        ("math.floor", "math.ceil"),
+        ("OFFSET = 10", "OFFSET = 11"),
+        ("value + OFFSET", "value - OFFSET"),
+    ],
+)
+def test_every_change_makes_another_key(key_of: Callable[..., str], old: str, new: str) -> None:
+    before = key_of()
+    assert len(before) == 32
+    assert key_of() == before
+    assert key_of(STRATEGY.replace(old, new), HELPERS.replace(old, new)) != before
+
+
+def test_a_value_that_only_the_environment_changed_makes_another_key(
+    key_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    helpers = HELPERS.replace("OFFSET = 10", "import os\nOFFSET = int(os.environ['OFFSET'])")
+    monkeypatch.setenv("OFFSET", "1")
+    before = key_of(STRATEGY, helpers)
+    monkeypatch.setenv("OFFSET", "2")
+    assert key_of(STRATEGY, helpers) != before
+
+
+def test_layout_and_settings_make_another_key(
+    key_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key_of(STRATEGY, HELPERS, "layout")
+    assert key_of(STRATEGY, HELPERS, "another layout") != before
+    monkeypatch.setenv("NUMBA_OPT", "1")
+    assert key_of(STRATEGY, HELPERS, "layout") != before
+
+
+@pytest.mark.parametrize("value", ["[1, 2]", "object()", "type('X', (), {'y': 1})"])
+def test_a_global_that_is_not_understood_means_no_cache(
+    key_of: Callable[..., str], value: str
+) -> None:
+    assert key_of(STRATEGY.replace("(1, 2.5)", value)) == ""
+
+
+def test_a_module_of_ones_own_means_no_cache(key_of: Callable[..., str]) -> None:
+    """Its names are looked up when the hook is compiled, so the key cannot know their values."""
+    strategy = STRATEGY.replace("import helpers", "import helpers as own")
+    assert key_of(strategy.replace("LIMITS[1]", "own.OFFSET")) == ""
+
+
+def test_no_cache_without_a_key_or_when_off(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("WOW_KERNEL_CACHE", str(tmp_path))
+    assert kernel_cache.entry_file("") is None
+    assert kernel_cache.entry_file("key") == tmp_path / "key" / "kernel_entry.py"
+    monkeypatch.setenv("WOW_KERNEL_CACHE", "off")
+    assert kernel_cache.entry_file("key") is None
+
+
+def test_a_directory_that_cannot_be_written_means_no_cache(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("WOW_KERNEL_CACHE", str(tmp_path / "file"))
+    assert kernel_cache.entry_file("key") is None
+    assert compile_strategy(load_strategy("jerico_trend"), INSTRUMENT).addresses
+
+
+def test_the_oldest_hook_makes_room(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("WOW_KERNEL_CACHE", str(tmp_path))
+    monkeypatch.setattr(kernel_cache, "MAX_CACHED_HOOKS", 3)
+    for time, key in enumerate("abcd"):
+        assert kernel_cache.entry_file(key)
+        os.utime(tmp_path / key, (time, time))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["b", "c", "d"]
