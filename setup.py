@@ -1,4 +1,4 @@
-"""Builds the compiled kernel: one extension per ``ext/**/*.pyx``.
+"""Builds the compiled kernel: one extension per ``ext/**/*.pyx``, and the loops of the benchmarks.
 
 Everything else about the project stands in ``pyproject.toml``. ``WOW_BUILD`` chooses the mode:
 
@@ -37,7 +37,7 @@ DIRECTIVES = {
 
 def find_extensions() -> list[Extension]:
     """One extension per source file, named by its path."""
-    sources = sorted(Path("ext").rglob("*.pyx"))
+    sources = sorted([*Path("ext").rglob("*.pyx"), *Path("bench").glob("*.pyx")])
     return [
         Extension(
             ".".join(source.with_suffix("").parts),

@@ -169,6 +169,6 @@ def replace(
     """Moves a working order to a new price and a new open quantity, counted from now.
 
     ``quantity_lots`` is what shall be open afterwards, as in ``position.working[i].leaves_lots``:
-    what is filled already is not part of it.
+    what is filled already is not part of it. Side and time in force stay the order's own.
     """
     _write(out, _REPLACE, 0, 0, 0, price_ticks, quantity_lots, order_number, reason)

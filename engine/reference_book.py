@@ -39,14 +39,21 @@ class ReferenceBook:
             side.clear()
         self._arrays.clear()
 
+    def count_level(self, price: str, quantity: str) -> tuple[int, int]:
+        """A price in ticks and a quantity in lots, exactly.
+
+        Raises:
+            InstrumentError: not a decimal, negative, off the tick or lot, out of range.
+        """
+        return count_steps(price, self._tick), count_steps(quantity, self._lot)
+
     def set_level(self, is_bid: bool, price: str, quantity: str) -> None:
         """Sets the quantity at a price; 0 removes the level.
 
         Raises:
             InstrumentError: not a decimal, negative, off the tick or lot, a price of zero.
         """
-        price_ticks = count_steps(price, self._tick)
-        quantity_lots = count_steps(quantity, self._lot)
+        price_ticks, quantity_lots = self.count_level(price, quantity)
         if price_ticks == 0:
             raise InstrumentError(f"price was {price}; use a price greater than zero")
         if quantity_lots == 0:

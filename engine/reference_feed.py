@@ -1,9 +1,12 @@
 """Reads market data frames the slow obvious way: ``orjson``, dictionaries, exact decimals.
 
 Written from the venues' documents, not from the compiled decoders, and sharing nothing with them:
-it says what the books must be after each frame.
+it says what the books must be after each frame. After a frame that cannot be read the books of
+its products are STALE, and every other book is *doubtful*: an engine may be more careful than the
+reference and give those up too, never less.
 """
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,6 +17,11 @@ import orjson
 
 from engine.reference_book import ReferenceBook
 from ext.errors import FeedError, InstrumentError, UsageError
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
+_MEMBER = re.compile(
+    r'[\s,]*"(?P<name>[^"\\]*)"\s*:\s*("(?P<text>[^"\\]*)"|(?P<number>\d+)(?=\s*,))'
+)
 
 
 class ReferenceState(Enum):
@@ -32,6 +40,8 @@ class ReferenceInstrument:
     book: ReferenceBook
     state: ReferenceState = ReferenceState.SYNCING
     stale_reason: str = ""
+    is_doubtful: bool = False
+    """A frame since the last snapshot could not be read: an engine may have given the book up."""
     frames: int = 0
     """Frames that named the product."""
     snapshots: int = 0
@@ -54,7 +64,7 @@ class ReferenceInstrument:
 
     def settle(self) -> None:
         """After all of a frame: a crossed book cannot be the venue's."""
-        if self.state is ReferenceState.LIVE and self.book.is_crossed():
+        if self.book.is_crossed():
             self.crossed += 1
             self.make_stale("crossed")
 
@@ -84,65 +94,89 @@ class ReferenceFeed(ABC):
         self.frames += 1
         try:
             frame = orjson.loads(payload)
-        except orjson.JSONDecodeError:
-            return self._refuse(None, "not JSON")
+        except orjson.JSONDecodeError as error:
+            return self._refuse(self._symbols_of_broken(read_start(payload)), f"not JSON ({error})")
         if not isinstance(frame, dict):
             return self._refuse(None, "not a JSON object")
         try:
             return self._apply(frame)
         except (FeedError, InstrumentError) as error:
-            return self._refuse(self._symbol(frame), str(error))
+            return self._refuse(self._symbols(frame), str(error))
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            return self._refuse(
-                self._symbol(frame), f"not shaped as documented ({type(error).__name__}: {error})"
-            )
+            reason = f"not shaped as documented ({type(error).__name__}: {error})"
+            return self._refuse(self._symbols(frame), reason)
 
     @abstractmethod
     def _apply(self, frame: dict[str, Any]) -> list[ReferenceInstrument]: ...
 
     @abstractmethod
-    def _symbol(self, frame: dict[str, Any]) -> str | None: ...
+    def _symbols(self, frame: dict[str, Any]) -> set[str] | None:
+        """The products of a frame; None when it may be of any."""
 
-    def _refuse(self, symbol: str | None, reason: str) -> list[ReferenceInstrument]:
+    @abstractmethod
+    def _symbols_of_broken(self, start: dict[str, str]) -> set[str] | None:
+        """The same for a frame of which only the first members can be read."""
+
+    def _find(self, symbol: str) -> ReferenceInstrument | None:
+        """The instrument of a product; None, and doubt about all others, when it is not ours."""
+        if symbol not in self.instruments:
+            self._doubt_all()
+        return self.instruments.get(symbol)
+
+    def _refuse(self, symbols: set[str] | None, reason: str) -> list[ReferenceInstrument]:
         self.bad_frames += 1
-        if symbol is None:
-            touched = list(self.instruments.values())
-        else:
-            touched = [self.instruments[symbol]] if symbol in self.instruments else []
+        self._doubt_all()
+        touched = [
+            instrument
+            for symbol, instrument in self.instruments.items()
+            if symbols is None or symbol in symbols
+        ]
         for instrument in touched:
             instrument.bad_frames += 1
             instrument.make_stale(f"bad frame: {reason}")
         return touched
 
+    def _doubt_all(self) -> None:
+        for instrument in self.instruments.values():
+            instrument.is_doubtful = True
+
 
 class ReferenceCoinbaseExchange(ReferenceFeed):
     """``snapshot``, ``l2update``, ``match`` and ``last_match`` of Coinbase Exchange."""
 
-    def _symbol(self, frame: dict[str, Any]) -> str | None:
+    kinds = frozenset({"snapshot", "l2update", "match", "last_match", "heartbeat"})
+
+    def _symbols(self, frame: dict[str, Any]) -> set[str] | None:
         symbol = frame.get("product_id")
-        return symbol if isinstance(symbol, str) else None
+        return {symbol} if isinstance(symbol, str) else None
+
+    def _symbols_of_broken(self, start: dict[str, str]) -> set[str] | None:
+        if start.get("type", "l2update") not in self.kinds:
+            return set()
+        return self._symbols(start)
 
     def _apply(self, frame: dict[str, Any]) -> list[ReferenceInstrument]:
         kind = frame.get("type")
-        if kind not in {"snapshot", "l2update", "match", "last_match", "heartbeat"}:
+        if kind not in self.kinds:
             return []
-        instrument = self.instruments.get(frame["product_id"])
+        instrument = self._find(frame["product_id"])
         if instrument is None:
             return []
         instrument.frames += 1
         if kind == "snapshot":
             _load(instrument, frame["bids"], frame["asks"])
         elif kind == "l2update":
-            if instrument.state is ReferenceState.SYNCING:
-                instrument.make_stale("a change before the snapshot")
+            _check_time(frame["time"])
             sides = {"buy": True, "sell": False}
             _change(instrument, [(sides[s], p, q) for s, p, q in frame["changes"]])
-        elif kind == "match":
-            instrument.note_trade(int(frame["trade_id"]))
-        elif kind == "last_match":
-            instrument.last_trade_id = int(frame["trade_id"])
+        elif kind == "heartbeat":
+            _check_time(frame["time"])
         else:
-            return []
+            trade_id = _check_trade(instrument, frame, {"buy", "sell"})
+            if kind == "match":
+                instrument.note_trade(trade_id)
+            else:  # from before the subscription
+                instrument.last_trade_id = trade_id
         return [instrument]
 
 
@@ -153,7 +187,15 @@ class ReferenceCoinbaseAdvanced(ReferenceFeed):
         super().__init__(steps)
         self._last_sequence: int | None = None
 
-    def _symbol(self, frame: dict[str, Any]) -> str | None:
+    def _symbols(self, frame: dict[str, Any]) -> set[str] | None:
+        try:
+            rows = [row for event in frame["events"] for row in event.get("trades", [event])]
+            symbols = {row["product_id"] for row in rows}
+        except (AttributeError, KeyError, TypeError):
+            return None
+        return symbols if all(isinstance(symbol, str) for symbol in symbols) else None
+
+    def _symbols_of_broken(self, start: dict[str, str]) -> set[str] | None:
         return None
 
     def _apply(self, frame: dict[str, Any]) -> list[ReferenceInstrument]:
@@ -171,6 +213,8 @@ class ReferenceCoinbaseAdvanced(ReferenceFeed):
         if "sequence_num" not in frame:
             return []
         sequence = frame["sequence_num"]
+        if not isinstance(sequence, int) or sequence < 0:
+            raise FeedError(f"sequence_num was {sequence!r}; use a whole number from 0")
         expected = None if self._last_sequence is None else self._last_sequence + 1
         self._last_sequence = sequence
         if expected is None or sequence == expected:
@@ -182,7 +226,7 @@ class ReferenceCoinbaseAdvanced(ReferenceFeed):
         return list(self.instruments.values())
 
     def _apply_book(self, event: dict[str, Any]) -> list[ReferenceInstrument]:
-        instrument = self.instruments.get(event["product_id"])
+        instrument = self._find(event["product_id"])
         if instrument is None:
             return []
         instrument.frames += 1
@@ -198,8 +242,6 @@ class ReferenceCoinbaseAdvanced(ReferenceFeed):
                 [(price, quantity) for is_bid, price, quantity in changes if not is_bid],
             )
         elif event["type"] == "update":
-            if instrument.state is ReferenceState.SYNCING:
-                instrument.make_stale("a change before the snapshot")
             _change(instrument, changes)
         else:
             raise FeedError(f"type was {event['type']!r}; use snapshot or update")
@@ -207,9 +249,9 @@ class ReferenceCoinbaseAdvanced(ReferenceFeed):
 
     def _note_trades(self, trades: list[dict[str, Any]]) -> None:
         for trade in sorted(trades, key=lambda trade: int(trade["trade_id"])):  # newest first
-            if instrument := self.instruments.get(trade["product_id"]):
+            if instrument := self._find(trade["product_id"]):
                 instrument.frames += 1
-                instrument.note_trade(int(trade["trade_id"]))
+                instrument.note_trade(_check_trade(instrument, trade, {"BUY", "SELL"}))
 
 
 REFERENCE_FEEDS: dict[str, type[ReferenceFeed]] = {
@@ -226,6 +268,16 @@ def make_reference_feed(venue: str, steps: Mapping[str, tuple[str, str]]) -> Ref
         raise UsageError(f"venue was {venue!r}; use one of {', '.join(REFERENCE_FEEDS)}") from None
 
 
+def read_start(payload: bytes) -> dict[str, str]:
+    """The members at the start of a broken JSON object that are plain strings or numbers."""
+    members: dict[str, str] = {}
+    text = payload.decode("utf-8", "replace").lstrip().removeprefix("{")
+    while member := _MEMBER.match(text):
+        members[member["name"]] = member["text"] or member["number"]
+        text = text[member.end() :]
+    return members
+
+
 def _load(
     instrument: ReferenceInstrument, bids: list[tuple[str, str]], asks: list[tuple[str, str]]
 ) -> None:
@@ -233,12 +285,28 @@ def _load(
     instrument.book.load(bids, asks)
     instrument.state = ReferenceState.LIVE
     instrument.stale_reason = ""
+    instrument.is_doubtful = False
     instrument.settle()
 
 
 def _change(instrument: ReferenceInstrument, changes: list[tuple[bool, str, str]]) -> None:
     instrument.changes += len(changes)
+    for is_bid, price, quantity in changes:
+        instrument.book.set_level(is_bid, price, quantity)
     if instrument.state is ReferenceState.LIVE:
-        for is_bid, price, quantity in changes:
-            instrument.book.set_level(is_bid, price, quantity)
         instrument.settle()
+    else:
+        instrument.book.clear()  # the changes were read for their errors only
+
+
+def _check_trade(instrument: ReferenceInstrument, trade: dict[str, Any], sides: set[str]) -> int:
+    instrument.book.count_level(trade["price"], trade["size"])
+    if trade["side"] not in sides:
+        raise FeedError(f"side was {trade['side']!r}; use {' or '.join(sorted(sides))}")
+    _check_time(trade["time"])
+    return int(trade["trade_id"])
+
+
+def _check_time(text: str) -> None:
+    if not _TIME.fullmatch(text):
+        raise FeedError(f"time was {text!r}; use RFC 3339 in UTC")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
+from zlib import crc32
 
 import engine.strategies
 from engine.strategy import Strategy
@@ -96,7 +97,7 @@ def _import_file(path: Path) -> ModuleType:
         )
     resolved = path.resolve()
     # Not the bare stem: a strategy file named like a package must not replace it.
-    name = f"strategy_file_{resolved.stem}_{abs(hash(str(resolved))):x}"
+    name = f"strategy_file_{resolved.stem}_{crc32(bytes(resolved)):08x}"
     specification = importlib.util.spec_from_file_location(name, resolved)
     if specification is None or specification.loader is None:
         raise ConfigError(f"strategy file {str(path)!r} cannot be read as Python")

@@ -62,7 +62,7 @@ class StrategyBench:
         *,
         tick: str = "0.01",
         lot: str = "0.01",
-        **parameters: object,
+        **parameters: Any,
     ) -> None:
         loaded = load_strategy(strategy) if isinstance(strategy, str) else strategy
         instrument = Instrument("TEST-USD", Decimal(tick), Decimal(lot), 0)
@@ -129,9 +129,14 @@ class StrategyBench:
         )
 
     def fill(self, side: int, price_ticks: int, quantity_lots: int) -> list[Intent]:
-        """Adds the fill to the position, then ``on_fill``; working orders stay as they are."""
+        """Adds the fill to the position, then ``on_fill`` if there is one.
+
+        Working orders stay as they are.
+        """
         self.position.position_lots += side * quantity_lots
         self.position.fill_count += 1
+        if "on_fill" not in self.compiled.addresses:
+            return []
         return self.call(
             "on_fill",
             side=side,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import numpy as np
+import orjson
 
 from engine.reference_feed import (
     ReferenceFeed,
@@ -26,13 +27,19 @@ from ext.instrument_table import InstrumentTable
 from ext.pipeline import Pipeline
 from ext.wire import BookState, FeedStatus, StaleReason
 from feeds.recording import RecordedFrame, Recording
-from feeds.recording_survey import Product, Survey, survey_recording
+from feeds.recording_survey import (
+    COINBASE_ADVANCED,
+    COINBASE_EXCHANGE,
+    Product,
+    Survey,
+    survey_recording,
+)
 
 PROGRESS_INTERVAL_S = 1.0
 
 _DECODERS = {
-    "coinbase_exchange": CoinbaseExchangeFeed,
-    "coinbase_advanced": CoinbaseAdvancedFeed,
+    COINBASE_EXCHANGE: CoinbaseExchangeFeed,
+    COINBASE_ADVANCED: CoinbaseAdvancedFeed,
 }
 _IntegerArray = np.ndarray[Any, np.dtype[np.int64]]
 
@@ -95,16 +102,19 @@ def verify_recording(
     if venue is not None and venue not in _DECODERS:
         raise UsageError(f"venue was {venue!r}; use one of {', '.join(_DECODERS)}")
     survey = survey_recording(recording, venue)
-    products = _choose(recording, survey, symbols)
+    chosen = _choose(recording, survey, symbols)
     report = VerificationReport(
         path=str(recording.path),
         venue=survey.venue,
-        instruments={product.symbol: InstrumentReport.of(product) for product in products},
+        instruments={product.symbol: InstrumentReport.of(product) for product in chosen},
     )
+    products = _fill_table(recording, survey, chosen)
+    left_out = survey.products.keys() - {product.symbol for product in products}
     verification = _Verification(report, products, every, pipeline_factory)
     started_s = reported_s = time.monotonic()
     for frame in recording.frames():
-        verification.receive(frame)
+        if not left_out or _read_symbol(frame) not in left_out:
+            verification.receive(frame)
         if report.frames % 64 == 0 and time.monotonic() - reported_s > PROGRESS_INTERVAL_S:
             reported_s = time.monotonic()
             on_progress(report.frames, survey.frame_count)
@@ -122,12 +132,28 @@ def _choose(recording: Recording, survey: Survey, symbols: Sequence[str]) -> lis
     chosen = [known[symbol] for symbol in (dict.fromkeys(symbols) or known)]
     if not chosen:
         raise RecordingError(f"{recording.path}: holds no book or trade of any product")
-    if len(chosen) > Bound.MAX_INSTRUMENTS:
-        raise UsageError(
-            f"{recording.path} holds {len(chosen)} products; name at most"
-            f" {int(Bound.MAX_INSTRUMENTS)} with --products"
-        )
     return chosen
+
+
+def _fill_table(recording: Recording, survey: Survey, chosen: list[Product]) -> list[Product]:
+    """The products to replay: all, since a frame of an unknown one makes every book doubtful."""
+    if len(survey.products) <= Bound.MAX_INSTRUMENTS:
+        others = [p for p in survey.products.values() if p not in chosen]
+        return chosen + others
+    if len(chosen) <= Bound.MAX_INSTRUMENTS and survey.venue == COINBASE_EXCHANGE:
+        return chosen
+    raise UsageError(
+        f"{recording.path} holds {len(survey.products)} products and the engine"
+        f" {int(Bound.MAX_INSTRUMENTS)}; name at most that many with --products"
+        f" (possible for {COINBASE_EXCHANGE} only)"
+    )
+
+
+def _read_symbol(frame: RecordedFrame) -> object:
+    try:
+        return orjson.loads(frame.payload)["product_id"]
+    except (orjson.JSONDecodeError, KeyError, TypeError):
+        return None
 
 
 class _Lane:
@@ -203,11 +229,14 @@ class _Verification:
 
     def _close(self, lane: _Lane) -> None:
         self._compare(lane, set(lane.books))
-        for symbol, instrument in lane.reference.instruments.items():
-            self._report.instruments[symbol].add(instrument)
+        for symbol, row in self._report.instruments.items():
+            book = lane.books[symbol]
+            row.add(lane.reference.instruments[symbol])
+            row.state = BookState(book.state).name
+            row.stale_reason = _stale_reason(book)
 
     def _compare(self, lane: _Lane, symbols: set[str]) -> None:
-        for symbol in sorted(symbols):
+        for symbol in sorted(symbols & self._report.instruments.keys()):
             instrument = lane.reference.instruments[symbol]
             for difference in find_differences(instrument, lane.books[symbol]):
                 difference.line_number = lane.line_number
@@ -217,18 +246,21 @@ class _Verification:
 
 def find_differences(instrument: ReferenceInstrument, book: VerifiableBook) -> Iterator[Difference]:
     """Where a compiled book is not what the reference says: state, then level by level."""
-    is_live = book.state == BookState.LIVE
-    if is_live != (instrument.state is ReferenceState.LIVE):
-        ours = BookState(book.state).name
-        if book.state == BookState.STALE:
-            ours += f" ({StaleReason(book.stale_reason).name})"
-        reference = instrument.state.value
-        if instrument.stale_reason:
-            reference += f" ({instrument.stale_reason})"
-        yield Difference(instrument.symbol, "state", ours, reference)
-    elif is_live:
+    is_live, must_be_live = book.state == BookState.LIVE, instrument.state is ReferenceState.LIVE
+    if is_live and must_be_live:
         for is_bid in (True, False):
             yield from _find_level_differences(instrument, book, is_bid)
+    elif is_live or (must_be_live and not instrument.is_doubtful):
+        ours, reference = BookState(book.state).name, instrument.state.value
+        if reason := _stale_reason(book):
+            ours = f"{ours} ({reason})"
+        if instrument.stale_reason:
+            reference = f"{reference} ({instrument.stale_reason})"
+        yield Difference(instrument.symbol, "state", ours, reference)
+
+
+def _stale_reason(book: VerifiableBook) -> str:
+    return StaleReason(book.stale_reason).name if book.state == BookState.STALE else ""
 
 
 def _find_level_differences(

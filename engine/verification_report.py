@@ -7,12 +7,12 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from engine.reference_feed import ReferenceInstrument, ReferenceState
+from engine.reference_feed import ReferenceInstrument
 from ext.wire import FeedStatus
 from feeds.recording_survey import Product
 
 # Statuses of frames that are as they should be; the others are bad frames.
-_GOOD_STATUSES = (FeedStatus.FEED_OK, FeedStatus.FEED_CONTROL, FeedStatus.FEED_UNKNOWN_PRODUCT)
+_GOOD_STATUSES = (FeedStatus.FEED_OK, FeedStatus.FEED_CONTROL)
 
 
 @dataclass(slots=True)
@@ -56,7 +56,8 @@ class InstrumentReport:
     crossed: int = 0
     bad_frames: int = 0
     differences: int = 0
-    state: str = ReferenceState.SYNCING.value
+    state: str = ""
+    """BookState of the compiled book at the end."""
     stale_reason: str = ""
     bid_levels: int = 0
     ask_levels: int = 0
@@ -71,11 +72,9 @@ class InstrumentReport:
         return cls(product.symbol, product.tick, product.lot, product.is_inferred)
 
     def add(self, instrument: ReferenceInstrument) -> None:
-        """Adds the end of one connection; the last one gives the final book."""
+        """Adds one connection at its end; the last one gives the final book."""
         for name in ("frames", "snapshots", "changes", "trades", "gaps", "crossed", "bad_frames"):
             setattr(self, name, getattr(self, name) + getattr(instrument, name))
-        self.state = instrument.state.value
-        self.stale_reason = instrument.stale_reason
         book = instrument.book
         self.bid_levels, self.ask_levels = book.level_count(True), book.level_count(False)
         for name, is_bid in (("best_bid", True), ("best_ask", False)):

@@ -124,8 +124,8 @@ cdef class FixListener:
             elif not self._take_report(self.buffer + at, size):
                 self.on_message(self.buffer[at : at + size])
             at += size
-        if at > 0:
-            self.size -= at
+        if at > 0:                      # a callback may have ended the connection: size is 0 then
+            self.size = max(<int64_t>0, self.size - at)
             memmove(self.buffer, self.buffer + at, self.size)
 
     cdef bint _take_report(self, const char* message, int64_t size):

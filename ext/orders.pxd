@@ -53,6 +53,7 @@ cdef class OrderTable:
     cdef double tick_value[MAX_INSTRUMENTS]      # quote currency of one tick times one lot, per instrument
 
     cdef Order* find_open(self, int64_t order_number) noexcept nogil
+    cdef void complete(self, Intent* intent) noexcept nogil
     cdef void register(
         self, const Intent* intent, int64_t strategy, int64_t instrument, int64_t time_ns,
         OrderRequest* request

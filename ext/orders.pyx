@@ -110,6 +110,19 @@ cdef class OrderTable:
             return NULL
         return order
 
+    cdef void complete(self, Intent* intent) noexcept nogil:
+        """Fills in what a cancel or replace does not say: the terms of the order itself."""
+        cdef Order* order = self.find_open(intent.order_number)
+        if order == NULL:
+            return
+        intent.side = <int>order.side
+        intent.order_type = <int>order.order_type
+        intent.time_in_force = <int>order.time_in_force
+        intent.post_only = <int>order.post_only
+        if intent.kind == CANCEL_ORDER:
+            intent.price_ticks = order.price_ticks
+            intent.quantity_lots = order.leaves_lots
+
     cdef void register(
         self, const Intent* intent, int64_t strategy, int64_t instrument, int64_t time_ns,
         OrderRequest* request
@@ -435,6 +448,23 @@ cdef class OrderTable:
                 self.orders[index].state = UNKNOWN
                 self.orders[index].update_time_ns = now_ns
                 self.refresh_position(&self.orders[index])
+                count += 1
+        return count
+
+    def expire_pending(self, now_ns: int, limit_ns: int) -> int:
+        """Requests unanswered for longer than ``limit_ns``: their orders are Unknown; how many."""
+        cdef int64_t index
+        cdef int64_t oldest_ns = now_ns - limit_ns
+        cdef Order* order
+        cdef int64_t count = 0
+        for index in range(<int64_t>MAX_ORDERS):
+            order = &self.orders[index]
+            if order.update_time_ns < oldest_ns and (
+                    order.state == PENDING_NEW or order.state == PENDING_CANCEL
+                    or order.state == PENDING_REPLACE):
+                order.state = UNKNOWN
+                order.update_time_ns = now_ns
+                self.refresh_position(order)
                 count += 1
         return count
 

@@ -53,6 +53,7 @@ cdef class Pipeline:
     cdef int64_t last_trade_id[MAX_INSTRUMENTS]
     cdef int64_t expected_sequence          # of the connection; -1: none yet
     cdef int64_t last_frame_ns
+    cdef int64_t last_product_ns[MAX_INSTRUMENTS]
     cdef int64_t strategy_count
     cdef bint has_strategy[MAX_INSTRUMENTS]
     cdef bint is_sending                    # False: shadow, decisions only
@@ -81,6 +82,7 @@ cdef class Pipeline:
     cdef void _refuse_frame(self, FeedStatus status, int64_t receive_time_ns) noexcept nogil
     cdef void _go_stale(self, int64_t instrument, StaleReason reason, int64_t receive_time_ns) \
         noexcept nogil
+    cdef void _pull_orders(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil
     cdef void _set_state(
         self, int64_t instrument, BookState state, StaleReason reason, int64_t receive_time_ns
     ) noexcept nogil

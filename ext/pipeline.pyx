@@ -52,6 +52,7 @@ from ext.wire cimport (
     LIVE,
     NEW_ORDER,
     NOT_STALE,
+    PENDING_CANCEL,
     RECORD_BOOK_STATE,
     RECORD_DECISION,
     RECORD_EXECUTION,
@@ -175,6 +176,8 @@ cdef class Pipeline:
             return status
         for index in range(self.decoder.frame.event_count):
             event = &self.decoder.frame.events[index]
+            if event.instrument >= 0:
+                self.last_product_ns[event.instrument] = receive_time_ns
             if event.kind == TRADES:
                 self._apply_trades(event, receive_time_ns)
             elif event.kind != HEARTBEAT and self._apply(event, receive_time_ns):
@@ -272,7 +275,10 @@ cdef class Pipeline:
         cdef int64_t instrument = position.instrument
         cdef SharedHeader* header = self.memory.header
         cdef OrderRequest request
-        cdef Verdict verdict = self.gate.check(
+        cdef Verdict verdict
+        if intent.kind != NEW_ORDER:
+            self.orders.complete(intent)        # side and terms are the order's own
+        verdict = self.gate.check(
             intent, strategy, self.books[instrument].view, self.last_frame_ns, self.orders,
             not self.is_sending or (
                 self.store.state.is_active != 0 and header.dropped_order_records == 0
@@ -374,8 +380,25 @@ cdef class Pipeline:
     cdef void _go_stale(self, int64_t instrument, StaleReason reason, int64_t receive_time_ns) \
             noexcept nogil:
         if self.books[instrument].view.state == LIVE:
-            self.memory.header.stale_count += 1
+            self.memory.header.stale_count += reason != DISCONNECTED
             self._set_state(instrument, STALE, reason, receive_time_ns)
+            self._pull_orders(instrument, receive_time_ns)
+
+    cdef void _pull_orders(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil:
+        """Cancels every working order of an instrument that may not be traded on."""
+        cdef Position* position
+        cdef Intent intent
+        cdef int64_t strategy, index
+        memset(&intent, 0, sizeof(intent))
+        intent.kind = CANCEL_ORDER
+        for strategy in range(self.strategy_count):
+            position = &self.memory.positions[strategy]
+            if position.instrument != instrument:
+                continue
+            for index in range(position.working_count):
+                if position.working[index].state != PENDING_CANCEL:
+                    intent.order_number = position.working[index].order_number
+                    self._submit(strategy, &intent, receive_time_ns)
 
     cdef void _set_state(
         self, int64_t instrument, BookState state, StaleReason reason, int64_t receive_time_ns
@@ -518,7 +541,7 @@ cdef class Pipeline:
                 ), now_ns)
 
     def cancel_all(self, now_ns: int) -> int:
-        """Asks for the cancel of every open order through the gate; how many were sent."""
+        """Asks for the cancel of every open order that has none pending; how many were sent."""
         cdef Intent intent
         cdef Order* order
         cdef int64_t count = 0
@@ -527,10 +550,7 @@ cdef class Pipeline:
         for fields in self.orders.open_orders():
             intent.order_number = fields["order_number"]
             order = self.orders.find_open(intent.order_number)
-            if order != NULL:
-                intent.side = order.side
-                intent.price_ticks = order.price_ticks
-                intent.quantity_lots = order.leaves_lots
+            if order != NULL and order.state != PENDING_CANCEL:
                 count += self._submit(order.strategy, &intent, now_ns) == ACCEPTED
         return count
 
@@ -581,6 +601,16 @@ cdef class Pipeline:
         has_report_notice = self.has_report_notice
         self.has_report_notice = self.has_notices = False
         return changed, has_report_notice
+
+    def last_frame_time_ns(self) -> int:
+        """Receive time of the last frame of any kind, 0 when there was none."""
+        return self.last_frame_ns
+
+    def last_product_time_ns(self, instrument: int) -> int:
+        """Receive time of the last frame of an instrument, its heartbeats included; 0: none."""
+        if not 0 <= instrument < self.table.count:
+            raise UsageError(f"instrument was {instrument}; the table holds {self.table.count}")
+        return self.last_product_ns[<int64_t>instrument]
 
     def book(self, instrument: int) -> OrderBook:
         """The book of an instrument; UsageError for an index that is not in the table."""

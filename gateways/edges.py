@@ -13,13 +13,13 @@ class Sender(Protocol):
     def has_pending(self) -> bool:
         """Whether bytes wait for the socket."""
 
-    def attach(self, fd: int) -> None:
+    def attach(self, descriptor: int, /) -> None:
         """Sends go to this descriptor from now on."""
 
     def detach(self) -> None:
         """Forgets the descriptor and what waits."""
 
-    def send(self, message: bytes) -> bool:
+    def send(self, message: bytes, /) -> bool:
         """Sends or keeps; False: the socket is dead."""
 
     def flush(self) -> bool:
@@ -29,7 +29,7 @@ class Sender(Protocol):
 class Listener(Protocol):
     """``ext.fix_listener.FixListener``: frames, validates, consumes reports that are in order."""
 
-    def read(self, fd: int) -> int:
+    def read(self, descriptor: int, /) -> int:
         """Reads all there is: bytes read, 0 at the end of the stream, -1 when nothing is there."""
 
     def reset(self) -> None:

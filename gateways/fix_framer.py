@@ -2,8 +2,8 @@
 
 Strategy: BodyLength(9) is trusted first and CheckSum(10) is looked for at the promised place, so
 an ``8=FIX`` inside a data field is never taken for a start. Only when that fails does the reader
-look for the next ``8=FIX``. Garbled bytes are handed out with the reason and are never counted
-(FIX session test cases 2.d, 2.m, 2.t, 3.b, 3.c); reading goes on behind them.
+look for the next ``8=FIX`` behind a SOH. Garbled bytes are handed out with the reason and are
+never counted (FIX session test cases 2.d, 2.m, 2.t, 3.b, 3.c); reading goes on behind them.
 """
 
 from typing import NamedTuple
@@ -15,6 +15,7 @@ MAX_BEGIN_STRING_BYTES = 16  # "FIXT.1.1" has 8; without an end by then it is no
 MAX_LENGTH_DIGITS = 12  # leading zeros are legal, some venues pad
 _TRAILER_BYTES = 7  # 10=ddd and SOH
 _START = b"8=FIX"
+_CUTS = [(SOH + _START)[:size] for size in range(len(_START) + 1)]
 
 
 class Garbled(NamedTuple):
@@ -29,10 +30,12 @@ class FixFramer:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
+        self._is_after_soh = True
 
     def reset(self) -> None:
         """Forgets half a message, for a new connection."""
         self._buffer.clear()
+        self._is_after_soh = True
 
     def receive(self, data: bytes) -> list[bytes | Garbled]:
         """Everything that is complete after ``data``; the rest stays for the next call.
@@ -50,8 +53,8 @@ class FixFramer:
 
     def _take(self) -> bytes | Garbled | None:
         buffer = self._buffer
-        if not buffer.startswith(b"8="):
-            return None if buffer == b"8" else self._skip("bytes before BeginString(8)")
+        if not self._is_after_soh or not _START.startswith(buffer[: len(_START)]):
+            return self._skip("bytes before BeginString(8)")
         begin_end = buffer.find(SOH, 0, MAX_BEGIN_STRING_BYTES + 3)
         if begin_end < 0:
             if len(buffer) < MAX_BEGIN_STRING_BYTES + 3:
@@ -88,14 +91,13 @@ class FixFramer:
         return message
 
     def _skip(self, reason: str) -> Garbled:
-        # A start may be cut by the end of the buffer: its first bytes stay for the next call.
         buffer = self._buffer
-        end = buffer.find(_START, 1)
-        if end < 0:
-            kept = next(
-                size for size in range(len(_START) - 1, -1, -1) if buffer.endswith(_START[:size])
-            )
-            end = max(len(buffer) - kept, 1)
+        end = buffer.find(SOH + _START) + 1
+        if end == 0:
+            # A start may be cut by the end of the buffer: its first bytes stay.
+            cut = next((n for n in range(len(_START), 1, -1) if buffer.endswith(_CUTS[n])), 1)
+            end = len(buffer) - cut + 1
         garbled = Garbled(reason, bytes(buffer[:end]))
         del buffer[:end]
+        self._is_after_soh = garbled.data.endswith(SOH)
         return garbled

@@ -14,17 +14,7 @@ from monitor.shared_reader import Instrument, SharedReader, Structured
 
 TEXT_OFFSET = RECORD.itemsize - int(Bound.TEXT_BYTES)
 
-_PUBLISHED_KINDS = [
-    int(kind)
-    for kind in (
-        RecordKind.RECORD_BOOK_STATE,
-        RecordKind.RECORD_DECISION,
-        RecordKind.RECORD_ORDER_SENT,
-        RecordKind.RECORD_EXECUTION,
-        RecordKind.RECORD_SESSION,
-        RecordKind.RECORD_TEXT,
-    )
-]
+_STATE_KINDS = (RecordKind.RECORD_BOOK_STATE, RecordKind.RECORD_SESSION)
 
 
 def record_text(record: np.void) -> str:
@@ -45,10 +35,9 @@ class EventBuilder:
 
     def build(self, records: Structured) -> Iterator[Message]:
         """Messages of the records, in their order; an execution that fills gives two."""
-        accepted = (records["kind"] == RecordKind.RECORD_DECISION) & (
-            records["code"] == Verdict.ACCEPTED
-        )
-        for record in records[np.isin(records["kind"], _PUBLISHED_KINDS) & ~accepted]:
+        kinds = records["kind"]
+        accepted = (kinds == RecordKind.RECORD_DECISION) & (records["code"] == Verdict.ACCEPTED)
+        for record in records[(kinds != RecordKind.RECORD_TRADE) & ~accepted]:
             kind = int(record["kind"])
             if kind == RecordKind.RECORD_EXECUTION:
                 yield self._report(record)
@@ -60,7 +49,7 @@ class EventBuilder:
                 yield self._risk(record)
             elif kind == RecordKind.RECORD_TEXT:
                 yield _text(record)
-            else:
+            elif kind in _STATE_KINDS:
                 yield self._state(record)
 
     def _request(self, record: np.void) -> OrderEvent:

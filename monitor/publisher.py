@@ -64,10 +64,10 @@ class Publisher:
 
     def publish_due(self, now_ns: int) -> None:
         """Publishes the state messages whose time has come; ``now_ns`` is wall clock."""
-        if self._take_subscriptions():
-            self._published.clear()
-            self._due = dict.fromkeys(self._due, 0)
         if self._is_due("heartbeat", HEARTBEAT_INTERVAL_NS, now_ns):
+            if self._take_subscriptions():
+                self._published.clear()
+                self._due.update(conflated=0, slow=0)
             lives = not engine_gone(self._reader, now_ns)
             self._send(self._snapshots.heartbeat(now_ns, process_lives=lives), now_ns)
         if self._is_due("conflated", CONFLATED_INTERVAL_NS, now_ns):
@@ -99,7 +99,7 @@ class Publisher:
     def _send_changed(self, message: Message, now_ns: int) -> None:
         topic = topic_of(message)
         last, last_ns = self._published.get(topic, (None, 0))
-        if message != last or now_ns - last_ns >= SLOW_INTERVAL_NS:
+        if message != last or not 0 <= now_ns - last_ns < SLOW_INTERVAL_NS:
             self._published[topic] = (message, now_ns)
             self._send(msgspec.structs.replace(message), now_ns)
 

@@ -33,6 +33,8 @@ JOURNAL_RETRY_NS = 1_000_000_000
 FLUSH_SECONDS = 0.1  # for the last messages to leave: the socket does not linger
 EXIT_BAD_CONFIG = 2
 
+ENGINE_STOPPED = int(EngineState.ENGINE_STOPPED)
+
 logger = logging.getLogger("wow-relay")
 
 
@@ -76,8 +78,8 @@ class Relay:
             self._status.lost_records += lost
             logger.warning("%d records were overwritten before they could be taken", lost)
         self._write_journal(records, monotonic_ns)
-        self._publisher.publish_records(records, now_ns)
         if len(records) or lost:
+            self._publisher.publish_records(records, now_ns)
             self._sequence += len(records) + lost
             self._reader.acknowledge(self._sequence)
         self._publisher.publish_due(now_ns)
@@ -96,7 +98,7 @@ class Relay:
             logger.info("the relay ends when the engine has; Ctrl-C again to end it now")
 
     def _engine_ended(self, now_ns: int) -> bool:
-        has_stopped = self._reader.word("engine_state") == EngineState.ENGINE_STOPPED
+        has_stopped = self._reader.word("engine_state") == ENGINE_STOPPED
         return has_stopped or engine_gone(self._reader, now_ns)
 
     def _resume_journal(self) -> None:
@@ -113,7 +115,8 @@ class Relay:
             self._status.unjournaled_records += len(records)
             return
         try:
-            self._status.journaled_records += self._journal.append(records, monotonic_ns)
+            if len(records):
+                self._status.journaled_records += self._journal.append(records, monotonic_ns)
             self._journal.sync(monotonic_ns)
         except OSError as error:
             self._status.unjournaled_records += len(records)
@@ -145,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         _run(options)
     except ConfigError as error:
-        logger.error("%s", error)
+        sys.stderr.write(f"wow-relay: {error}\n")
         return EXIT_BAD_CONFIG
     return 0
 

@@ -65,6 +65,8 @@ COUNTERS = (
     "loop_cycles",
 )
 
+_NO_RECORDS: Structured = np.empty(0, RECORD)
+
 _WORD_OF = {
     name: field[1] // 8
     for name, field in (SHARED_HEADER.fields or {}).items()
@@ -175,7 +177,7 @@ class SharedReader:
         start = max(sequence, written - RING_SLOTS)
         count = min(written - start, limit)
         if count <= 0:
-            return np.empty(0, RECORD), 0
+            return _NO_RECORDS, 0
         records = self._copy_slots(start % RING_SLOTS, count)
         expected = np.arange(start + 1, start + count + 1)
         intact = records["sequence"] == expected
@@ -271,10 +273,10 @@ class SharedReader:
         return None
 
     def _copy_slots(self, first: int, count: int) -> Structured:
-        until_wrap = min(count, RING_SLOTS - first)
-        return np.concatenate(
-            (self._ring[first : first + until_wrap], self._ring[: count - until_wrap])
-        )
+        until_wrap = RING_SLOTS - first
+        if count <= until_wrap:
+            return self._ring[first : first + count].copy()
+        return np.concatenate((self._ring[first:], self._ring[: count - until_wrap]))
 
     def _lock(self) -> None:
         # A record lock on the cursor word: the kernel frees it when the relay dies.

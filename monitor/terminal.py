@@ -3,7 +3,7 @@
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from rich.console import Console
@@ -109,10 +109,11 @@ class MonitorApp(App[None]):
         Binding("question_mark", "help", "help"),
     ]
 
-    def __init__(self, client: MonitorClient) -> None:
+    def __init__(self, client: MonitorClient, clock: Callable[[], int] = time.monotonic_ns) -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]
         self._client = client
+        self._clock = clock
         self._instrument = 0
         self._events_shown = 0
         self._header = Static(id="header")
@@ -145,7 +146,7 @@ class MonitorApp(App[None]):
         """Takes in what has arrived and shows what has changed."""
         self._client.poll()
         model = self._client.model
-        lines = views.header_lines(model, time.monotonic_ns(), self._client.endpoint)
+        lines = views.header_lines(model, self._clock(), self._client.endpoint)
         self._header.update(Text("\n").join(lines))
         symbols = model.heartbeat.instruments if model.heartbeat else []
         if symbols:

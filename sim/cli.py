@@ -38,7 +38,10 @@ SPEED_MAX = 1_000_000.0
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the venue; returns the exit code."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    if options.recording is not None and options.products is not None:
+        parser.error("--products is for the seeded market; a recording has its own products")
     logging.basicConfig(
         level=options.log_level, stream=sys.stderr, format="wow-sim: %(name)s: %(message)s"
     )
@@ -66,7 +69,7 @@ async def _run(options: argparse.Namespace) -> int:
 def _market(options: argparse.Namespace) -> tuple[Market, Callable[[], FeedSession]]:
     credentials = _credentials(options)
     if options.recording is None:
-        generated = GeneratedMarket(options.seed, options.products)
+        generated = GeneratedMarket(options.seed, options.products or list(PROFILES))
         return generated, lambda: ExchangeFeedSession(
             generated.products, generated.channels, credentials
         )
@@ -129,10 +132,16 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--products",
         type=_products,
-        default=list(PROFILES),
         metavar="A,B",
         help="products of the seeded market (default: all: " + ",".join(PROFILES) + ")",
     )
+    _add_account(parser)
+    _add_running(parser)
+    return parser
+
+
+def _add_account(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add("--key", default=DEMO_KEY, help="API key that clients must use")
     add("--passphrase", default=DEMO_PASSPHRASE, help="its passphrase")
     add("--secret", type=_secret, default=DEMO_SECRET, metavar="BASE64", help="its secret")
@@ -144,6 +153,10 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PERCENT",
         help="default: 0.05",
     )
+
+
+def _add_running(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--free-running",
         action="store_true",
@@ -163,7 +176,6 @@ def _parser() -> argparse.ArgumentParser:
         help="file descriptor for the ready line (default: standard output)",
     )
     add("--log-level", default="WARNING", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
-    return parser
 
 
 def _port(text: str) -> int:

@@ -82,13 +82,15 @@ class FeedConnection(WSListener):
         self.is_writable.set()
 
     def send(self, payload: bytes) -> None:
-        """One text frame; dropped when the connection is gone."""
+        """One text frame; dropped when the connection is closing or gone."""
         if self._transport is not None and self.is_open:
             self._transport.send(WSMsgType.TEXT, payload)
+            self._door.frames_sent += 1
 
     def close(self, code: WSCloseCode, reason: str) -> None:
-        """Sends CLOSE; the client answers and the connection ends."""
+        """Sends CLOSE, after which nothing else may be sent; the client answers and it ends."""
         if self._transport is not None and self.is_open:
+            self.is_open = False
             self._transport.send_close(code, reason.encode())
 
     def ping(self) -> asyncio.Future[None]:
@@ -166,7 +168,6 @@ class FeedDoor:
                 payload = connection.session.payload_of(frame)
                 if payload is not None:
                     connection.send(payload)
-                    self.frames_sent += 1
 
     async def barrier(self, timeout_s: float) -> None:
         """Returns when every subscribed client has processed all that was sent."""
@@ -230,4 +231,3 @@ class FeedDoor:
                 payload = connection.session.payload_of(frame)
                 if payload is not None:
                     connection.send(payload)
-                    self.frames_sent += 1

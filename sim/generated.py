@@ -162,8 +162,10 @@ class GeneratedMarket:
 
     def _burst(self, place: _Place, now_ns: int) -> int:
         flow = place.flow
-        flow.fair.advance((now_ns - place.last_burst_ns) / NS_PER_SECOND)
-        place.last_burst_ns = now_ns
+        # Planned times, not the clock: what clients and other products do does not move the flow.
+        planned_ns = place.next_burst_ns
+        flow.fair.advance((planned_ns - place.last_burst_ns) / NS_PER_SECOND)
+        place.last_burst_ns = planned_ns
         time_ns = now_ns
         for operation in range(flow.burst_size()):
             if operation:
@@ -172,7 +174,7 @@ class GeneratedMarket:
             self._publish(place, time_ns)
         self._events.extend(flow.events)
         flow.events.clear()
-        place.next_burst_ns = now_ns + flow.next_gap_ns()
+        place.next_burst_ns = planned_ns + flow.next_gap_ns()
         return time_ns
 
     def _publish(self, place: _Place, time_ns: int) -> None:

@@ -73,12 +73,14 @@ def read_recording(path: Path) -> Recording:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     number = 0
     try:
-        is_gzip = path.open("rb").read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt") if is_gzip else path.open("rt") as file:
-            for number, line in enumerate(file, 1):
+        with path.open("rb") as raw:
+            is_gzip = raw.peek(2).startswith(b"\x1f\x8b")
+            lines = gzip.GzipFile(fileobj=raw) if is_gzip else raw
+            for number, content in enumerate(lines, 1):
+                line = content.decode()
                 yield number, line.rstrip("\r\n")
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
-        raise RecordingError(f"{path}: cannot be read after line {number}: {error}") from error
+        raise RecordingError(f"{path}: cannot be read near line {number}: {error}") from error
 
 
 def _take_line(recording: Recording, number: int, line: str) -> None:

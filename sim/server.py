@@ -165,6 +165,8 @@ class Venue:
                 _log.info("no logon yet: first frames go out, the clock stands")
                 self._feed.open()
             await self._settle()
+        if self._stopping:
+            return
         # What the client sent right behind its subscribe and Logon still belongs to the start.
         if self._options.is_lockstep:
             await self._feed.barrier(CLOSE_ANSWER_S)

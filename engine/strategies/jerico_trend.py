@@ -109,9 +109,7 @@ def update_trend(state: Record, book: Record) -> None:
 
 
 def can_enter(state: Record, book: Record) -> bool:
-    # The trend found at warm-up is no cross: crossed_ns is still 0.
-    if state.crossed_ns == 0:
-        return False
+    # The trend found at warm-up is no cross: crossed_ns is still 0, so 1970.
     if has_elapsed(book.exchange_time_ns, state.crossed_ns, state.params.entry_ms):
         return False
     lean = imbalance(book, state.params.lean_levels) * state.trend

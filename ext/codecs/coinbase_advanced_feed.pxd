@@ -25,6 +25,14 @@ cdef struct EventFields:            # members of one event
     Span product_id
     const char* rows                # updates or trades: where the array starts
 
+cdef struct TradeTexts:             # members of one trade
+    Span product_id
+    Span trade_id
+    Span time
+    Span side
+    const char* price               # still quoted
+    const char* quantity
+
 @cython.final
 cdef class CoinbaseAdvancedFeed(FeedDecoder):
     cdef const char* end            # of the frame in hand
@@ -46,3 +54,6 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
     cdef const char* _read_trade(
         self, const char* p, Trade* trade, int64_t* index, FeedStatus* status
     ) noexcept nogil
+    cdef FeedStatus _convert_trade(self, TradeTexts* texts, Trade* trade, int64_t* index) \
+        noexcept nogil
+    cdef void _put_oldest_first(self, int64_t first_event) noexcept nogil

@@ -192,7 +192,6 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         index = self.table.find(fields.product_id)
         if index < 0:
             return FEED_UNKNOWN_PRODUCT
-        self.frame.instrument = index
         event = add_event(&self.frame, SNAPSHOT if is_snapshot else UPDATE, index)
         if event == NULL:
             return FEED_TOO_MANY_EVENTS
@@ -283,6 +282,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         cdef FeedStatus status = FEED_BAD_TYPE
         cdef Trade* trade
         cdef int64_t index
+        cdef int64_t first_event = self.frame.event_count
         if equals(fields.type, b"snapshot", 8):
             return FEED_OK                  # trades from before the subscription
         p = expect(p, end, b"[")
@@ -304,27 +304,38 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
                 event.first = self.frame.trade_count
             self.frame.trade_count += 1
             event.count += 1
-            event.exchange_time_ns = trade.exchange_time_ns
             p = skip_space(p, end)
             if p < end and p[0] == b"]":
+                self._put_oldest_first(first_event)
                 return FEED_OK
             p = expect(p, end, b",")
         return FEED_BAD_TYPE
+
+    cdef void _put_oldest_first(self, int64_t first_event) noexcept nogil:
+        """The venue lists the newest trade first; strategies and bars want them as they came."""
+        cdef Trade newer
+        cdef FeedEvent* event
+        cdef int64_t index, low, high
+        for index in range(first_event, self.frame.event_count):
+            event = &self.frame.events[index]
+            low = event.first
+            high = event.first + event.count - 1
+            while low < high:
+                newer = self.frame.trades[low]
+                self.frame.trades[low] = self.frame.trades[high]
+                self.frame.trades[high] = newer
+                low += 1
+                high -= 1
+            event.exchange_time_ns = self.frame.trades[event.first + event.count - 1].exchange_time_ns
 
     cdef const char* _read_trade(
         self, const char* p, Trade* trade, int64_t* index, FeedStatus* status
     ) noexcept nogil:
         """``{"product_id","trade_id","price","size","time","side"}`` in any order."""
         cdef const char* end = self.end
-        cdef const char* price = NULL
-        cdef const char* quantity = NULL
-        cdef Span key, product_id, trade_id, time, side
-        cdef NumberStatus number = NUMBER_OK
-        cdef Instrument* instrument
-        memset(&product_id, 0, sizeof(Span))
-        memset(&trade_id, 0, sizeof(Span))
-        memset(&time, 0, sizeof(Span))
-        memset(&side, 0, sizeof(Span))
+        cdef TradeTexts texts
+        cdef Span key
+        memset(&texts, 0, sizeof(TradeTexts))
         status[0] = FEED_BAD_TYPE
         p = expect(p, end, b"{")
         while p != NULL:
@@ -333,18 +344,18 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
             if p == NULL:
                 return NULL
             if equals(key, b"product_id", 10):
-                p = read_string(p, end, &product_id)
+                p = read_string(p, end, &texts.product_id)
             elif equals(key, b"trade_id", 8):
-                p = read_string(p, end, &trade_id)
+                p = read_string(p, end, &texts.trade_id)
             elif equals(key, b"time", 4):
-                p = read_string(p, end, &time)
+                p = read_string(p, end, &texts.time)
             elif equals(key, b"side", 4):
-                p = read_string(p, end, &side)
+                p = read_string(p, end, &texts.side)
             else:
                 if equals(key, b"price", 5):
-                    price = p
+                    texts.price = p
                 elif equals(key, b"size", 4):
-                    quantity = p
+                    texts.quantity = p
                 p = skip_value(p, end)
             if p == NULL:
                 return NULL
@@ -355,33 +366,37 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         if p == NULL:
             return NULL
         status[0] = FEED_MISSING_FIELD
-        if product_id.start == NULL or trade_id.start == NULL or time.start == NULL \
-                or side.start == NULL or price == NULL or quantity == NULL:
+        if texts.product_id.start == NULL or texts.trade_id.start == NULL \
+                or texts.time.start == NULL or texts.side.start == NULL or texts.price == NULL \
+                or texts.quantity == NULL:
             return NULL
-        status[0] = FEED_UNKNOWN_PRODUCT
-        index[0] = self.table.find(product_id)
+        status[0] = self._convert_trade(&texts, trade, index)
+        return p + 1 if status[0] == FEED_OK else NULL
+
+    cdef FeedStatus _convert_trade(self, TradeTexts* texts, Trade* trade, int64_t* index) \
+            noexcept nogil:
+        cdef NumberStatus number = NUMBER_OK
+        cdef Instrument* instrument
+        index[0] = self.table.find(texts.product_id)
         if index[0] < 0:
-            return NULL
+            return FEED_UNKNOWN_PRODUCT
         instrument = &self.table.instruments[index[0]]
-        if read_quoted_decimal(price, end, instrument.price_decimals, instrument.price_step,
-                               &trade.price_ticks, &number) == NULL \
-                or read_quoted_decimal(quantity, end, instrument.quantity_decimals,
+        if read_quoted_decimal(texts.price, self.end, instrument.price_decimals,
+                               instrument.price_step, &trade.price_ticks, &number) == NULL \
+                or read_quoted_decimal(texts.quantity, self.end, instrument.quantity_decimals,
                                        instrument.quantity_step, &trade.quantity_lots,
                                        &number) == NULL:
-            status[0] = number_error(number)
-            return NULL
-        status[0] = FEED_BAD_NUMBER
-        if read_integer(trade_id.start, trade_id.start + trade_id.size, &trade.trade_id) == NULL:
-            return NULL
-        status[0] = FEED_BAD_TIME
-        trade.exchange_time_ns = read_time(time)
+            return number_error(number)
+        if read_integer(texts.trade_id.start, texts.trade_id.start + texts.trade_id.size,
+                        &trade.trade_id) == NULL:
+            return FEED_BAD_NUMBER
+        trade.exchange_time_ns = read_time(texts.time)
         if trade.exchange_time_ns < 0:
-            return NULL
-        status[0] = FEED_BAD_SIDE
-        if equals(side, b"SELL", 4):
+            return FEED_BAD_TIME
+        if equals(texts.side, b"SELL", 4):
             trade.aggressor_side = BUY      # the maker sold
-        elif equals(side, b"BUY", 3):
+        elif equals(texts.side, b"BUY", 3):
             trade.aggressor_side = SELL
         else:
-            return NULL
-        return p + 1
+            return FEED_BAD_SIDE
+        return FEED_OK

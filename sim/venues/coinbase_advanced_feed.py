@@ -14,7 +14,7 @@ from sim.market import FeedFrame
 from sim.products import Product
 from sim.venues.coinbase_advanced_frames import LEVEL2, envelope, numbered
 
-# Channels without products: one subscription serves them whole.
+# Channels without products: one subscription, under their own name, serves them whole.
 _WHOLE_CHANNELS = frozenset({"heartbeats"})
 
 
@@ -73,7 +73,7 @@ class AdvancedFeedSession:
         if kind == "unsubscribe":
             subscribed.difference_update(symbols or set(subscribed))
             return
-        wanted = [""] if channel in _WHOLE_CHANNELS else symbols or sorted(self._products)
+        wanted = [channel] if channel in _WHOLE_CHANNELS else symbols or sorted(self._products)
         for symbol in wanted:
             if symbol not in subscribed:
                 subscribed.add(symbol)

@@ -3,6 +3,7 @@
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -34,8 +35,11 @@ GOOD_ASKS = st.lists(st.tuples(st.sampled_from(["1.50", "1.55"]), st.just("2")),
 
 @st.composite
 def exchange_frames(draw: st.DrawFn) -> dict[str, Any]:
-    kind = draw(st.sampled_from(["snapshot", "l2update", "l2update", "l2update", "bad"]))
+    kind = draw(st.sampled_from(["snapshot", "l2update", "l2update", "l2update", "bad", "match"]))
     frame = {"type": kind, "product_id": draw(SYMBOLS)}
+    if kind == "match":
+        side, price, size = draw(st.tuples(st.sampled_from(["buy", "sell"]), PRICES, QUANTITIES))
+        return {**frame, "trade_id": 7, "side": side, "price": price, "size": size, "time": TIME}
     if kind == "snapshot":
         return {**frame, "asks": draw(GOOD_ASKS), "bids": draw(GOOD_BIDS)}
     sides = ["buy", "sell"] if kind == "l2update" else ["buy", "bid", 3]
@@ -55,12 +59,26 @@ def advanced_events(draw: st.DrawFn) -> dict[str, Any]:
         levels = draw(
             st.lists(st.tuples(st.sampled_from(sides), PRICES, QUANTITIES), min_size=1, max_size=4)
         )
+    return book_event("snapshot" if kind == "snapshot" else "update", draw(SYMBOLS), *levels)
+
+
+def advanced_frame(sequence: int, *events: dict[str, Any]) -> bytes:
+    frame = {
+        "channel": "l2_data",
+        "client_id": "",
+        "timestamp": TIME,
+        "sequence_num": sequence,
+        "events": events,
+    }
+    return orjson.dumps(frame)
+
+
+def book_event(kind: str, symbol: str, *levels: tuple[str, str, str]) -> dict[str, Any]:
     rows = [
         {"side": side, "event_time": TIME, "price_level": price, "new_quantity": quantity}
         for side, price, quantity in levels
     ]
-    kind = "update" if kind == "bad" else kind
-    return {"type": kind, "product_id": draw(SYMBOLS), "updates": rows}
+    return {"type": kind, "product_id": symbol, "updates": rows}
 
 
 def compare(venue: str, payloads: list[bytes]) -> None:
@@ -90,13 +108,39 @@ def test_random_advanced_sessions(steps: list[tuple[dict[str, Any], int]]) -> No
     payloads = []
     sequence = 0
     for event, step in steps:
-        frame = {
-            "channel": "l2_data",
-            "client_id": "",
-            "timestamp": TIME,
-            "sequence_num": sequence,
-            "events": [event],
-        }
-        payloads.append(orjson.dumps(frame))
+        payloads.append(advanced_frame(sequence, event))
         sequence += step
     compare("coinbase_advanced", payloads)
+
+
+BTC_CHANGE = book_event("update", "BTC-USD", ("bid", "0.50", "5"))
+ETH_CHANGE = book_event("update", "ETH-EUR", ("bid", "0.50", "6"))
+REFUSED_EVENTS = (
+    book_event("update", "ETH-EUR", ("bid", "0.51", "5")),
+    {"product_id": "ETH-EUR", "updates": []},
+    {"type": "update", "updates": []},
+    book_event("update", "XRP-USD", ("bid", "0.50", "5")),
+)
+
+
+@pytest.mark.parametrize("position", [0, 1, 2])
+def test_refused_frame_gives_up_every_book_that_it_would_have_changed(position: int) -> None:
+    levels = ("bid", "0.50", "2"), ("offer", "1.50", "2")
+    for refused in REFUSED_EVENTS:
+        events = [BTC_CHANGE, ETH_CHANGE]
+        events.insert(position, refused)
+        compare(
+            "coinbase_advanced",
+            [
+                advanced_frame(0, book_event("snapshot", "BTC-USD", *levels)),
+                advanced_frame(1, book_event("snapshot", "ETH-EUR", *levels)),
+                advanced_frame(2, *events),
+            ],
+        )
+
+
+def test_frame_of_several_events_is_applied_whole() -> None:
+    levels = ("bid", "0.50", "2"), ("offer", "1.50", "2")
+    snapshots = [book_event("snapshot", symbol, *levels) for symbol in ("BTC-USD", "ETH-EUR")]
+    changes = [BTC_CHANGE, ETH_CHANGE, BTC_CHANGE]
+    compare("coinbase_advanced", [advanced_frame(0, *snapshots), advanced_frame(1, *changes)])

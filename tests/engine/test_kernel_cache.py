@@ -132,14 +132,21 @@ def test_every_change_makes_another_key(key_of: Callable[..., str], old: str, ne
     assert key_of(STRATEGY.replace(old, new), HELPERS.replace(old, new)) != before
 
 
+@pytest.mark.parametrize("value", ["OFFSET = 10", "UP = 1", "LIMITS = (1, 2.5)"])
 def test_a_value_that_only_the_environment_changed_makes_another_key(
-    key_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+    key_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch, value: str
 ) -> None:
-    helpers = HELPERS.replace("OFFSET = 10", "import os\nOFFSET = int(os.environ['OFFSET'])")
+    name = value.partition(" ")[0]
+    changing = f"{name} = (0, int(__import__('os').environ['OFFSET']))"
+    if name != "LIMITS":
+        changing += "[1]"
+    texts = [text.replace(value, changing) for text in (STRATEGY, HELPERS)]
     monkeypatch.setenv("OFFSET", "1")
-    before = key_of(STRATEGY, helpers)
+    before = key_of(*texts)
+    assert before
+    assert key_of(*texts) == before
     monkeypatch.setenv("OFFSET", "2")
-    assert key_of(STRATEGY, helpers) != before
+    assert key_of(*texts) != before
 
 
 def test_layout_and_settings_make_another_key(

@@ -11,6 +11,7 @@ from engine.reference_feed import (
     ReferenceFeed,
     ReferenceState,
     make_reference_feed,
+    read_start,
 )
 from ext.errors import UsageError
 
@@ -21,6 +22,8 @@ SNAPSHOT = {
     "asks": [["100.02", "1"], ["100.03", "2"]],
     "bids": [["100.00", "3"]],
 }
+
+TRADE = {"price": "100.01", "size": "0.5", "time": "2021-04-17T16:43:37.077621Z"}
 
 
 def send(feed: ReferenceFeed, *frames: object) -> list[str]:
@@ -98,7 +101,7 @@ def test_change_before_the_snapshot_is_not_a_book() -> None:
 
 def test_missing_trade_ids_are_gaps() -> None:
     feed = ReferenceCoinbaseExchange(STEPS)
-    match = {"type": "match", "product_id": "BTC-USD"}
+    match = {"type": "match", "product_id": "BTC-USD", "side": "buy", **TRADE}
     send(feed, {**match, "type": "last_match", "trade_id": 7})
     send(feed, {**match, "trade_id": 8}, {**match, "trade_id": 9}, {**match, "trade_id": 12})
     instrument = feed.instruments["BTC-USD"]
@@ -137,16 +140,65 @@ def test_frame_of_nobody_makes_every_book_stale(payload: bytes) -> None:
     assert {i.state for i in feed.instruments.values()} == {ReferenceState.STALE}
 
 
-def test_unknown_product_and_other_channels_touch_nothing() -> None:
+def test_other_channels_touch_nothing() -> None:
+    feed = ReferenceCoinbaseExchange(STEPS)
+    send(feed, SNAPSHOT)
+    assert send(feed, {"type": "ticker", "product_id": "BTC-USD"}, {"type": "error"}) == []
+    assert send(feed, b'{"type":"ticker","product_id":"BTC') == []
+    assert feed.instruments["BTC-USD"].state is ReferenceState.LIVE
+
+
+def test_unknown_product_leaves_doubt_until_the_next_snapshot() -> None:
     feed = ReferenceCoinbaseExchange(STEPS)
     assert send(feed, SNAPSHOT, change(("buy", "1", "1"), product_id="XRP-USD")) == []
-    assert send(feed, {"type": "ticker", "product_id": "BTC-USD"}, {"type": "error"}) == []
-    assert feed.instruments["BTC-USD"].state is ReferenceState.LIVE
+    instrument = feed.instruments["BTC-USD"]
+    assert instrument.is_doubtful
+    assert instrument.state is ReferenceState.LIVE
+    send(feed, SNAPSHOT)
+    assert not instrument.is_doubtful
+
+
+def test_truncated_frame_makes_the_book_stale_that_it_names() -> None:
+    feed = ReferenceCoinbaseExchange(STEPS)
+    other = {**SNAPSHOT, "product_id": "ETH-USD"}
+    send(feed, SNAPSHOT, other, b'{"type":"l2update","product_id":"ETH-USD","chan')
+    btc, eth = feed.instruments.values()
+    assert (btc.state, btc.is_doubtful) == (ReferenceState.LIVE, True)
+    assert eth.state is ReferenceState.STALE
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("price", "100.001"), ("size", "-1"), ("side", "BUY"), ("time", "now"), ("trade_id", "x")],
+)
+def test_bad_trade_makes_its_book_stale(field: str, value: str) -> None:
+    feed = ReferenceCoinbaseExchange(STEPS)
+    match = {"type": "match", "product_id": "BTC-USD", "side": "buy", "trade_id": 5, **TRADE}
+    send(feed, SNAPSHOT, match)
+    assert state_of(feed) is ReferenceState.LIVE
+    send(feed, {**match, "trade_id": 6, field: value})
+    assert state_of(feed) is not ReferenceState.LIVE
+
+
+@pytest.mark.parametrize(
+    ("payload", "members"),
+    [
+        (b'{"type":"l2update","product_id":"BTC', {"type": "l2update"}),
+        (b' { "a" : "b" , "n":12, "c":"d"}x', {"a": "b", "n": "12", "c": "d"}),
+        (b'{"a":"b","n":12', {"a": "b"}),
+        (b'{"a":["b"],"c":"d"', {}),
+        (b"\xff", {}),
+        (b"", {}),
+    ],
+)
+def test_start_of_a_broken_frame(payload: bytes, members: dict[str, str]) -> None:
+    assert read_start(payload) == members
 
 
 def test_advanced_snapshot_changes_and_trades() -> None:
     feed = ReferenceCoinbaseAdvanced(STEPS)
-    trades = [{"product_id": "BTC-USD", "trade_id": text} for text in ("3", "2", "1")]
+    trade = {"product_id": "BTC-USD", "side": "BUY", **TRADE}
+    trades = [{**trade, "trade_id": text} for text in ("3", "2", "1")]
     send(
         feed,
         advanced(0, "market_trades", {"type": "snapshot", "trades": [{"product_id": "BTC-USD"}]}),

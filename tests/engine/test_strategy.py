@@ -25,7 +25,7 @@ def test_a_hook_with_other_arguments_says_how_it_must_be_written() -> None:
 
 
 def test_a_hook_that_is_no_function() -> None:
-    with pytest.raises(UsageError, match="Wrong.on_book is not a function"):
+    with pytest.raises(UsageError, match=r"Wrong\.on_book is not a function"):
 
         class Wrong(Strategy):
             on_book = 3

@@ -112,10 +112,12 @@ def test_class_must_be_named_when_there_are_two(write: Callable[..., Path]) -> N
 )
 def test_a_file_that_fails_says_where(write: Callable[..., Path], text: str, message: str) -> None:
     path = write(text)
+    before = set(sys.modules)
     found = refusal(f"{path}:Mine")
     assert found.startswith(f"strategy class '{path}:Mine' cannot be imported")
     assert message.format(path=path) in found
-    assert not [name for name in sys.modules if name.startswith("strategy_file_mine_under")]
+    left = set(sys.modules) - before
+    assert not [name for name in left if name.startswith("strategy_file")]
 
 
 def test_a_file_or_module_that_does_not_exist() -> None:

@@ -99,7 +99,7 @@ def test_bare_declarations_are_defaults_without_a_range() -> None:
 
 
 def test_a_declaration_that_is_none() -> None:
-    with pytest.raises(UsageError, match="parameter quantity was declared as '0.01'; use a number"):
+    with pytest.raises(UsageError, match=r"parameter quantity was declared as '0\.01'; use a"):
         Params(quantity="0.01")  # type: ignore[arg-type]
 
 
@@ -112,7 +112,8 @@ def test_state_record_holds_parameters_fields_and_their_first_values() -> None:
     assert record.dtype.isalignedstruct
     assert {name: record["params"][name][0] for name in parameters} == parameters
     assert [record[name][0] for name in "abcde"] == [0.0, 0, 0, 2.5, -3]
-    assert (record["f"].shape, record["f"].dtype, record["g"].dtype) == ((1, 7), "f8", "i8")
+    assert record["f"].shape == (1, 7)
+    assert [record[name].dtype.str for name in "fg"] == ["<f8", "<i8"]
 
 
 def test_parameters_and_state_may_be_empty() -> None:
@@ -136,5 +137,5 @@ def test_a_state_field_that_cannot_be_used(fields: dict[str, object], message: s
 
 def test_an_array_has_a_bound() -> None:
     assert State(x=Array(float, 4096)).bind(Params(), {})["x"].shape == (1, 4096)
-    with pytest.raises(ConfigError, match="state x: Array.* was 4097; use .* from 1 to 4096"):
+    with pytest.raises(ConfigError, match=r"state x: Array.* was 4097; use .* from 1 to 4096"):
         State(x=Array(float, 4097)).bind(Params(), {})

@@ -11,8 +11,11 @@ from typing import Any
 
 import pytest
 
+from ext.fix_listener import FixListener
 from ext.session_store import SessionStore
+from ext.tcp_sender import TcpSender
 from ext.wire import SessionState
+from gateways.edges import ListenerFactory, Sender
 from gateways.fix_dialect import FixDialect, PlainDialect, SessionRules
 from gateways.fix_framer import FixFramer, Garbled
 from gateways.fix_session import FixSession
@@ -144,9 +147,11 @@ class Rig:
             if isinstance(event, ApplicationMessage)
         ]
 
-    @property
     def state(self) -> SessionState:
         return self.session.state
+
+    def is_closing(self) -> bool:
+        return self.session.is_close_requested
 
 
 @pytest.fixture
@@ -177,7 +182,7 @@ class PlainSender:
     """Stand-in for the compiled sender; keeps what the kernel did not take."""
 
     def __init__(self) -> None:
-        self.fd = -1
+        self.descriptor = -1
         self.waiting = b""
         self.is_blocked = False
 
@@ -185,11 +190,11 @@ class PlainSender:
     def has_pending(self) -> bool:
         return bool(self.waiting)
 
-    def attach(self, fd: int) -> None:
-        self.fd = fd
+    def attach(self, descriptor: int) -> None:
+        self.descriptor = descriptor
 
     def detach(self) -> None:
-        self.fd = -1
+        self.descriptor = -1
         self.waiting = b""
 
     def send(self, message: bytes) -> bool:
@@ -197,10 +202,10 @@ class PlainSender:
         return True if self.is_blocked else self.flush()
 
     def flush(self) -> bool:
-        if self.fd < 0:
+        if self.descriptor < 0:
             return False
         try:
-            with socket.socket(fileno=os.dup(self.fd)) as connection:
+            with socket.socket(fileno=os.dup(self.descriptor)) as connection:
                 size = connection.send(self.waiting)
         except BlockingIOError:
             return True
@@ -220,9 +225,9 @@ class PlainListener:
         self._on_message = on_message
         self._on_garbled = on_garbled
 
-    def read(self, fd: int) -> int:
+    def read(self, descriptor: int) -> int:
         total = 0
-        with socket.socket(fileno=os.dup(fd)) as connection:
+        with socket.socket(fileno=os.dup(descriptor)) as connection:
             while True:
                 try:
                     data = connection.recv(65536, socket.MSG_DONTWAIT)
@@ -241,6 +246,24 @@ class PlainListener:
         self._framer.reset()
 
 
+def make_compiled_listener(
+    on_message: Callable[[bytes], None], on_garbled: Callable[[str, bytes], None]
+) -> FixListener:
+    """Consumes nothing itself either: it has no pipeline."""
+    return FixListener(SessionStore(None, "TEST"), None, None, on_message, on_garbled)
+
+
 @pytest.fixture
-def plain_edges() -> tuple[PlainSender, type[PlainListener]]:
-    return PlainSender(), PlainListener
+def blocked_edges() -> tuple[PlainSender, ListenerFactory]:
+    """A sender that leaves everything to ``flush``."""
+    sender = PlainSender()
+    sender.is_blocked = True
+    return sender, PlainListener
+
+
+@pytest.fixture(params=["plain", "compiled"])
+def edges(request: pytest.FixtureRequest) -> tuple[Sender, ListenerFactory]:
+    """A sender, and what makes a listener: the stand-ins, then the real ones."""
+    if request.param == "plain":
+        return PlainSender(), PlainListener
+    return TcpSender(), make_compiled_listener

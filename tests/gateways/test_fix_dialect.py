@@ -1,6 +1,7 @@
 """What the venues' dialects write, and what they refuse to be made with."""
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -39,8 +40,10 @@ def test_coinbase_logon_equals_the_vector_byte_for_byte() -> None:
 
 
 def test_coinbase_options_are_their_tags() -> None:
-    options = {"cancel_on_disconnect": None, "is_drop_copy": True}
-    logon = FixMessage(logon_of(CoinbaseExchangeDialect(KEY, SECRET, "p", **options)))
+    dialect = CoinbaseExchangeDialect(
+        KEY, SECRET, "p", cancel_on_disconnect=None, is_drop_copy=True
+    )
+    logon = FixMessage(logon_of(dialect))
     assert (logon.get(8013), logon.get(9406)) == (None, b"Y")
     profile = CoinbaseExchangeDialect(KEY, SECRET, "p", cancel_on_disconnect="Y")
     assert FixMessage(logon_of(profile)).get(8013) == b"Y"
@@ -57,10 +60,10 @@ def test_coinbase_options_are_their_tags() -> None:
         ({"target": "Coin\x01base"}, "target was"),
     ],
 )
-def test_coinbase_refuses_bad_settings(change: dict[str, object], text: str) -> None:
-    settings: dict[str, object] = {"key": KEY, "secret": SECRET, "passphrase": "p", **change}
+def test_coinbase_refuses_bad_settings(change: dict[str, Any], text: str) -> None:
+    settings: dict[str, Any] = {"key": KEY, "secret": SECRET, "passphrase": "p", **change}
     with pytest.raises(ConfigError, match=text):
-        CoinbaseExchangeDialect(**settings)  # type: ignore[arg-type]
+        CoinbaseExchangeDialect(**settings)
 
 
 def test_secrets_are_not_shown() -> None:
@@ -96,10 +99,10 @@ def test_extra_header_fields_are_on_every_message() -> None:
         ({"resend_chunk": -1}, "resend_chunk was -1"),
     ],
 )
-def test_rules_refuse_bad_values(change: dict[str, object], text: str) -> None:
-    rules: dict[str, object] = {"begin_string": "FIX.4.4", "sender": "U", "target": "V", **change}
+def test_rules_refuse_bad_values(change: dict[str, Any], text: str) -> None:
+    rules: dict[str, Any] = {"begin_string": "FIX.4.4", "sender": "U", "target": "V", **change}
     with pytest.raises(ConfigError, match=text):
-        SessionRules(**rules)  # type: ignore[arg-type]
+        SessionRules(**rules)
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ext.bounds import Bound
+from ext.fix_listener import FixListener
+from ext.session_store import SessionStore
 from gateways.fix_framer import MAX_BEGIN_STRING_BYTES, FixFramer, Garbled
 
 Found = list[bytes | Garbled]
@@ -69,8 +71,8 @@ def broken(old: bytes, new: bytes) -> bytes:
         (frame(b"34=2\x0135=0\x01"), "MsgType(35) is not third"),  # 2.t
         (frame(b""), "MsgType(35) is not third"),
         (b"35=0\x01" + HEARTBEAT[10:], "before BeginString"),  # 2.t
-        (b"hello", "before BeginString"),
-        (b"8=" + b"F" * 40 + b"\x01", "BeginString(8) without an end"),
+        (b"hello\x01", "before BeginString"),
+        (b"8=FIX" + b"4" * 40 + b"\x01", "BeginString(8) without an end"),
     ],
 )
 def test_2d_2m_2t_3_garbled_is_told_and_the_next_good_message_found(
@@ -82,6 +84,13 @@ def test_2d_2m_2t_3_garbled_is_told_and_the_next_good_message_found(
         assert len(pieces) == len(found) - 2
         assert b"".join(piece.data for piece in pieces) == garbled
         assert reason in pieces[0].reason
+
+
+def test_nested_message_is_not_taken_when_the_outer_one_is_damaged() -> None:
+    damaged = NESTED.replace(b"9=", b"9=1", 1)
+    for found in all_ways(damaged + TEST_REQUEST * 10):
+        assert HEARTBEAT not in found
+        assert found[-1] == TEST_REQUEST
 
 
 def test_largest_message_is_taken_and_a_larger_one_is_garbled() -> None:
@@ -97,9 +106,9 @@ def test_largest_message_is_taken_and_a_larger_one_is_garbled() -> None:
 
 
 def test_begin_string_at_and_over_its_bound() -> None:
-    longest = frame(b"35=0\x01", begin=b"F" * MAX_BEGIN_STRING_BYTES)
+    longest = frame(b"35=0\x01", begin=b"FIX" + b"4" * (MAX_BEGIN_STRING_BYTES - 3))
     assert FixFramer().receive(longest) == [longest]
-    longer = frame(b"35=0\x01", begin=b"F" * (MAX_BEGIN_STRING_BYTES + 1))
+    longer = frame(b"35=0\x01", begin=b"FIX" + b"4" * (MAX_BEGIN_STRING_BYTES - 2))
     assert isinstance(FixFramer().receive(longer)[0], Garbled)
 
 
@@ -136,3 +145,22 @@ def test_mutated_streams_find_their_way_back(seed: int) -> None:
         if found and found[-1] == TEST_REQUEST:
             break
     assert found[-1] == TEST_REQUEST
+
+
+@given(st.integers(0, 2**32))
+def test_compiled_listener_takes_the_same_messages(seed: int) -> None:
+    generator = random.Random(seed)
+    stream = bytearray((HEARTBEAT + NESTED + TEST_REQUEST + PADDED) * 2)
+    for _ in range(generator.randrange(4)):
+        place = generator.randrange(len(stream))
+        if generator.random() < 0.6:
+            stream[place] = generator.choice(b"\x010189=FIX.x")
+        else:
+            del stream[place]
+    taken: list[bytes] = []
+    listener = FixListener(
+        SessionStore(None, "TEST"), None, None, taken.append, lambda reason, data: None
+    )
+    listener.receive(bytes(stream))
+    found = FixFramer().receive(bytes(stream))
+    assert taken == [message for message in found if isinstance(message, bytes)]

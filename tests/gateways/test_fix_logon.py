@@ -32,17 +32,17 @@ def test_1b_b_logon_is_the_first_message(make_rig: RigMaker) -> None:
     sent = rig.connect()
     assert [(m["35"], m["34"], m["49"], m["56"]) for m in sent] == [("A", "1", "US", "VENUE")]
     assert (sent[0]["98"], sent[0]["108"], sent[0]["52"]) == ("0", "30", "20260101-00:00:00.000")
-    assert rig.state == LOGON_SENT
+    assert rig.state() == LOGON_SENT
     assert rig.store.next_outgoing == 2
 
 
 def test_1b_c_valid_answer_makes_the_session_active(make_rig: RigMaker) -> None:
     rig = make_rig()
     rig.connect()
-    assert not rig.store.is_active
+    was_active = rig.store.is_active
     assert rig.receive("A", GOOD) == []
-    assert rig.state == ACTIVE
-    assert rig.store.is_active
+    assert rig.state() == ACTIVE
+    assert (was_active, rig.store.is_active) == (False, True)
     assert rig.store.next_incoming == 2
     assert rig.events[-2:] == [LoggedOn(30), StateChanged(LOGON_SENT, ACTIVE)]
 
@@ -52,10 +52,10 @@ def test_1b_c_answer_with_a_high_number_asks_for_the_gap(make_rig: RigMaker) -> 
     rig.connect()
     sent = rig.receive("A", GOOD, sequence=4)
     assert [(m["35"], m["7"], m["16"]) for m in sent] == [("2", "1", "0")]
-    assert rig.state == RESYNCING
+    assert rig.state() == RESYNCING
     filled: dict[str, str | None] = {"43": "Y"}
     rig.receive("4", [("123", "Y"), ("36", "5")], sequence=1, header=filled)
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
     assert rig.store.next_incoming == 5
 
 
@@ -66,7 +66,7 @@ def test_answer_with_a_low_number_is_fatal(make_rig: RigMaker) -> None:
     sent = rig.receive("A", GOOD)
     assert sent[0]["58"] == "MsgSeqNum too low, expecting 10 but received 1"
     assert any(isinstance(e, Fatal) for e in rig.events)
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_1b_d_invalid_answer_is_refused_with_a_logout(
     assert text in sent[0]["58"]
     refusals = [e for e in rig.events if isinstance(e, LogonRefused)]
     assert [text in r.text and not r.is_retryable for r in refusals] == [True]
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
     assert not rig.store.is_active
 
 
@@ -101,8 +101,8 @@ def test_fixt_answer_needs_the_known_version(
     rig = make_rig("FIXT.1.1", application_version="9", is_answer_version_required=True)
     assert rig.connect()[0]["1137"] == "9"
     rig.receive("A", GOOD + ([("1137", version)] if version else []))
-    assert (rig.state == ACTIVE) is accepted
-    assert rig.session.is_close_requested is not accepted
+    assert (rig.state() == ACTIVE) is accepted
+    assert rig.is_closing() is not accepted
 
 
 @pytest.mark.parametrize("message_type", ["0", "1", "2", "4", "8"])
@@ -111,7 +111,7 @@ def test_1b_e_first_message_is_not_a_logon(make_rig: RigMaker, message_type: str
     rig.connect()
     sent = rig.receive(message_type, [("112", "x")] if message_type in "01" else [])
     assert [m["35"] for m in sent] == ["5"]
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
     assert rig.store.next_incoming == 1
     assert any(isinstance(e, LogonRefused) and e.is_retryable for e in rig.events)
 
@@ -121,7 +121,7 @@ def test_garbled_answer_ends_the_connection(make_rig: RigMaker) -> None:
     rig.connect()
     rig.session.receive_garbled("CheckSum(10) is wrong", b"8=", rig.now_ns)
     assert rig.sent() == []
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_no_answer_to_the_logon_ends_the_connection(make_rig: RigMaker) -> None:
     rig.connect()
     assert rig.session.next_deadline_ns() == rig.now_ns + 10_000_000_000
     rig.advance(9.999)
-    assert not rig.session.is_close_requested
+    assert not rig.is_closing()
     rig.advance(0.001)
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
 
 
 def test_heartbeat_of_the_answer_is_used(make_rig: RigMaker) -> None:
@@ -179,11 +179,11 @@ def test_16b_reconnect_proves_both_directions_before_orders(make_rig: RigMaker) 
     rig = make_rig(is_logon_verified=True)
     sent = rig.log_on()
     assert [m["35"] for m in sent] == ["1"]
-    assert rig.state == RESYNCING
+    assert rig.state() == RESYNCING
     rig.receive("0", [("112", "another")])
-    assert rig.state == RESYNCING
+    assert rig.state() == RESYNCING
     rig.receive("0", [("112", sent[0]["112"])])
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
     assert rig.store.is_active
 
 
@@ -193,7 +193,7 @@ def test_16b_without_the_proof_the_connection_ends(make_rig: RigMaker) -> None:
     rig.advance(5)
     rig.receive("0")
     rig.advance(5)
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
 
 
 def test_reset_on_logon_starts_both_numbers_again(make_rig: RigMaker) -> None:
@@ -202,7 +202,7 @@ def test_reset_on_logon_starts_both_numbers_again(make_rig: RigMaker) -> None:
     sent = rig.connect()
     assert (sent[0]["34"], sent[0]["141"]) == ("1", "Y")
     rig.receive("A", [*GOOD, ("141", "Y")])
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
     assert (rig.store.next_outgoing, rig.store.next_incoming) == (2, 2)
 
 
@@ -210,7 +210,7 @@ def test_reset_answered_without_141_is_accepted_with_number_1(make_rig: RigMaker
     rig = make_rig(reset_on_logon=True)
     rig.connect()
     rig.receive("A", GOOD)
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
 
 
 @pytest.mark.parametrize("extra", [[], [("141", "Y")]])
@@ -220,7 +220,7 @@ def test_reset_answered_with_another_number_is_refused(
     rig = make_rig(reset_on_logon=True)
     rig.connect()
     assert rig.receive("A", GOOD + extra, sequence=2)[0]["35"] == "5"
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
 
 
 @pytest.mark.parametrize(("ours", "afterwards"), [(1, 2), (50, 1)])
@@ -229,7 +229,7 @@ def test_reset_by_the_answer_alone(make_rig: RigMaker, ours: int, afterwards: in
     rig.store.next_outgoing, rig.store.next_incoming = ours, 60
     rig.connect()
     rig.receive("A", [*GOOD, ("141", "Y")])
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
     assert (rig.store.next_outgoing, rig.store.next_incoming) == (afterwards, 2)
 
 
@@ -239,7 +239,7 @@ def test_session_reset_by_the_peer_in_mid_session(rig: "Rig") -> None:
     sent = rig.receive("A", [*GOOD, ("141", "Y")], sequence=1)
     assert [(m["35"], m["34"], m["141"]) for m in sent] == [("A", "1", "Y")]
     assert (rig.store.next_outgoing, rig.store.next_incoming) == (2, 2)
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
     assert rig.store.is_active
     assert rig.store.load_outgoing(2) is None
     rig.report("E2", sequence=2)
@@ -249,7 +249,7 @@ def test_session_reset_by_the_peer_in_mid_session(rig: "Rig") -> None:
 def test_session_reset_in_mid_session_with_another_number_is_fatal(rig: "Rig") -> None:
     sent = rig.receive("A", [*GOOD, ("141", "Y")], sequence=3)
     assert sent[0]["35"] == "5"
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
 
 
 def test_logon_without_141_in_mid_session_is_logged_and_counted(rig: "Rig") -> None:
@@ -291,7 +291,7 @@ def test_numbers_go_on_over_a_reconnect(rig: "Rig") -> None:
     rig.drop()
     assert rig.connect()[0]["34"] == "2"
     rig.receive("A", GOOD)
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
     rig.report("E2")
     assert rig.released() == ["E1", "E2"]
 
@@ -301,7 +301,7 @@ def test_stop_before_the_answer_closes(make_rig: RigMaker) -> None:
     rig.connect()
     rig.session.logout(rig.now_ns)
     assert rig.sent() == []
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
 
 
 def expecting(make_rig: RigMaker) -> "Rig":
@@ -320,7 +320,7 @@ def test_789_correct_needs_no_resend(make_rig: RigMaker) -> None:
     rig = expecting(make_rig)
     assert rig.connect()[0]["789"] == "7"
     assert rig.receive("A", [*GOOD, ("789", "6")]) == []
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
 
 
 def test_789_too_low_is_answered_by_a_resend_without_a_request(make_rig: RigMaker) -> None:
@@ -338,18 +338,18 @@ def test_789_too_high_is_refused(make_rig: RigMaker) -> None:
     rig = expecting(make_rig)
     rig.connect()
     assert rig.receive("A", [*GOOD, ("789", "7")])[0]["35"] == "5"
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
 
 
 def test_789_of_ours_covers_the_gap_of_the_answer(make_rig: RigMaker) -> None:
     rig = expecting(make_rig)
     rig.connect()
     assert rig.receive("A", [*GOOD, ("789", "6")], sequence=9) == [], "no ResendRequest"
-    assert rig.state == RESYNCING
+    assert rig.state() == RESYNCING
     duplicate: dict[str, str | None] = {"43": "Y", "122": "20260101-00:00:00.000"}
     rig.report("E7", sequence=7, header=duplicate)
     rig.report("E8", sequence=8, header=duplicate)
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
     assert rig.store.next_incoming == 10
 
 
@@ -358,7 +358,7 @@ def test_789_with_a_reset(make_rig: RigMaker) -> None:
     rig.store.next_incoming = 9
     assert rig.connect()[0]["789"] == "1"
     rig.receive("A", [*GOOD, ("141", "Y"), ("789", "2")])
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
     sent = rig.receive("A", [*GOOD, ("141", "Y")], sequence=1)
     assert (sent[0]["34"], sent[0]["789"]) == ("1", "2")
 
@@ -367,7 +367,7 @@ def test_sending_time_check_can_be_turned_off(make_rig: RigMaker) -> None:
     rig = make_rig(limits=SessionLimits(sending_time_limit_ns=None))
     rig.connect()
     rig.receive("A", GOOD, header={"52": "20200101-00:00:00"})
-    assert rig.state == ACTIVE
+    assert rig.state() == ACTIVE
 
 
 def test_coinbase_answers_are_one_on_every_connection() -> None:

@@ -43,15 +43,15 @@ def test_6_test_request_after_silence_of_the_peer(rig: "Rig") -> None:
     assert [m["35"] for m in sent] == ["1"]
     assert rig.receive("0", [("112", sent[0]["112"])]) == []
     rig.advance(30)
-    assert not rig.session.is_close_requested
+    assert not rig.is_closing()
 
 
 def test_6_unanswered_test_request_ends_the_connection(rig: "Rig") -> None:
     rig.advance(36)
     rig.advance(35.999)
-    assert not rig.session.is_close_requested
+    assert not rig.is_closing()
     rig.advance(0.001)
-    assert rig.session.is_close_requested
+    assert rig.is_closing()
     assert not rig.store.is_active
     rig.drop()
     assert rig.events[-1] == Disconnected("no answer to a TestRequest")
@@ -64,7 +64,7 @@ def test_6_other_messages_show_that_the_peer_lives(rig: "Rig") -> None:
     assert "1" not in [m["35"] for m in rig.advance(35.999)]
     second = next(m for m in rig.advance(0.001) if m["35"] == "1")
     assert second["112"] != first["112"], "each test has a fresh id"
-    assert not rig.session.is_close_requested
+    assert not rig.is_closing()
 
 
 def test_receipts_of_the_compiled_path_count(rig: "Rig") -> None:
@@ -79,7 +79,7 @@ def test_heartbeat_interval_zero_watches_nothing(make_rig: Callable[..., "Rig"])
     rig.receive("A", [("98", "0"), ("108", "0")])
     assert rig.session.next_deadline_ns() is None
     assert rig.advance(100_000) == []
-    assert not rig.session.is_close_requested
+    assert not rig.is_closing()
 
 
 def test_nothing_is_due_while_disconnected(make_rig: Callable[..., "Rig"]) -> None:
@@ -99,4 +99,4 @@ def test_ticks_at_every_deadline_never_stand_still(rig: "Rig") -> None:
         rig.advance(0)
         after_ns = rig.session.next_deadline_ns()
         assert after_ns is None or after_ns > rig.now_ns
-    assert rig.session.is_close_requested
+    assert rig.is_closing()

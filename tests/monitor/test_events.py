@@ -41,9 +41,7 @@ def events(reader: SharedReader) -> list[Message]:
     return list(EventBuilder(reader).build(reader.records_after(0)[0]))
 
 
-def test_a_fill_is_an_order_event_and_a_fill(
-    engine: "EngineStandIn", reader: SharedReader
-) -> None:
+def test_a_fill_is_an_order_event_and_a_fill(engine: "EngineStandIn", reader: SharedReader) -> None:
     engine.fill()
     order, fill = events(reader)
     assert isinstance(order, OrderEvent)

@@ -56,7 +56,9 @@ def test_counters_and_gauges(engine: "EngineStandIn", reader: SharedReader) -> N
     }
     assert {name: samples[name, ()] for name in expected} == expected
     assert samples["wow_engine_info", (("engine", "demo"), ("mode", "simulated"))] == 1
-    states = {labels[0][1]: v for (name, labels), v in samples.items() if name == "wow_engine_state"}
+    states = {
+        labels[0][1]: v for (name, labels), v in samples.items() if name == "wow_engine_state"
+    }
     assert [state for state, value in states.items() if value] == ["running"]
     assert len(states) == 5
 
@@ -91,8 +93,10 @@ def test_latency_buckets_are_exact(engine: "EngineStandIn", reader: SharedReader
     buckets = cumulative_buckets(counts)
     for bound, count in buckets[:-1]:
         assert count == (values <= round(float(bound) * 1e9)).sum()
-    assert buckets[-1] == ("+Inf", 2_000)
+    assert buckets[-1] == ("+Inf", 2_000.0)
     samples = scrape(reader, RelayStatus(), 0)
     name = "wow_engine_step_latency_seconds"
     assert samples[f"{name}_count", (("step", "send"),)] == 2_000
-    assert samples[f"{name}_sum", (("step", "send"),)] == pytest.approx(values.sum() / 1e9, rel=1 / 64)
+    assert samples[f"{name}_sum", (("step", "send"),)] == pytest.approx(
+        values.sum() / 1e9, rel=1 / 64
+    )

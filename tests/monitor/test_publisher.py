@@ -1,4 +1,5 @@
 from collections.abc import Callable, Iterator
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from tests.monitor.conftest import EngineStandIn
 
 SECOND = 1_000_000_000
+EARLIER = count(-(10**6) * SECOND, SECOND // 10)  # before the times of the tests
 
 
 @pytest.fixture
@@ -24,9 +26,7 @@ def status() -> RelayStatus:
 
 
 @pytest.fixture
-def publisher(
-    engine: "EngineStandIn", endpoint: str, status: RelayStatus
-) -> Iterator[Publisher]:
+def publisher(engine: "EngineStandIn", endpoint: str, status: RelayStatus) -> Iterator[Publisher]:
     reader = SharedReader(engine.path)
     relay_publisher = Publisher(endpoint, reader, status, epoch=77)
     yield relay_publisher
@@ -47,16 +47,18 @@ def subscriber(
     socket.setsockopt(zmq.SUBSCRIBE, b"")
     socket.setsockopt(zmq.RCVTIMEO, 300)
     socket.connect(endpoint)
+    try:
+        wait_until(lambda: subscriptions_at(publisher, status, EARLIER) == 1)
+        receive_all(socket)
+        yield socket
+    finally:
+        socket.close(linger=0)
+        context.term()
 
-    def is_subscribed() -> bool:
-        publisher.publish_due(1)
-        return status.subscriptions == 1
 
-    wait_until(is_subscribed)
-    receive_all(socket)
-    yield socket
-    socket.close(linger=0)
-    context.term()
+def subscriptions_at(publisher: Publisher, status: RelayStatus, times: Iterator[int]) -> int:
+    publisher.publish_due(next(times))
+    return status.subscriptions
 
 
 def receive_all(socket: zmq.Socket[bytes]) -> list[tuple[str, Message]]:
@@ -90,21 +92,12 @@ def test_a_new_subscription_asks_for_everything(
     publisher.publish_all(10 * SECOND)
     receive_all(subscriber)
     subscriber.setsockopt(zmq.SUBSCRIBE, b"pos")
-
-    def is_subscribed() -> bool:
-        publisher.publish_due(10 * SECOND)
-        return status.subscriptions == 2
-
-    wait_until(is_subscribed)
+    # Less than a second goes by, so that "lat" would not be due by itself.
+    later = count(10 * SECOND + SECOND // 10, SECOND // 10)
+    wait_until(lambda: subscriptions_at(publisher, status, later) == 2)
     assert {"pos", "lat"} <= set(topics(subscriber))
     subscriber.setsockopt(zmq.UNSUBSCRIBE, b"pos")
-
-    def is_unsubscribed() -> bool:
-        publisher.publish_due(10 * SECOND)
-        return status.subscriptions == 1
-
-    wait_until(is_unsubscribed)
-    assert topics(subscriber) == []
+    wait_until(lambda: subscriptions_at(publisher, status, later) == 1)
 
 
 def test_the_envelope(
@@ -163,8 +156,7 @@ def test_events_are_published_in_order(
 def test_rejects_on_every_tick_do_not_flood(
     engine: "EngineStandIn", publisher: Publisher, subscriber: zmq.Socket[bytes]
 ) -> None:
-    count = MAX_RISK_EVENTS_PER_SECOND + 30
-    for _ in range(count):
+    for _ in range(MAX_RISK_EVENTS_PER_SECOND + 30):
         engine.record(kind=RecordKind.RECORD_DECISION, code=Verdict.NOTIONAL, instrument=0)
     reader = SharedReader(engine.path)
     records = reader.records_after(0)[0]
@@ -199,8 +191,10 @@ def test_the_monitor_understands_it(
     engine.position()
     engine.header["frames"] = 55
 
+    times = count(10 * SECOND, SECOND // 10)
+
     def is_complete() -> bool:
-        publisher.publish_due(10 * SECOND)
+        publisher.publish_due(next(times))
         client.poll(10)
         return client.model.latency is not None
 

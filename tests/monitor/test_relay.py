@@ -18,7 +18,6 @@ import pytest
 
 from ext.bounds import Bound
 from ext.wire import EngineState
-from monitor import journal as journal_module
 from monitor.client import MonitorClient
 from monitor.journal import JournalWriter, read_journal, segment_paths
 from monitor.publisher import Publisher
@@ -74,9 +73,7 @@ def test_records_are_journaled_and_given_back(
     assert journaled(directory) == list(range(1, 11))
 
 
-def test_draining_across_the_wrap(
-    engine: "EngineStandIn", directory: Path, endpoint: str
-) -> None:
+def test_draining_across_the_wrap(engine: "EngineStandIn", directory: Path, endpoint: str) -> None:
     with relay_of(engine, directory, endpoint) as (relay, _):
         for count in (RING_SLOTS - 100, 500, RING_SLOTS):
             engine.records(count)
@@ -131,7 +128,7 @@ def test_a_full_disk_does_not_stop_the_relay(
     with relay_of(engine, directory, endpoint) as (relay, status):
         engine.records(3)
         relay.step(time.time_ns(), 1)
-        monkeypatch.setattr(journal_module.os, "write", full)
+        monkeypatch.setattr(os, "write", full)
         for monotonic_ns in (2, 3):
             engine.records(2)
             relay.step(time.time_ns(), monotonic_ns)
@@ -164,12 +161,12 @@ def test_the_end_of_the_engine_ends_the_relay_after_the_last_record(
     engine: "EngineStandIn", directory: Path, endpoint: str, end: str
 ) -> None:
     engine.records(MAX_BATCH + 20)
+    if end == "killed":
+        engine.kill()
     with relay_of(engine, directory, endpoint) as (relay, _):
         if end == "stopped":
             engine.set_state(EngineState.ENGINE_STOPPED, "done")
-        elif end == "killed":
-            engine.kill()
-        else:
+        elif end == "told":
             relay.stop()
         relay.run(0.001)
     assert journaled(directory) == list(range(1, MAX_BATCH + 21))

@@ -25,9 +25,7 @@ SECOND = 1_000_000_000
         (EngineState.ENGINE_STOPPED, 0, "engine is STOPPED: because"),
     ],
 )
-def test_health(
-    engine: "EngineStandIn", state: EngineState, age_ns: int, reason: str
-) -> None:
+def test_health(engine: "EngineStandIn", state: EngineState, age_ns: int, reason: str) -> None:
     engine.set_state(state, "because")
     engine.beat(engine.start_time_ns + SECOND)
     reader = SharedReader(engine.path)

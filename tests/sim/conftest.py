@@ -160,7 +160,7 @@ class FeedClient(picows.WSListener):
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
         if frame.msg_type == picows.WSMsgType.CLOSE:
-            self.close_code = int(frame.get_close_code())
+            self.close_code = frame.get_close_code().value
             transport.send_close(frame.get_close_code())
             transport.disconnect()
         elif frame.msg_type == picows.WSMsgType.TEXT:
@@ -255,6 +255,18 @@ def start_venue() -> StartVenue:
 
 
 @pytest.fixture
+def connect_feed() -> Callable[[str], Any]:
+    """Connects a market data client to a URL."""
+
+    async def connect(url: str) -> FeedClient:
+        client = FeedClient()
+        await picows.ws_connect(lambda: client, url, max_frame_size=1 << 24)
+        return client
+
+    return connect
+
+
+@pytest.fixture
 def signer() -> Callable[[str], str]:
     """Signs with the demo secret."""
     return sign
@@ -271,5 +283,3 @@ def recording_path() -> Callable[[str], Path]:
         return path
 
     return find
-
-

@@ -119,7 +119,7 @@ def test_decrease_keeps_the_place_in_the_queue(engine: MatchingEngine) -> None:
     assert first.client_order_id == "new-id"
 
 
-@pytest.mark.parametrize(("lots", "price"), [(6, 100), (5, 101), (3, 101)])
+@pytest.mark.parametrize(("lots", "price"), [(6, 100), (5, 100), (5, 101), (3, 101)])
 def test_any_other_replace_goes_to_the_back(engine: MatchingEngine, lots: int, price: int) -> None:
     first = order(SELL, 100, 5)
     second = order(SELL, price, 5)

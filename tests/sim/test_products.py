@@ -29,7 +29,9 @@ def test_off_step_is_refused_never_rounded() -> None:
         BTC.price.count("65000.001")
 
 
-@pytest.mark.parametrize("text", ["", ".", "1e3", "+1", "-1", "1,0", "1.2.3", " 1", "nan", "9" * 41])
+@pytest.mark.parametrize(
+    "text", ["", ".", "1e3", "+1", "-1", "1,0", "1.2.3", " 1", "nan", "9" * 41]
+)
 def test_text_that_is_no_plain_decimal_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a decimal"):
         decimal_from_text(text)
@@ -49,7 +51,9 @@ def test_text_has_all_decimals_and_trimmed_none_too_many() -> None:
     assert StepSize.from_text("10").trimmed(10) == "100"
 
 
-@given(count=st.integers(0, 10**15), step=st.sampled_from(["0.01", "0.05", "0.00000001", "1", "25"]))
+@given(
+    count=st.integers(0, 10**15), step=st.sampled_from(["0.01", "0.05", "0.00000001", "1", "25"])
+)
 def test_text_reads_back(count: int, step: str) -> None:
     size = StepSize.from_text(step)
     assert size.count(size.text(count)) == count

@@ -1,0 +1,115 @@
+"""Joins the compiled arc as the engine does, for one strategy a product and wide limits.
+
+Wide means that no order of a benchmark is refused; every check runs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from bench.order_every_frame import OrderEveryFrame
+from engine.instruments import Instrument
+from engine.kernels import compile_strategy
+from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
+from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
+from ext.codecs.fix_order import FixOrderEncoder
+from ext.codecs.fix_report import FixReportDecoder
+from ext.feed_decoder import FeedDecoder
+from ext.instrument_table import InstrumentTable
+from ext.kernels import StrategyTable
+from ext.order_sender import OrderSender
+from ext.orders import OrderTable
+from ext.pipeline import Pipeline
+from ext.risk import RiskGate
+from ext.session_store import SessionStore
+from ext.shared_memory import SharedMemory
+from feeds.recording_survey import Product
+
+BEGIN_STRING = "FIXT.1.1"
+SENDER = "WOWBENCH"
+TARGET = "EXCHANGE"
+SELF_TRADE_RULE = "N"
+RUN_SEED = bytes(range(8))  # the same client order ids in every run
+
+DECODERS: dict[str, type[FeedDecoder]] = {
+    "coinbase_exchange": CoinbaseExchangeFeed,
+    "coinbase_advanced": CoinbaseAdvancedFeed,
+}
+
+# The engine's largest message rate, and its default windows.
+_MAX_MESSAGES_PER_SECOND = 1024
+_CANCEL_RESERVE = 24
+_STALE_AFTER_NS = 2_000_000_000
+_DUPLICATE_WINDOW_NS = 100_000_000
+_WIDE = 1 << 60
+_COLLAR_PPM = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """The joined parts."""
+
+    table: InstrumentTable
+    orders: OrderTable
+    store: SessionStore
+    encoder: FixOrderEncoder
+    decoder: FixReportDecoder
+    pipeline: Pipeline
+
+
+def make_table(products: Sequence[Product]) -> InstrumentTable:
+    """The instruments in the order of ``products``."""
+    table = InstrumentTable()
+    for product in products:
+        table.add(product.symbol, product.tick, product.lot)
+    return table
+
+
+def make_arc(
+    venue: str,
+    products: Sequence[Product],
+    sender: OrderSender,
+    *,
+    unit_lots: int = 1,
+    directory: Path | None = None,
+) -> Arc:
+    """An arc whose order session counts as logged on.
+
+    ``directory`` takes the shared memory and the session store as files, as in production; None
+    keeps both in this process.
+    """
+    table = make_table(products)
+    memory = SharedMemory(
+        str(directory / "bench.shm") if directory else None,
+        [(product.symbol, product.tick, product.lot) for product in products],
+        [f"order_every_frame {product.symbol}" for product in products],
+    )
+    orders = OrderTable(memory, table, RUN_SEED)
+    gate = RiskGate()
+    gate.set_engine_limits(
+        _MAX_MESSAGES_PER_SECOND, _CANCEL_RESERVE, _STALE_AFTER_NS, _DUPLICATE_WINDOW_NS
+    )
+    strategies = StrategyTable()
+    for index, product in enumerate(products):
+        instrument = Instrument(product.symbol, Decimal(product.tick), Decimal(product.lot), index)
+        compiled = compile_strategy(OrderEveryFrame, instrument, {"unit_lots": unit_lots})
+        strategies.add(index, compiled.state, compiled.addresses, owner=compiled)
+        gate.set_instrument_limits(index, _WIDE, _WIDE, _COLLAR_PPM, _WIDE)
+        gate.add_strategy(index)
+    store = SessionStore(str(directory / "bench.store") if directory else None, "bench")
+    store.is_active = True
+    encoder = FixOrderEncoder(table, orders, BEGIN_STRING, SENDER, TARGET, SELF_TRADE_RULE)
+    pipeline = Pipeline(
+        table,
+        DECODERS[venue](table),
+        memory,
+        strategies,
+        orders,
+        gate,
+        encoder,
+        sender,
+        store,
+    )
+    decoder = FixReportDecoder(table, orders, SENDER, TARGET)
+    return Arc(table, orders, store, encoder, decoder, pipeline)

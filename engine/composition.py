@@ -1,0 +1,194 @@
+"""Builds the parts of an engine in the order of the data's way and joins them.
+
+Nothing here opens a socket or starts a process; ``engine.supervisor`` does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config import EngineConfig, make_instruments, make_limits
+from engine.instruments import Instrument
+from engine.kernels import CompiledStrategy, compile_strategy
+from engine.strategy_loader import load_strategy
+from ext.clock import read_wall_ns
+from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
+from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
+from ext.codecs.fix_order import FixOrderEncoder
+from ext.codecs.fix_report import FixReportDecoder
+from ext.errors import ConfigError
+from ext.feed_decoder import FeedDecoder
+from ext.instrument_table import InstrumentTable
+from ext.kernels import StrategyTable
+from ext.orders import OrderTable
+from ext.pipeline import Pipeline
+from ext.risk import RiskGate
+from ext.session_store import SessionStore
+from ext.shared_memory import SharedMemory
+from ext.tcp_sender import TcpSender
+from gateways.fix_dialect import FIXT_BEGIN_STRING, CoinbaseExchangeDialect
+from gateways.fix_session import FixSession
+from gateways.fix_timers import SessionLimits
+
+MILLISECOND_NS = 1_000_000
+# Coinbase Exchange FIX, tag 7928: cancel the aggressor. Its two pages give different defaults, so
+# it is always sent.
+SELF_TRADE_RULE = "N"
+CANCEL_ON_DISCONNECT = {"session": "S", "profile": "Y", "off": None}
+DECODERS: dict[str, type[FeedDecoder]] = {
+    "coinbase_exchange": CoinbaseExchangeFeed,
+    "coinbase_advanced": CoinbaseAdvancedFeed,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class OrderParts:
+    """What order entry needs beyond the pipeline; absent in a shadow run without it."""
+
+    session: FixSession
+    store: SessionStore
+    sender: TcpSender
+    decoder: FixReportDecoder
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """The compiled arc of one run, joined."""
+
+    config: EngineConfig
+    instruments: tuple[Instrument, ...]
+    strategies: tuple[CompiledStrategy, ...]
+    memory: SharedMemory
+    pipeline: Pipeline
+    orders: OrderParts | None
+
+
+def compile_strategies(
+    config: EngineConfig, on_compiled: Callable[[CompiledStrategy], None]
+) -> tuple[CompiledStrategy, ...]:
+    """Loads and compiles every enabled strategy; ConfigError names the one that cannot be."""
+    instruments = {instrument.symbol: instrument for instrument in make_instruments(config)}
+    compiled = []
+    for section in config.enabled_strategies:
+        try:
+            strategy = compile_strategy(
+                load_strategy(section.class_name), instruments[section.instrument], section.params
+            )
+        except ConfigError as error:
+            place = f"[[strategy]] {section.class_name} on {section.instrument}"
+            raise ConfigError(f"{place}: {error}") from error
+        on_compiled(strategy)
+        compiled.append(strategy)
+    return tuple(compiled)
+
+
+def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> Arc:
+    """Joins tables, gate, codecs and pipeline; raises ConfigError for what cannot be joined."""
+    instruments = make_instruments(config)
+    table = InstrumentTable()
+    for instrument in instruments:
+        table.add(instrument.symbol, f"{instrument.tick:f}", f"{instrument.lot:f}")
+    memory = SharedMemory(
+        str(config.shared_memory_path),
+        [(each.symbol, f"{each.tick:f}", f"{each.lot:f}") for each in instruments],
+        [strategy.name for strategy in strategies],
+        engine_name=config.engine.name,
+        mode=config.engine.mode,
+        start_time_ns=read_wall_ns(),
+    )
+    orders = OrderTable(memory, table)
+    strategy_table = StrategyTable()
+    gate = _make_gate(config)
+    for strategy in strategies:
+        index = strategy.instrument.index
+        gate.add_strategy(index)
+        strategy_table.add(
+            index,
+            strategy.state,
+            strategy.addresses,
+            strategy.bar_interval_ns,
+            strategy.timer_interval_ns,
+            owner=strategy,
+        )
+    order_parts = _make_order_parts(config, table, orders)
+    pipeline = Pipeline(
+        table,
+        DECODERS[config.feed.venue](table),
+        memory,
+        strategy_table,
+        orders,
+        gate,
+        encoder=_make_encoder(config, table, orders),
+        sender=order_parts.sender if order_parts else None,
+        store=order_parts.store if order_parts else None,
+        is_sending=config.engine.mode != "shadow",
+        is_timing=config.telemetry.step_timing,
+    )
+    return Arc(config, instruments, strategies, memory, pipeline, order_parts)
+
+
+def _make_gate(config: EngineConfig) -> RiskGate:
+    gate = RiskGate()
+    gate.set_engine_limits(
+        config.risk.max_orders_per_second,
+        config.risk.cancel_reserve,
+        config.risk.stale_after_ms * MILLISECOND_NS,
+        config.risk.duplicate_window_ms * MILLISECOND_NS,
+    )
+    for index, limits in enumerate(make_limits(config)):
+        gate.set_instrument_limits(
+            index,
+            limits.max_order_lots,
+            limits.max_order_notional_steps,
+            limits.price_collar_parts_per_million,
+            limits.max_position_lots,
+        )
+    return gate
+
+
+def _make_encoder(
+    config: EngineConfig, table: InstrumentTable, orders: OrderTable
+) -> FixOrderEncoder | None:
+    section = config.order_entry
+    if section is None:
+        return None
+    return FixOrderEncoder(
+        table,
+        orders,
+        FIXT_BEGIN_STRING,
+        section.key.reveal(),
+        section.target_comp_id,
+        SELF_TRADE_RULE,
+    )
+
+
+def _make_order_parts(
+    config: EngineConfig, table: InstrumentTable, orders: OrderTable
+) -> OrderParts | None:
+    section = config.order_entry
+    if section is None or config.engine.mode == "shadow":
+        return None
+    key = section.key.reveal()
+    store = SessionStore(
+        str(Path(config.engine.state_directory) / "fix-session.store"),
+        f"{config.engine.name}:{section.target_comp_id}",
+    )
+    dialect = CoinbaseExchangeDialect(
+        key,
+        section.secret.reveal(),
+        section.passphrase.reveal(),
+        target=section.target_comp_id,
+        heartbeat_s=section.heartbeat_seconds,
+        cancel_on_disconnect=CANCEL_ON_DISCONNECT[section.cancel_on_disconnect],
+    )
+    limits = SessionLimits(
+        logon_timeout_ns=section.logon_timeout_ms * MILLISECOND_NS,
+        sending_time_limit_ns=section.sending_time_limit_ms * MILLISECOND_NS or None,
+        resend_age_limit_ns=section.resend_age_limit_ms * MILLISECOND_NS,
+    )
+    return OrderParts(
+        session=FixSession(dialect, store, limits=limits),
+        store=store,
+        sender=TcpSender(),
+        decoder=FixReportDecoder(table, orders, key, section.target_comp_id),
+    )

@@ -1,0 +1,36 @@
+"""The engine's time: the monotonic clock moved to wall time by an offset that only slews.
+
+Receive times, send times and timers all use it, so a step of the host's clock (NTP, an operator)
+never makes time jump or go back between a frame and its order.
+"""
+
+import numpy as np
+
+from ext.clock import read_monotonic_ns, read_wall_ns
+from ext.shared_memory import SharedMemory
+
+MAX_SLEW_NS = 50_000  # of the offset, in one call of ``follow``: 500 parts per million at 10 Hz
+
+
+class EngineClock:
+    """Publishes its offset in the shared memory, where the compiled edges read it."""
+
+    def __init__(self, memory: SharedMemory) -> None:
+        self._header = memory.header_record()
+        self._offset_ns = read_wall_ns() - read_monotonic_ns()
+        self._publish()
+
+    def now_ns(self) -> int:
+        """Nanoseconds since the Unix epoch."""
+        return read_monotonic_ns() + self._offset_ns
+
+    def follow(self) -> int:
+        """Slews towards the host's wall clock; the distance that is left, in nanoseconds."""
+        distance_ns = read_wall_ns() - read_monotonic_ns() - self._offset_ns
+        step_ns = int(np.clip(distance_ns, -MAX_SLEW_NS, MAX_SLEW_NS))
+        self._offset_ns += step_ns
+        self._publish()
+        return distance_ns - step_ns
+
+    def _publish(self) -> None:
+        self._header["wall_offset_ns"] = self._offset_ns

@@ -1,0 +1,168 @@
+"""Order entry of a run: joins the compiled listener, the FIX session and its transport.
+
+Reports that are next in sequence never come here; what the session releases or rejects does.
+"""
+
+import logging
+from collections.abc import Callable
+
+from engine.composition import OrderParts
+from engine.config_schema import EngineConfig
+from engine.engine_clock import EngineClock
+from ext.fix_listener import FixListener
+from ext.pipeline import Pipeline
+from ext.wire import OrderState, SessionState, Side
+from gateways.session import (
+    ApplicationMessage,
+    Disconnected,
+    Fatal,
+    LoggedOn,
+    LoggedOut,
+    LogonRefused,
+    MessageRejected,
+    OrderNotRepeated,
+    SessionEvent,
+    StateChanged,
+    Warned,
+)
+from gateways.transport import OrderTransport
+
+ACKNOWLEDGE_TIMEOUT_NS = 5_000_000_000  # a request unanswered for longer: its order is Unknown
+MAX_SHOWN_BYTES = 200
+
+_log = logging.getLogger("engine.orders")
+
+
+class OrderEntry:
+    """The order session of a run.
+
+    ``on_fatal`` gets the reason when the session cannot go on without a person, ``on_pause`` when
+    the state of an order is in doubt.
+    """
+
+    def __init__(
+        self,
+        config: EngineConfig,
+        host: str,
+        port: int,
+        parts: OrderParts,
+        pipeline: Pipeline,
+        clock: EngineClock,
+        *,
+        on_fatal: Callable[[str], None],
+        on_pause: Callable[[str], None],
+        on_notices: Callable[[int], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._clock = clock
+        self._parts = parts
+        self._on_fatal = on_fatal
+        self._on_pause = on_pause
+        self._on_notices = on_notices
+        self._header = pipeline.memory.header_record()
+        self._target = f"{host}:{port}"
+        self._listener: FixListener | None = None
+        self.transport = OrderTransport(
+            parts.session, self._make_listener, parts.sender, host, port, on_event=self._take_event
+        )
+
+    @property
+    def is_active(self) -> bool:
+        """Whether orders can be sent now."""
+        return self._parts.session.state == SessionState.SESSION_ACTIVE
+
+    def check_pending(self, now_ns: int) -> None:
+        """Requests unanswered for too long: their orders are Unknown, and asked for."""
+        count = self._pipeline.orders.expire_pending(now_ns, ACKNOWLEDGE_TIMEOUT_NS)
+        if count:
+            seconds = ACKNOWLEDGE_TIMEOUT_NS / 1e9
+            _log.error("%d orders are Unknown: no answer for %.0f s", count, seconds)
+            self._ask_for_unknown()
+
+    def _make_listener(
+        self, on_message: Callable[[bytes], None], on_garbled: Callable[[str, bytes], None]
+    ) -> FixListener:
+        self._listener = FixListener(
+            self._parts.store,
+            self._pipeline,
+            self._parts.decoder,
+            on_message,
+            on_garbled,
+            self._refuse_report,
+            self._on_notices,
+        )
+        return self._listener
+
+    def _refuse_report(self, message: bytes) -> None:
+        shown = message[:MAX_SHOWN_BYTES].replace(b"\x01", b"|").decode("utf-8", "replace")
+        self._on_pause(f"a report could not be read: {shown}")
+
+    def _take_event(self, event: SessionEvent) -> None:
+        match event:
+            case StateChanged(new=new):
+                self._header["order_session_state"] = new
+                if new == SessionState.SESSION_ACTIVE:
+                    self._ask_for_unknown()
+            case LoggedOn(heartbeat_s=heartbeat_s):
+                _log.info("logged on to %s, heartbeat %d s", self._target, heartbeat_s)
+            case Disconnected(text=text):
+                self._lose_connection(text)
+            case ApplicationMessage(message=message):
+                if self._listener is not None and not self._listener.apply_message(message):
+                    self._refuse_report(message)
+            case MessageRejected():
+                self._reject(event)
+            case OrderNotRepeated(sequence=sequence):
+                _log.warning("message %d was too old to repeat: its request is dead", sequence)
+                self._pipeline.reject_request(sequence, 0, self._clock.now_ns())
+            case LogonRefused(text=text, is_retryable=is_retryable):
+                _log.error("%s refused the logon: %s", self._target, text)
+                if not is_retryable:
+                    self._on_fatal(f"{self._target} refused the logon: {text}")
+            case Fatal(text=text):
+                self._on_fatal(f"order session: {text}")
+            case LoggedOut(text=text):
+                _log.info("logged out%s", f": {text}" if text else "")
+            case Warned(text=text):
+                _log.warning("%s", text)
+
+    def _lose_connection(self, text: str) -> None:
+        now_ns = self._clock.now_ns()
+        count = self._pipeline.orders.mark_unknown(now_ns)
+        self._pipeline.orders.forget_sequences()
+        _log.log(
+            logging.WARNING if count else logging.INFO,
+            "order session disconnected: %s%s",
+            text or "closed",
+            f"; {count} orders are Unknown" if count else "",
+        )
+
+    def _reject(self, event: MessageRejected) -> None:
+        _log.error(
+            "message %d (%s) rejected, reason %d: %s",
+            event.reference_sequence,
+            event.message_type,
+            event.reason_code,
+            event.text,
+        )
+        self._pipeline.reject_request(
+            event.reference_sequence, max(event.reason_code, 0), self._clock.now_ns()
+        )
+
+    def _ask_for_unknown(self) -> None:
+        """OrderStatusRequest(H) for every Unknown order; the report decides its state."""
+        if not self.is_active:
+            return
+        orders = self._pipeline.orders
+        for order in orders.open_orders():
+            if order["state"] != OrderState.UNKNOWN:
+                continue
+            symbol = self._pipeline.table.symbol(int(str(order["instrument"])))
+            side = b"1" if order["side"] == Side.BUY else b"2"
+            client_order_id = orders.client_order_id(int(str(order["accepted_number"])))
+            fields = [(11, client_order_id.encode()), (55, symbol.encode()), (54, side)]
+            venue_order_id = order["venue_order_id"]
+            if isinstance(venue_order_id, bytes) and venue_order_id:
+                fields.append((37, venue_order_id))
+            _log.warning("asking for order %s (%s)", order["order_number"], client_order_id)
+            self.transport.send_application("H", fields)

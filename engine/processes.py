@@ -1,0 +1,143 @@
+"""The processes that an engine starts: the simulated venue and the relay.
+
+Both say on standard output, as one line of JSON, when they are ready and where they listen. The
+engine knows their command lines, not their code.
+"""
+
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from engine.config_schema import EngineConfig
+from ext.errors import ConfigError, VenueError
+
+READY_TIMEOUT_S = 30.0  # a recording with a 5 MB frame is read before the venue is ready
+EXIT_TIMEOUT_S = 10.0
+
+_log = logging.getLogger("engine.processes")
+
+
+class VenueReady(msgspec.Struct):
+    """What wow-sim says when it listens."""
+
+    feed_url: str
+    fix_host: str
+    fix_port: int
+
+
+class RelayReady(msgspec.Struct):
+    """What wow-relay says when it publishes."""
+
+    publish: str
+    http: str | None = None
+
+
+class ChildProcess:
+    """One started program; its later output lines can be read when it has ended."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name = name
+        self._process = process
+
+    @classmethod
+    async def start(cls, name: str, arguments: Sequence[str]) -> "ChildProcess":
+        """Starts the console script ``name`` that is installed beside this interpreter."""
+        program = Path(sys.executable).with_name(name)
+        if not program.exists():
+            raise ConfigError(f"{program} does not exist; install the project (`make build`)")
+        process = await asyncio.create_subprocess_exec(
+            str(program),
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C is for the engine, which stops them in order
+        )
+        return cls(name, process)
+
+    async def read_line(self, timeout_s: float) -> bytes:
+        """Its next line of output; VenueError when it ends or says nothing in time."""
+        if self._process.stdout is None:
+            raise VenueError(f"{self.name} has no output")
+        try:
+            line = await asyncio.wait_for(self._process.stdout.readline(), timeout_s)
+        except TimeoutError:
+            raise VenueError(f"{self.name} was not ready after {timeout_s:.0f} s") from None
+        if not line:
+            status = await self._process.wait()
+            raise VenueError(f"{self.name} ended with status {status} before it was ready")
+        return line
+
+    async def wait(self, timeout_s: float) -> bool:
+        """Waits for its end; False when it still runs."""
+        try:
+            await asyncio.wait_for(self._process.wait(), timeout_s)
+        except TimeoutError:
+            return False
+        return True
+
+    async def end(self, timeout_s: float = EXIT_TIMEOUT_S) -> None:
+        """Lets it end by itself, then asks it to, then makes it."""
+        if await self.wait(timeout_s):
+            return
+        _log.warning("%s still runs; terminating it", self.name)
+        self._process.terminate()
+        if not await self.wait(timeout_s):
+            self._process.kill()
+            await self._process.wait()
+
+    def stop(self) -> None:
+        """Asks it to end now."""
+        if self._process.returncode is None:
+            self._process.terminate()
+
+
+async def start_venue(config: EngineConfig) -> tuple[ChildProcess, VenueReady]:
+    """Starts the simulated venue of ``[simulator]`` and waits until it listens."""
+    section = config.simulator
+    arguments = [
+        f"--seed={section.seed}",
+        f"--duration={section.duration_seconds:g}",
+        f"--speed={section.speed if section.speed == 'max' else format(section.speed, 'g')}",
+    ]
+    if section.recording:
+        arguments.append(f"--recording={section.recording}")
+    elif section.products:
+        arguments.append(f"--products={','.join(section.products)}")
+    if not section.lockstep:
+        arguments.append("--free-running")
+    if config.order_entry is None:
+        arguments.append("--start-without-orders")
+    arguments += _credential_arguments(config)
+    process = await ChildProcess.start("wow-sim", arguments)
+    line = await process.read_line(READY_TIMEOUT_S)
+    return process, msgspec.json.decode(line, type=VenueReady)
+
+
+def _credential_arguments(config: EngineConfig) -> list[str]:
+    section = config.order_entry or config.feed
+    credentials = (section.key, section.secret, section.passphrase)
+    arguments = []
+    for option, secret in zip(("--key", "--secret", "--passphrase"), credentials, strict=True):
+        if secret is not None and not secret.is_demo:
+            arguments.append(f"{option}={secret.reveal()}")
+    return arguments
+
+
+async def start_relay(config: EngineConfig) -> tuple[ChildProcess, RelayReady]:
+    """Starts the relay on the engine's shared memory and waits until it publishes."""
+    section = config.telemetry
+    process = await ChildProcess.start(
+        "wow-relay",
+        [
+            f"--shared-memory={config.shared_memory_path}",
+            f"--journal={section.journal_directory}",
+            f"--publish={section.publish}",
+            f"--http-port={section.http_port}",
+        ],
+    )
+    line = await process.read_line(READY_TIMEOUT_S)
+    return process, msgspec.json.decode(line, type=RelayReady)

@@ -1,0 +1,158 @@
+"""What a run amounts to, read from its shared memory: figures of strategies and latencies.
+
+Latencies come from log-linear histograms: a percentile is the upper bound of its bucket, at most
+3.2 % above the truth, and never above the largest bucket in use.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from engine.composition import Arc
+from engine.instruments import Instrument
+from ext.bounds import Bound
+from ext.dtypes import BOOK_VIEW, POSITION
+from ext.wire import BookState, Step, Verdict
+
+STEP_NAMES = {
+    Step.STEP_DECODE: "decode",
+    Step.STEP_APPLY: "apply to book",
+    Step.STEP_DECIDE: "indicators + decide",
+    Step.STEP_CHECK: "risk check",
+    Step.STEP_ENCODE: "register + encode",
+    Step.STEP_SEND: "send",
+    Step.STEP_TICK_TO_ORDER: "frame → order sent",
+    Step.STEP_TICK: "frame, whole",
+    Step.STEP_REPORT: "report → position",
+    Step.STEP_ACKNOWLEDGE: "order → first report",
+}
+QUANTILES = (0.5, 0.99, 0.999, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class StrategyFigures:
+    """One strategy; money in the quote currency, ``position`` in the base currency."""
+
+    name: str
+    symbol: str
+    signals: int
+    orders: int
+    rejects: int
+    last_reject: str
+    fills: int
+    position: Decimal
+    average_price: float
+    realised: float
+    unrealised: float
+    fees: float
+
+    @property
+    def net(self) -> float:
+        """Realised and unrealised profit less fees."""
+        return self.realised + self.unrealised - self.fees
+
+
+@dataclass(frozen=True, slots=True)
+class BookFigures:
+    """One instrument at this moment; None where a side is empty."""
+
+    symbol: str
+    state: str
+    best_bid: str | None
+    best_ask: str | None
+    levels: int
+    updates: int
+
+
+@dataclass(frozen=True, slots=True)
+class StepFigures:
+    """Latency of one step in microseconds at each of QUANTILES."""
+
+    name: str
+    count: int
+    microseconds: tuple[float, ...]
+
+
+def read_strategies(arc: Arc) -> list[StrategyFigures]:
+    """Figures of every strategy, its position valued at the mid of its book."""
+    positions = arc.memory.region("positions_offset", POSITION, max(len(arc.strategies), 1))
+    books = arc.memory.region("books_offset", BOOK_VIEW, len(arc.instruments))
+    return [
+        _strategy_figures(strategy.name, strategy.instrument, position, books)
+        for strategy, position in zip(arc.strategies, positions, strict=False)
+    ]
+
+
+def _strategy_figures(
+    name: str, instrument: Instrument, position: Any, books: Any
+) -> StrategyFigures:
+    tick_value = float(instrument.tick) * float(instrument.lot)
+    lots = int(position["position_lots"])
+    book = books[instrument.index]
+    unrealised = 0.0
+    if lots and book["bid_levels"] and book["ask_levels"]:
+        mid_ticks = (int(book["bid_ticks"][0]) + int(book["ask_ticks"][0])) / 2
+        unrealised = (mid_ticks - float(position["average_price_ticks"])) * lots * tick_value
+    last_reject = int(position["last_reject"])
+    return StrategyFigures(
+        name=name,
+        symbol=instrument.symbol,
+        signals=int(position["signal_count"]),
+        orders=int(position["order_count"]),
+        rejects=int(position["reject_count"]),
+        last_reject=Verdict(last_reject).name.lower() if last_reject else "",
+        fills=int(position["fill_count"]),
+        position=instrument.lots_to_quantity(lots),
+        average_price=float(position["average_price_ticks"]) * float(instrument.tick),
+        realised=float(position["realised_pnl"]),
+        unrealised=unrealised,
+        fees=float(position["fees"]),
+    )
+
+
+def read_books(arc: Arc) -> list[BookFigures]:
+    """State and best prices of every instrument."""
+    figures = []
+    for instrument in arc.instruments:
+        book = arc.pipeline.book(instrument.index)
+        bid, ask = book.best_bid(), book.best_ask()
+        figures.append(
+            BookFigures(
+                symbol=instrument.symbol,
+                state=BookState(book.state).name,
+                best_bid=instrument.format_price(bid[0]) if bid else None,
+                best_ask=instrument.format_price(ask[0]) if ask else None,
+                levels=book.level_count(True) + book.level_count(False),
+                updates=book.update_count,
+            )
+        )
+    return figures
+
+
+def read_steps(arc: Arc) -> list[StepFigures]:
+    """Latency of every step that was counted at least once."""
+    figures = []
+    for step, name in STEP_NAMES.items():
+        counts = arc.memory.histogram(step)
+        total = int(counts.sum())
+        if total:
+            quantiles = tuple(_quantile_us(counts, quantile) for quantile in QUANTILES)
+            figures.append(StepFigures(name, total, quantiles))
+    return figures
+
+
+def _quantile_us(counts: "np.ndarray[Any, np.dtype[np.int64]]", quantile: float) -> float:
+    rank = max(1, int(np.ceil(quantile * int(counts.sum()))))
+    index = int(np.searchsorted(np.cumsum(counts), rank))
+    return _upper_bound_ns(index) / 1e3
+
+
+def _upper_bound_ns(index: int) -> int:
+    if index < 32:
+        return index
+    if index >= Bound.HISTOGRAM_BUCKETS - 1:
+        return 2**63 - 1
+    exponent, part = index // 32 - 1, index % 32 + 32
+    return ((part + 1) << exponent) - 1

@@ -1,0 +1,169 @@
+"""What the engine prints about a run: the start banner, a line a second, the summary."""
+
+import sys
+
+from rich.console import Console
+from rich.table import Table
+
+from engine.composition import Arc
+from engine.config import config_hash
+from engine.processes import RelayReady
+from engine.run_figures import read_books, read_steps, read_strategies
+from ext.wire import OrderState, Side
+from tuning.affinity import available_cores, format_cores
+
+WIDTH = 100
+
+
+def print_banner(arc: Arc) -> None:
+    """Who runs, in which mode, with which limits, on which core."""
+    config = arc.config
+    core = config.loop.engine_core
+    place = f"pinned to core {core}" if core >= 0 else f"cores {format_cores(available_cores())}"
+    polling = "busy poll" if config.loop.busy_poll else "blocking"
+    _say(
+        f"wow-engine {config.engine.name}: mode {config.engine.mode.upper()}, "
+        f"config {config_hash(config)[:12]}, {polling}, {place}"
+    )
+    for strategy in arc.strategies:
+        slow = "" if strategy.is_compiled else "   SLOW: plain Python, not compiled"
+        _say(f"  {strategy.name} trades {strategy.instrument.symbol}{slow}")
+    if not arc.strategies:
+        _say("  no strategy: books only")
+
+
+def print_relay(ready: RelayReady | None) -> None:
+    """Where to look at the run."""
+    if ready is not None:
+        _say(f"  watch it: wow-monitor --connect {ready.publish}    metrics: {ready.http}")
+
+
+def print_progress(arc: Arc, elapsed_s: float) -> None:
+    """One line: how far, what came, what was done about it."""
+    counters = arc.pipeline.counters()
+    books = "  ".join(
+        f"{book.symbol} {book.best_bid or '-'}/{book.best_ask or '-'}"
+        + ("" if book.state == "LIVE" else f" {book.state}")
+        for book in read_books(arc)
+    )
+    net = sum(strategy.net for strategy in read_strategies(arc))
+    _say(
+        f"{elapsed_s:5.0f} s  frames {counters['frames']:,}  orders {counters['orders_sent']:,}"
+        f"  fills {counters['fills']:,}  P&L {net:+.2f}  {books}"
+    )
+
+
+def print_summary(
+    arc: Arc, elapsed_s: float, reason: str, orders_left: list[dict[str, object]]
+) -> None:
+    """The whole run as tables, and what was left behind."""
+    console = Console(file=sys.stdout, highlight=False, width=WIDTH)
+    counters = arc.pipeline.counters()
+    console.print(f"\n[bold]Run of {elapsed_s:.1f} s ended[/bold]: {reason}")
+    console.print(_market_data_line(counters))
+    console.print(
+        f"Orders: {counters['intents']:,} intents, {counters['accepted']:,} accepted, "
+        f"{counters['rejected']:,} rejected by risk; {counters['orders_sent']:,} orders and "
+        f"{counters['requests_sent'] - counters['orders_sent']:,} cancels and replaces sent; "
+        f"{counters['reports']:,} reports, {counters['fills']:,} fills"
+    )
+    doubts = {
+        "duplicate fills": counters["duplicate_fills"],
+        "reports of unknown orders": counters["unknown_reports"],
+        "intents dropped": counters["dropped_intents"],
+        "order records lost": counters["dropped_order_records"],
+        "market records dropped": counters["dropped_market_records"],
+    }
+    if any(doubts.values()):
+        shown = ", ".join(f"{name} {count:,}" for name, count in doubts.items() if count)
+        console.print(f"[yellow]Look at: {shown}[/yellow]")
+    console.print(_strategy_table(arc))
+    console.print(_book_table(arc))
+    console.print(_latency_table(arc))
+    _print_left(console, arc, orders_left)
+
+
+def _market_data_line(counters: dict[str, int]) -> str:
+    return (
+        f"Market data: {counters['frames']:,} frames ({counters['frame_bytes'] / 1e6:.1f} MB), "
+        f"{counters['deltas']:,} book updates, {counters['trades']:,} trades, "
+        f"{counters['gaps']} gaps, {counters['bad_frames']} bad frames, "
+        f"{counters['stale_count']} times stale, {counters['crossed_count']} crossed"
+    )
+
+
+def _strategy_table(arc: Arc) -> Table:
+    table = Table(title="Strategies", title_justify="left", width=WIDTH)
+    for name in ("strategy", "instrument"):
+        table.add_column(name)
+    for name in ("signals", "orders", "fills", "position", "avg price"):
+        table.add_column(name, justify="right")
+    for name in ("realised", "unreal.", "fees", "net P&L"):
+        table.add_column(name, justify="right")
+    for figures in read_strategies(arc):
+        rejected = f" ({figures.rejects} rej.)" if figures.rejects else ""
+        table.add_row(
+            figures.name,
+            figures.symbol,
+            f"{figures.signals:,}{rejected}",
+            f"{figures.orders:,}",
+            f"{figures.fills:,}",
+            f"{figures.position:f}",
+            f"{figures.average_price:,.2f}",
+            f"{figures.realised:+,.2f}",
+            f"{figures.unrealised:+,.2f}",
+            f"{figures.fees:,.2f}",
+            f"{figures.net:+,.2f}",
+        )
+    return table
+
+
+def _book_table(arc: Arc) -> Table:
+    table = Table(title="Books", title_justify="left")
+    for name in ("instrument", "state"):
+        table.add_column(name)
+    for name in ("best bid", "best ask", "levels", "updates"):
+        table.add_column(name, justify="right")
+    for book in read_books(arc):
+        table.add_row(
+            book.symbol,
+            book.state,
+            book.best_bid or "-",
+            book.best_ask or "-",
+            f"{book.levels:,}",
+            f"{book.updates:,}",
+        )
+    return table
+
+
+def _latency_table(arc: Arc) -> Table:
+    table = Table(title="Latency, microseconds", title_justify="left")
+    table.add_column("step")
+    for name in ("count", "p50", "p99", "p99.9", "max"):
+        table.add_column(name, justify="right")
+    for step in read_steps(arc):
+        table.add_row(step.name, f"{step.count:,}", *(f"{us:,.2f}" for us in step.microseconds))
+    return table
+
+
+def _print_left(console: Console, arc: Arc, orders_left: list[dict[str, object]]) -> None:
+    if not orders_left:
+        if arc.orders is not None:
+            console.print("[green]Nothing left behind: no open orders.[/green]")
+        return
+    console.print(f"[bold red]LEFT BEHIND: {len(orders_left)} orders, look now[/bold red]")
+    for order in orders_left:
+        instrument = arc.instruments[int(str(order["instrument"]))]
+        number = int(str(order["accepted_number"]))
+        console.print(
+            f"  {Side(int(str(order['side']))).name} "
+            f"{instrument.format_quantity(int(str(order['leaves_lots'])))} {instrument.symbol} at "
+            f"{instrument.format_price(int(str(order['price_ticks'])))}, "
+            f"{OrderState(int(str(order['state']))).name}, "
+            f"ClOrdID {arc.pipeline.orders.client_order_id(number)}"
+        )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()

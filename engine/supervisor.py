@@ -1,0 +1,236 @@
+"""The life of one run: start in order, watch, stop in order, and say what was left behind.
+
+    STARTING ─ venue and relay up, logged on, subscribed ─► RUNNING ─ doubt ─► PAUSED
+        └──────────── stop asked, venue closed, fatal ─────────┴────────────────┴─► STOPPING
+    STOPPING: no new risk, cancel all, wait for the confirmations, log out ─► STOPPED
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+
+from engine.composition import Arc
+from engine.config_schema import SIMULATOR
+from engine.engine_clock import EngineClock
+from engine.exit_codes import ExitCode
+from engine.loop import LoopCare
+from engine.market_data import MarketData
+from engine.order_entry import OrderEntry
+from engine.processes import ChildProcess, RelayReady, VenueReady, start_relay, start_venue
+from ext.busy_poll import BusyPoller
+from ext.errors import ConfigError, LogonRefused, UsageError
+from ext.wire import EngineState
+
+WATCH_INTERVAL_S = 0.01  # timers of strategies are at best this exact
+HEARTBEAT_EVERY = 10  # watches
+PENDING_EVERY = 100
+CANCEL_POLL_S = 0.005
+CLOCK_DISTANCE_LOGGED_NS = 1_000_000_000
+
+_log = logging.getLogger("engine.supervisor")
+
+
+class Supervisor:
+    """Runs an arc until it is asked to stop or cannot go on. ``on_progress`` is called at 1 Hz."""
+
+    def __init__(self, arc: Arc, on_progress: Callable[[], None]) -> None:
+        self.arc = arc
+        self.relay_ready: RelayReady | None = None
+        self.orders_left: list[dict[str, object]] = []
+        self.reason = ""
+        self._on_progress = on_progress
+        self._clock = EngineClock(arc.memory)
+        self._header = arc.memory.header_record()
+        self._stop = asyncio.Event()
+        self._exit_code = ExitCode.OK
+        self._venue: ChildProcess | None = None
+        self._relay: ChildProcess | None = None
+        self._market_data: MarketData | None = None
+        self._order_entry: OrderEntry | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        loop = arc.config.loop
+        self._poller = BusyPoller(max(loop.spin_count, 1)) if loop.busy_poll else None
+        self._loop_care = LoopCare(loop, arc.memory, self._poller, self._poll_orders)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a stop was asked for."""
+        return self._stop.is_set()
+
+    def request_stop(self, reason: str, code: ExitCode = ExitCode.OK) -> None:
+        """Asks for an orderly stop; the first reason is kept, the worst exit code too."""
+        if not self._stop.is_set():
+            self.reason = reason
+            _log.info("stopping: %s", reason)
+        if self._exit_code == ExitCode.OK:
+            self._exit_code = code
+        self._stop.set()
+
+    def pause(self, reason: str) -> None:
+        """No new risk until a person has looked; cancels stay allowed."""
+        self.arc.pipeline.gate.is_paused = True
+        _log.error("PAUSED, no new orders: %s", reason)
+        if not self._stop.is_set():
+            self.arc.memory.set_state(EngineState.ENGINE_PAUSED_STATE, reason)
+
+    async def run(self) -> ExitCode:
+        """Start, watch, stop; raises what made the start impossible after cleaning up."""
+        try:
+            await self._start()
+            await self._stop.wait()
+        finally:
+            await self._shut_down()
+        return ExitCode.ORDERS_LEFT if self.orders_left else self._exit_code
+
+    async def _start(self) -> None:
+        config = self.arc.config
+        self.arc.memory.set_state(EngineState.ENGINE_STARTING, "starting")
+        if config.telemetry.relay:
+            self._relay, self.relay_ready = await start_relay(config)
+        venue: VenueReady | None = None
+        if config.simulator.start:
+            self._venue, venue = await start_venue(config)
+        self._loop_care.begin()
+        self._spawn(self._watch())
+        self._start_order_entry(venue)
+        self._start_market_data(venue)
+        self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
+
+    def _start_order_entry(self, venue: VenueReady | None) -> None:
+        section = self.arc.config.order_entry
+        if self.arc.orders is None or section is None:
+            return
+        if section.port == SIMULATOR:
+            if venue is None:
+                raise ConfigError('[order_entry] port is "simulator"; set [simulator] start = true')
+            host, port = venue.fix_host, venue.fix_port
+        else:
+            host, port = section.host, int(section.port)
+        self._order_entry = OrderEntry(
+            self.arc.config,
+            host,
+            port,
+            self.arc.orders,
+            self.arc.pipeline,
+            self._clock,
+            on_fatal=self._fail,
+            on_pause=self.pause,
+            on_notices=self._take_notices,
+        )
+        self._spawn(self._order_entry.transport.run())
+
+    def _start_market_data(self, venue: VenueReady | None) -> None:
+        url = self.arc.config.feed.url
+        if url == SIMULATOR:
+            if venue is None:
+                raise ConfigError('[feed] url is "simulator"; set [simulator] start = true')
+            url = venue.feed_url
+        self._market_data = MarketData(
+            self.arc.config,
+            url,
+            self.arc.pipeline,
+            self._clock,
+            on_disconnect=self._on_feed_end,
+            on_inconsistent=lambda: self.pause("the quantities of a report cannot be: see the log"),
+            poller=self._poller,
+        )
+        self._spawn(self._market_data.transport.run())
+
+    def _spawn(self, coroutine: "asyncio._CoroutineLike[None]") -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)  # type: ignore[arg-type]
+        task.add_done_callback(self._on_task_end)
+        self._tasks.append(task)
+
+    def _on_task_end(self, task: "asyncio.Task[None]") -> None:
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, LogonRefused):
+            self._fail(str(error))
+        elif error is not None:
+            _log.error("a task of the engine failed", exc_info=error)
+            self.request_stop(f"internal error: {error}", ExitCode.INTERNAL)
+
+    def _fail(self, reason: str) -> None:
+        self.request_stop(reason, ExitCode.VENUE)
+
+    def _take_notices(self, receive_time_ns: int) -> None:
+        if self._market_data is not None:
+            self._market_data.take_book_notices(receive_time_ns)
+
+    def _poll_orders(self) -> None:
+        if self._order_entry is not None:
+            self._order_entry.transport.poll()
+
+    def _on_feed_end(self, reason: str) -> None:
+        # A venue that we started ends its session once, for good.
+        if self._venue is not None:
+            self.request_stop(f"the venue ended the session ({reason})")
+
+    async def _watch(self) -> None:
+        """Heartbeat, wall clock, timers of strategies, unanswered requests, progress."""
+        count = 0
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL_S)
+            count += 1
+            now_ns = self._clock.now_ns()
+            if not self._stop.is_set():
+                self.arc.pipeline.call_timers(now_ns)
+            if count % HEARTBEAT_EVERY == 0:
+                self._header["heartbeat_ns"] = now_ns
+                if abs(self._clock.follow()) > CLOCK_DISTANCE_LOGGED_NS:
+                    _log.warning("the host's clock was stepped; ours follows slowly")
+            if count % PENDING_EVERY == 0:
+                if self._order_entry is not None:
+                    self._order_entry.check_pending(now_ns)
+                self._on_progress()
+
+    async def _shut_down(self) -> None:
+        """Every step is tried whatever the one before it did."""
+        self._stop.set()
+        self.arc.pipeline.gate.is_paused = True
+        self.arc.memory.set_state(EngineState.ENGINE_STOPPING, self.reason or "stopping")
+        try:
+            await self._stop_orders()
+        finally:
+            if self._market_data is not None:
+                self._market_data.transport.stop()
+            await self._end_tasks()
+            self._loop_care.end()
+            self.orders_left = self.arc.pipeline.orders.open_orders()
+            if self.arc.orders is not None:
+                self.arc.orders.store.close()
+            self.arc.memory.set_state(EngineState.ENGINE_STOPPED, self.reason or "stopped")
+            await self._end_processes()
+
+    async def _stop_orders(self) -> None:
+        """Cancels what is open, waits for the venue's word, logs out."""
+        if self._order_entry is None:
+            return
+        orders = self.arc.pipeline.orders
+        deadline_ns = self._clock.now_ns() + self.arc.config.stop.cancel_timeout_ms * 1_000_000
+        while orders.open_orders() and self._clock.now_ns() < deadline_ns:
+            if self._order_entry.is_active:
+                self.arc.pipeline.cancel_all(self._clock.now_ns())
+            await asyncio.sleep(CANCEL_POLL_S)
+        if orders.open_orders():
+            _log.error("%d orders are still open or unknown", len(orders.open_orders()))
+        timeout_s = self.arc.config.stop.logout_timeout_ms / 1e3
+        with contextlib.suppress(UsageError):
+            if not await self._order_entry.transport.logout(timeout_s):
+                _log.warning("no answer to the logout")
+
+    async def _end_tasks(self) -> None:
+        transports = self._tasks[1:]
+        if transports:
+            await asyncio.wait(transports, timeout=self.arc.config.stop.logout_timeout_ms / 1e3)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _end_processes(self) -> None:
+        if self._venue is not None:
+            await self._venue.end()
+        if self._relay is not None:
+            await self._relay.end()

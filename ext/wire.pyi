@@ -1,0 +1,144 @@
+from enum import IntEnum
+
+class Side(IntEnum):
+    BUY = 1
+    SELL = -1
+
+class BookState(IntEnum):
+    CONNECTING = 0
+    BUFFERING = 1
+    SYNCING = 2
+    LIVE = 3
+    STALE = 4
+
+class StaleReason(IntEnum):
+    NOT_STALE = 0
+    DISCONNECTED = 1
+    SILENCE = 2
+    SEQUENCE_GAP = 3
+    CHECKSUM = 4
+    CROSSED = 5
+    LEVELS_FULL = 6
+    BAD_FRAME = 7
+    BAD_NUMBER = 8
+    UNKNOWN_LEVEL = 9
+
+class FeedEventKind(IntEnum):
+    SNAPSHOT = 1
+    UPDATE = 2
+    TRADES = 3
+    HEARTBEAT = 4
+
+class FeedStatus(IntEnum):
+    FEED_OK = 0
+    FEED_CONTROL = 1
+    FEED_BAD_JSON = 2
+    FEED_BAD_TYPE = 3
+    FEED_MISSING_FIELD = 4
+    FEED_BAD_NUMBER = 5
+    FEED_OFF_STEP = 6
+    FEED_UNKNOWN_PRODUCT = 7
+    FEED_BAD_SIDE = 8
+    FEED_BAD_TIME = 9
+    FEED_TOO_MANY_EVENTS = 10
+    FEED_TOO_MANY_DELTAS = 11
+    FEED_TOO_MANY_TRADES = 12
+
+class IntentKind(IntEnum):
+    NEW_ORDER = 1
+    CANCEL_ORDER = 2
+    REPLACE_ORDER = 3
+
+class OrderType(IntEnum):
+    LIMIT = 1
+
+class TimeInForce(IntEnum):
+    GOOD_TILL_CANCEL = 1
+    IMMEDIATE_OR_CANCEL = 2
+    FILL_OR_KILL = 3
+
+class Verdict(IntEnum):
+    ACCEPTED = 0
+    ENGINE_PAUSED = 1
+    BOOK_NOT_LIVE = 2
+    QUANTITY_INVALID = 3
+    PRICE_INVALID = 4
+    NOTIONAL = 5
+    PRICE_COLLAR = 6
+    POSITION_LIMIT = 7
+    OPEN_ORDERS = 8
+    MESSAGE_RATE = 9
+    DUPLICATE = 10
+    UNKNOWN_ORDER = 11
+    ALREADY_PENDING = 12
+    SESSION_DOWN = 13
+    INTENT_INVALID = 14
+
+class OrderState(IntEnum):
+    NO_ORDER = 0
+    PENDING_NEW = 1
+    NEW = 2
+    PARTIALLY_FILLED = 3
+    FILLED = 4
+    PENDING_CANCEL = 5
+    CANCELED = 6
+    PENDING_REPLACE = 7
+    REJECTED = 8
+    EXPIRED = 9
+    SUSPENDED = 10
+    UNKNOWN = 11
+
+class ExecutionType(IntEnum):
+    EXEC_NEW = 0
+    EXEC_CANCELED = 1
+    EXEC_REPLACED = 2
+    EXEC_REJECTED = 3
+    EXEC_EXPIRED = 4
+    EXEC_RESTATED = 5
+    EXEC_TRADE = 6
+    EXEC_STATUS = 7
+    EXEC_PENDING_NEW = 8
+    EXEC_PENDING_CANCEL = 9
+    EXEC_PENDING_REPLACE = 10
+    EXEC_CANCEL_REJECT = 11
+    EXEC_MESSAGE_REJECT = 12
+    EXEC_SUSPENDED = 13
+    EXEC_DONE_FOR_DAY = 14
+
+class RecordKind(IntEnum):
+    RECORD_TRADE = 1
+    RECORD_BOOK_STATE = 2
+    RECORD_DECISION = 3
+    RECORD_ORDER_SENT = 4
+    RECORD_EXECUTION = 5
+    RECORD_SESSION = 6
+    RECORD_TEXT = 7
+
+class EngineState(IntEnum):
+    ENGINE_STARTING = 0
+    ENGINE_RUNNING = 1
+    ENGINE_PAUSED_STATE = 2
+    ENGINE_STOPPING = 3
+    ENGINE_STOPPED = 4
+
+class SessionState(IntEnum):
+    SESSION_DISCONNECTED = 0
+    SESSION_CONNECTING = 1
+    SESSION_LOGON_SENT = 2
+    SESSION_RESYNCING = 3
+    SESSION_ACTIVE = 4
+    SESSION_LOGOUT_SENT = 5
+    SESSION_LOGOUT_RECEIVED = 6
+
+class Step(IntEnum):
+    STEP_DECODE = 0
+    STEP_APPLY = 1
+    STEP_DECIDE = 2
+    STEP_CHECK = 3
+    STEP_ENCODE = 4
+    STEP_SEND = 5
+    STEP_TICK_TO_ORDER = 6
+    STEP_TICK = 7
+    STEP_REPORT = 8
+    STEP_ACKNOWLEDGE = 9
+    STEP_COUNT = 10

@@ -1,0 +1,380 @@
+"""The transport against a FIX acceptor on loopback: connect, loss, refusal, logout."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+import uvloop
+
+from ext.errors import UsageError
+from ext.session_store import SessionStore
+from ext.wire import SessionState
+from gateways.edges import ListenerFactory, Sender, SystemClock
+from gateways.fix_dialect import PlainDialect, SessionRules
+from gateways.fix_framer import FixFramer, Garbled
+from gateways.fix_message import FixMessage, encode_message, format_time
+from gateways.fix_session import FixSession
+from gateways.session import (
+    ApplicationMessage,
+    Disconnected,
+    Fatal,
+    LoggedOut,
+    LogonRefused,
+    SessionEvent,
+    StateChanged,
+)
+from gateways.transport import Backoff, OrderTransport, connect_tcp
+
+Edges = tuple[Sender, ListenerFactory]
+PATIENCE_S = 10.0
+ACTIVE = SessionState.SESSION_ACTIVE
+QUICK = Backoff(first_s=0.001, limit_s=0.002, refused_s=0.001)
+REPORT = [(37, b"V"), (17, b"E1"), (150, b"0"), (39, b"0")]
+
+
+class Acceptor:
+    """A venue that answers as told: ``on_logon`` and the rest are replaced by tests."""
+
+    def __init__(self) -> None:
+        self.received: list[FixMessage] = []
+        self.connections = 0
+        self.sequence = 1
+        self.is_answering = True
+        self.logon_answer: tuple[bytes, list[tuple[int, bytes]]] = (
+            b"A",
+            [(98, b"0"), (108, b"30")],
+        )
+        self.writer: asyncio.StreamWriter | None = None
+        self.server: asyncio.Server | None = None
+        self.ended = asyncio.Event()
+
+    @property
+    def port(self) -> int:
+        assert self.server is not None
+        return int(self.server.sockets[0].getsockname()[1])
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self.writer = writer
+        framer = FixFramer()
+        try:
+            while data := await reader.read(65536):
+                for message in framer.receive(data):
+                    assert not isinstance(message, Garbled)
+                    self.answer(FixMessage(message))
+        except ConnectionError:
+            pass
+        finally:
+            writer.close()
+            self.ended.set()
+
+    def answer(self, message: FixMessage) -> None:
+        self.received.append(message)
+        if not self.is_answering:
+            return
+        match message.message_type:
+            case b"A":
+                self.send(*self.logon_answer)
+            case b"1":
+                self.send(b"0", [(112, message.get(112) or b"")])
+            case b"5":
+                self.send(b"5", [])
+            case _:
+                pass
+
+    def send(self, message_type: bytes, body: list[tuple[int, bytes]]) -> None:
+        assert self.writer is not None
+        time = format_time(SystemClock().wall_ns())
+        number = b"%d" % self.sequence
+        header = [(35, message_type), (34, number), (49, b"VENUE"), (52, time), (56, b"US")]
+        self.writer.write(encode_message(b"FIX.4.4", header + body))
+        self.sequence += 1
+
+    def close(self) -> None:
+        assert self.writer is not None
+        self.writer.close()
+
+    def types(self) -> list[bytes]:
+        return [message.message_type for message in self.received]
+
+
+@pytest.fixture
+async def acceptor() -> AsyncIterator[Acceptor]:
+    acceptor = Acceptor()
+    acceptor.server = await asyncio.start_server(acceptor.serve, "127.0.0.1", 0)
+    yield acceptor
+    acceptor.server.close()
+    await acceptor.server.wait_closed()
+
+
+class Client:
+    """A transport that runs, and what it told."""
+
+    def __init__(self, sender: Sender, make_listener: ListenerFactory, port: int) -> None:
+        rules = SessionRules(begin_string="FIX.4.4", sender="US", target="VENUE")
+        self.sender = sender
+        self.store = SessionStore(None, "TEST")
+        self.session = FixSession(PlainDialect(rules), self.store)
+        self.events: list[SessionEvent] = []
+        self.changed = asyncio.Event()
+        self.on_event: Callable[[SessionEvent], None] = lambda event: None
+        self.transport = OrderTransport(
+            self.session,
+            make_listener,
+            sender,
+            "127.0.0.1",
+            port,
+            on_event=self.note,
+            backoff=QUICK,
+        )
+        self.task: asyncio.Task[None] | None = None
+
+    def note(self, event: SessionEvent) -> None:
+        self.events.append(event)
+        self.on_event(event)
+        self.changed.set()
+
+    def start(self) -> None:
+        self.task = asyncio.create_task(self.transport.run())
+
+    async def until(self, is_true: Callable[[], bool]) -> None:
+        """Waits for something that an event brings about."""
+        async with asyncio.timeout(PATIENCE_S):
+            while not is_true():
+                self.changed.clear()
+                await self.changed.wait()
+
+    async def until_active(self, times: int = 1) -> None:
+        await self.until(lambda: self.count_active() >= times)
+
+    def count_active(self) -> int:
+        return sum(isinstance(e, StateChanged) and e.new == ACTIVE for e in self.events)
+
+    async def finish(self) -> None:
+        assert self.task is not None
+        self.transport.stop()
+        async with asyncio.timeout(PATIENCE_S):
+            await self.task
+
+
+@pytest.fixture
+async def client(acceptor: Acceptor, edges: Edges) -> AsyncIterator[Client]:
+    client = Client(*edges, acceptor.port)
+    yield client
+    if client.task is not None:
+        await client.finish()
+
+
+async def test_logs_on_proves_both_directions_and_logs_out(
+    acceptor: Acceptor, client: Client
+) -> None:
+    client.start()
+    await client.until_active()
+    assert acceptor.types() == [b"A", b"1"]
+    assert await client.transport.logout(PATIENCE_S, "done")
+    assert acceptor.types() == [b"A", b"1", b"5"]
+    assert acceptor.received[-1].text(58) == "done"
+    assert client.task is not None
+    assert client.task.done()
+    assert client.events[-1] == Disconnected("logged out")
+    assert acceptor.connections == 1
+
+
+def test_runs_on_uvloop(edges: Edges) -> None:
+    async def scenario() -> None:
+        acceptor = Acceptor()
+        acceptor.server = await asyncio.start_server(acceptor.serve, "127.0.0.1", 0)
+        async with acceptor.server:
+            client = Client(*edges, acceptor.port)
+            client.start()
+            await client.until_active()
+            acceptor.close()
+            await client.until_active(times=2)
+            assert await client.transport.logout(PATIENCE_S)
+        assert acceptor.types() == [b"A", b"1", b"A", b"1", b"5"]
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
+
+
+async def test_socket_has_no_delay_and_does_not_block(acceptor: Acceptor) -> None:
+    connection = await connect_tcp("127.0.0.1", acceptor.port)
+    with connection:
+        assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
+        assert not connection.getblocking()
+
+
+async def test_messages_of_the_venue_reach_the_engine(acceptor: Acceptor, client: Client) -> None:
+    client.start()
+    await client.until_active()
+    acceptor.send(b"8", REPORT)
+    await client.until(lambda: isinstance(client.events[-1], ApplicationMessage))
+    assert client.store.next_incoming == 4
+
+
+async def test_cold_message_is_sent_at_once_and_refused_when_down(
+    acceptor: Acceptor, client: Client
+) -> None:
+    with pytest.raises(UsageError, match="SESSION_DISCONNECTED"):
+        client.transport.send_application("H", [(11, b"x")])
+    client.start()
+    await client.until_active()
+    assert client.transport.send_application("H", [(11, b"x")]) == 3
+    acceptor.send(b"8", REPORT)
+    await client.until(lambda: isinstance(client.events[-1], ApplicationMessage))
+    await client.transport.logout(PATIENCE_S)
+    assert acceptor.types() == [b"A", b"1", b"H", b"5"]
+
+
+async def test_lost_connection_is_made_again_and_numbers_go_on(
+    acceptor: Acceptor, client: Client
+) -> None:
+    client.start()
+    await client.until_active()
+    acceptor.close()
+    await client.until_active(times=2)
+    assert acceptor.connections == 2
+    assert [m.sequence for m in acceptor.received] == [1, 2, 3, 4]
+    assert Disconnected("the peer closed the connection") in client.events
+
+
+async def test_refused_connection_is_tried_again(
+    edges: Edges,
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+    client = Client(*edges, port)
+    client.start()
+    await client.until(lambda: sum(isinstance(e, Disconnected) for e in client.events) >= 3)
+    await client.finish()
+    texts = {e.text for e in client.events if isinstance(e, Disconnected)}
+    assert all(text.startswith(f"cannot connect to 127.0.0.1:{port}: ") for text in texts)
+
+
+async def test_refusal_that_can_pass_is_tried_again(acceptor: Acceptor, client: Client) -> None:
+    acceptor.logon_answer = (b"5", [(58, b"not open yet")])
+    client.start()
+    await client.until(lambda: sum(isinstance(e, LogonRefused) for e in client.events) >= 2)
+    acceptor.logon_answer = (b"A", [(98, b"0"), (108, b"30")])
+    await client.until_active()
+
+
+async def test_refusal_that_cannot_pass_ends_the_run(acceptor: Acceptor, client: Client) -> None:
+    acceptor.logon_answer = (b"3", [(45, b"1"), (373, b"8"), (58, b"bad signature")])
+    client.start()
+    assert client.task is not None
+    async with asyncio.timeout(PATIENCE_S):
+        await client.task
+    assert acceptor.connections == 1
+    assert LogonRefused("Reject: bad signature", False) in client.events
+
+
+async def test_fatal_sends_the_last_words_and_ends_the_run(
+    acceptor: Acceptor, client: Client
+) -> None:
+    client.start()
+    await client.until_active()
+    acceptor.sequence = 1
+    acceptor.is_answering = False
+    acceptor.send(b"0", [])
+    assert client.task is not None
+    async with asyncio.timeout(PATIENCE_S):
+        await client.task
+        await acceptor.ended.wait()
+    assert any(isinstance(e, Fatal) for e in client.events)
+    assert "too low, expecting 3 but received 1" in acceptor.received[-1].text(58)
+
+
+async def test_logout_without_an_answer_gives_up_after_its_time(
+    acceptor: Acceptor, client: Client
+) -> None:
+    client.start()
+    await client.until_active()
+    acceptor.is_answering = False
+    assert not await client.transport.logout(0.02)
+    assert client.events[-1] == Disconnected("no answer to the Logout in time")
+
+
+async def test_logout_of_the_venue_leads_to_a_new_connection(
+    acceptor: Acceptor, client: Client
+) -> None:
+    client.start()
+    await client.until_active()
+    acceptor.is_answering = False
+    acceptor.send(b"5", [(58, b"restart")])
+    await client.until(lambda: LoggedOut("restart") in client.events)
+    acceptor.is_answering = True
+    acceptor.close()
+    await client.until_active(times=2)
+
+
+async def test_logout_while_connecting_returns_at_once(
+    edges: Edges,
+) -> None:
+    client = Client(*edges, 1)
+    started = asyncio.Event()
+
+    async def never(host: str, port: int) -> socket.socket:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    client.transport._connect = never
+    client.start()
+    await started.wait()
+    async with asyncio.timeout(PATIENCE_S / 2):
+        assert not await client.transport.logout(PATIENCE_S)
+    assert client.session.state == SessionState.SESSION_DISCONNECTED
+
+
+async def test_logout_without_a_run_returns_at_once(client: Client) -> None:
+    assert not await client.transport.logout(PATIENCE_S)
+    assert client.transport.poll() == 0
+
+
+async def test_cancelled_run_closes_and_tells(acceptor: Acceptor, client: Client) -> None:
+    client.start()
+    await client.until_active()
+    assert client.task is not None
+    client.task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await client.task
+    assert isinstance(client.events[-1], Disconnected)
+    assert not client.store.is_active
+    client.task = None
+
+
+async def test_bytes_the_kernel_did_not_take_are_flushed(
+    acceptor: Acceptor, blocked_edges: Edges
+) -> None:
+    client = Client(*blocked_edges, acceptor.port)
+    client.start()
+    await client.until_active()
+    client.transport.send_application("H", [(11, b"kept")])
+    assert client.sender.has_pending
+    assert await client.transport.logout(PATIENCE_S)
+    assert acceptor.types()[-2:] == [b"H", b"5"]
+
+
+async def test_events_stay_in_order_when_a_handler_sends(
+    acceptor: Acceptor, client: Client
+) -> None:
+    def ask_on_active(event: SessionEvent) -> None:
+        if isinstance(event, StateChanged) and event.new == ACTIVE:
+            client.transport.send_application("H", [(11, b"x")])
+
+    client.on_event = ask_on_active
+    client.start()
+    await client.until_active()
+    assert await client.transport.logout(PATIENCE_S)
+    assert acceptor.types() == [b"A", b"1", b"H", b"5"]
+    states = [e.new for e in client.events if isinstance(e, StateChanged)]
+    assert states == [
+        SessionState.SESSION_CONNECTING,
+        SessionState.SESSION_LOGON_SENT,
+        SessionState.SESSION_RESYNCING,
+        ACTIVE,
+        SessionState.SESSION_LOGOUT_SENT,
+        SessionState.SESSION_DISCONNECTED,
+    ]
