@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.order_every_frame import OrderEveryFrame
 from engine.instruments import Instrument
-from engine.kernels import compile_strategy
+from engine.kernels import CompiledStrategy, compile_strategy
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder
@@ -56,6 +56,7 @@ class Arc:
     encoder: FixOrderEncoder
     decoder: FixReportDecoder
     pipeline: Pipeline
+    strategies: tuple[CompiledStrategy, ...]
 
 
 def make_table(products: Sequence[Product]) -> InstrumentTable:
@@ -91,10 +92,12 @@ def make_arc(
         _MAX_MESSAGES_PER_SECOND, _CANCEL_RESERVE, _STALE_AFTER_NS, _DUPLICATE_WINDOW_NS
     )
     strategies = StrategyTable()
+    compiled_strategies = []
     for index, product in enumerate(products):
         instrument = Instrument(product.symbol, Decimal(product.tick), Decimal(product.lot), index)
         compiled = compile_strategy(OrderEveryFrame, instrument, {"unit_lots": unit_lots})
         strategies.add(index, compiled.state, compiled.addresses, owner=compiled)
+        compiled_strategies.append(compiled)
         gate.set_instrument_limits(index, _WIDE, _WIDE, _COLLAR_PPM, _WIDE)
         gate.add_strategy(index)
     store = SessionStore(str(directory / "bench.store") if directory else None, "bench")
@@ -112,4 +115,4 @@ def make_arc(
         store,
     )
     decoder = FixReportDecoder(table, orders, SENDER, TARGET)
-    return Arc(table, orders, store, encoder, decoder, pipeline)
+    return Arc(table, orders, store, encoder, decoder, pipeline, tuple(compiled_strategies))

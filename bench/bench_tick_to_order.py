@@ -39,6 +39,8 @@ class FrameToOrder:
         self._runs += 1
         pipeline.connection_lost(start_ns)
         pipeline.subscribed(start_ns)
+        for strategy in self._arc.strategies:
+            strategy.reset()
         before = pipeline.counters()
         good = time_frames(pipeline, self._payloads, start_ns, GAP_NS, self._samples)
         after = pipeline.counters()

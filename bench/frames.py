@@ -96,7 +96,7 @@ def generate_frames(count: int, seed: int = SEED) -> GeneratedFrames:
         }
     )
     updates, orders = [], []
-    for number in range(count):
+    for number in range(1, count + 1):
         changes = []
         for _ in range(CHANGES_PER_FRAME):
             side = source.choice(("buy", "sell"))

@@ -6,26 +6,25 @@ from engine.strategy import Int, Params, Record, State, Strategy, buy_ioc
 QUANTITY_CYCLE = 256
 """Quantities before one comes again: more than frames fit into the window of duplicates."""
 
-_NANOSECONDS_PER_MICROSECOND = 1_000
-
 
 class OrderEveryFrame(Strategy):
     """Updates two averages and an RSI, then bids for what nobody offers: an immediate-or-cancel
     order at the best bid.
 
-    The quantity follows from the microseconds of the frame's own time, so that no order repeats
-    the one before and whoever knows the frames knows the orders.
+    The quantity counts the frames since the snapshot, which is the frame without a time: no order
+    repeats the one before, and whoever knows the frames knows the orders.
     """
 
     params = Params(unit_lots=Int(1, minimum=1, maximum=1_000_000_000))
-    state = State(fast=Ema(period=12), slow=Ema(period=48), rsi=Rsi(period=14))
+    state = State(fast=Ema(period=12), slow=Ema(period=48), rsi=Rsi(period=14), number=int)
 
     def on_book(state: Record, book: Record, position: Record, out: Record) -> None:
+        state.number = state.number + 1 if book.exchange_time_ns else 0
         if book.bid_levels == 0 or book.ask_levels == 0:
             return
         price = microprice(book)
         ema_update(state.fast, price)
         ema_update(state.slow, price)
         rsi_update(state.rsi, price)
-        cycle = (book.exchange_time_ns // _NANOSECONDS_PER_MICROSECOND) % QUANTITY_CYCLE
-        buy_ioc(out, book.bid_ticks[0], (1 + cycle) * state.params.unit_lots)
+        quantity_lots = (1 + state.number % QUANTITY_CYCLE) * state.params.unit_lots
+        buy_ioc(out, book.bid_ticks[0], quantity_lots)

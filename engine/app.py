@@ -14,9 +14,14 @@ from engine.exit_codes import ExitCode
 from engine.kernels import CompiledStrategy
 from engine.log_setup import log_into_ring, set_up_logging
 from engine.run_lock import AlreadyRunning, RunLock
-from engine.summary import print_banner, print_progress, print_relay, print_summary
+from engine.summary import (
+    print_banner,
+    print_progress,
+    print_relay,
+    print_summary,
+    print_venue,
+)
 from engine.supervisor import Supervisor
-from tuning.affinity import pin_to_core
 
 SIGNAL_EXIT_CODES = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -40,8 +45,6 @@ def run(config: EngineConfig, is_live: bool) -> int:
         _log.error("%s", error)
         return ExitCode.ALREADY_RUNNING
     try:
-        if config.loop.engine_core >= 0:
-            pin_to_core(config.loop.engine_core)
         arc = compose(config, compile_strategies(config, _note_compiled))
         ring = log_into_ring(arc.memory)
         try:
@@ -65,6 +68,8 @@ async def _serve(arc: Arc, is_live: bool) -> ExitCode:
         _log.warning("LIVE: orders are real")
     code = await _run_supervised(supervisor)
     print_summary(arc, time.monotonic() - started_s, supervisor.reason, supervisor.orders_left)
+    if supervisor.venue_summary is not None:
+        print_venue(arc, supervisor.venue_summary)
     return code
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from engine.config_schema import LoopSection
 from ext.busy_poll import BusyPoller
 from ext.shared_memory import SharedMemory
+from tuning.affinity import pin_to_core
 
 
 class LoopCare:
@@ -33,8 +34,13 @@ class LoopCare:
         self._turn_ended_ns = 0
 
     def begin(self) -> None:
-        """Starts polling and freezes what the start has allocated."""
+        """Pins the thread, freezes what the start has allocated, starts polling.
+
+        The processes that the engine starts are there by now: they would inherit the core.
+        """
         self._is_running = True
+        if self._section.engine_core >= 0:
+            pin_to_core(self._section.engine_core)
         if self._section.garbage_collection == "frozen":
             gc.collect()
             gc.freeze()

@@ -134,16 +134,20 @@ class MarketData:
         if self._refused_frames == MAX_REFUSED_LOGGED:
             _log.error("further refused frames are only counted (bad_frames)")
 
+    def _set_state(self, state: SessionState) -> None:
+        self._header["feed_state"] = state
+        self._pipeline.memory.write_session(self._clock.now_ns(), 0, state)
+
     def _take_notice(self, notice: Notice) -> None:
         match notice:
             case FeedConnected(url=url):
-                self._header["feed_state"] = SessionState.SESSION_LOGON_SENT
+                self._set_state(SessionState.SESSION_LOGON_SENT)
                 _log.info("connected to %s", url)
             case FeedSubscribed():
-                self._header["feed_state"] = SessionState.SESSION_ACTIVE
+                self._set_state(SessionState.SESSION_ACTIVE)
                 _log.info("subscribed to %s", ", ".join(self._session.symbols))
             case FeedDisconnected(reason=reason):
-                self._header["feed_state"] = SessionState.SESSION_DISCONNECTED
+                self._set_state(SessionState.SESSION_DISCONNECTED)
                 _log.warning("market data ended: %s", reason)
                 self._on_disconnect(reason)
             case FeedRefused(reason=reason) | FeedComplaint(reason=reason):

@@ -101,6 +101,7 @@ class OrderEntry:
         match event:
             case StateChanged(new=new):
                 self._header["order_session_state"] = new
+                self._pipeline.memory.write_session(self._clock.now_ns(), 1, new)
                 if new == SessionState.SESSION_ACTIVE:
                     self._ask_for_unknown()
             case LoggedOn(heartbeat_s=heartbeat_s):

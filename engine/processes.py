@@ -6,8 +6,10 @@ engine knows their command lines, not their code.
 
 import asyncio
 import logging
+import os
 import sys
 from collections.abc import Sequence
+from decimal import Decimal
 from pathlib import Path
 
 import msgspec
@@ -27,6 +29,20 @@ class VenueReady(msgspec.Struct):
     feed_url: str
     fix_host: str
     fix_port: int
+
+
+class VenueSummary(msgspec.Struct):
+    """The venue's own count of the session, which wow-sim says when it is over.
+
+    ``client_positions`` are in base currency by symbol; ``ledger_sha256`` is of every order and
+    fill with its venue time, so equal runs have equal ones.
+    """
+
+    orders: int
+    fills: int
+    open_orders: int
+    client_positions: dict[str, Decimal]
+    ledger_sha256: str
 
 
 class RelayReady(msgspec.Struct):
@@ -70,6 +86,16 @@ class ChildProcess:
             status = await self._process.wait()
             raise VenueError(f"{self.name} ended with status {status} before it was ready")
         return line
+
+    async def ended(self) -> int:
+        """Waits for its end; its exit status."""
+        return await self._process.wait()
+
+    async def read_last_line(self) -> bytes:
+        """The last line it wrote; empty when there is none. Waits until it has ended."""
+        if self._process.stdout is None:
+            return b""
+        return (await self._process.stdout.read()).rstrip().rpartition(b"\n")[2]
 
     async def wait(self, timeout_s: float) -> bool:
         """Waits for its end; False when it still runs."""
@@ -117,6 +143,16 @@ async def start_venue(config: EngineConfig) -> tuple[ChildProcess, VenueReady]:
     return process, msgspec.json.decode(line, type=VenueReady)
 
 
+async def read_venue_summary(venue: ChildProcess) -> VenueSummary | None:
+    """What a venue that has ended says about its session; None when it died before it could."""
+    line = await venue.read_last_line()
+    try:
+        return msgspec.json.decode(line, type=VenueSummary)
+    except msgspec.DecodeError:
+        _log.error("%s ended without a summary: it crashed or was killed", venue.name)
+        return None
+
+
 def _credential_arguments(config: EngineConfig) -> list[str]:
     section = config.order_entry or config.feed
     credentials = (section.key, section.secret, section.passphrase)
@@ -130,14 +166,23 @@ def _credential_arguments(config: EngineConfig) -> list[str]:
 async def start_relay(config: EngineConfig) -> tuple[ChildProcess, RelayReady]:
     """Starts the relay on the engine's shared memory and waits until it publishes."""
     section = config.telemetry
-    process = await ChildProcess.start(
-        "wow-relay",
-        [
-            f"--shared-memory={config.shared_memory_path}",
-            f"--journal={section.journal_directory}",
-            f"--publish={section.publish}",
-            f"--http-port={section.http_port}",
-        ],
-    )
+    arguments = [
+        f"--shared-memory={config.shared_memory_path}",
+        f"--journal={section.journal_directory}",
+        f"--publish={section.publish}",
+        f"--http-port={section.http_port}",
+    ]
+    core = _relay_core(config.loop.engine_core)
+    if core is not None:
+        arguments.append(f"--core={core}")
+    process = await ChildProcess.start("wow-relay", arguments)
     line = await process.read_line(READY_TIMEOUT_S)
     return process, msgspec.json.decode(line, type=RelayReady)
+
+
+def _relay_core(engine_core: int) -> int | None:
+    """A core beside a pinned engine's: a relay restarted later would inherit the engine's."""
+    if engine_core < 0:
+        return None
+    others = [core for core in range(os.cpu_count() or 1) if core != engine_core]
+    return others[-1] if others else None

@@ -12,9 +12,11 @@ import numpy as np
 
 from engine.composition import Arc
 from engine.instruments import Instrument
+from engine.processes import VenueSummary
+from ext.book import OrderBook
 from ext.bounds import Bound
 from ext.dtypes import BOOK_VIEW, POSITION
-from ext.wire import BookState, Step, Verdict
+from ext.wire import BookState, StaleReason, Step, Verdict
 
 STEP_NAMES = {
     Step.STEP_DECODE: "decode",
@@ -112,6 +114,21 @@ def _strategy_figures(
     )
 
 
+def find_differences(arc: Arc, venue: VenueSummary) -> list[str]:
+    """Where the fills and positions of a venue that was ours alone are not what we count."""
+    fills = arc.pipeline.counters()["fills"]
+    differences = [] if fills == venue.fills else [f"{venue.fills:,} fills, we have {fills:,}"]
+    ours: dict[str, Decimal] = {}
+    for strategy in read_strategies(arc):
+        ours[strategy.symbol] = ours.get(strategy.symbol, Decimal(0)) + strategy.position
+    for symbol in sorted(ours.keys() | venue.client_positions.keys()):
+        position = ours.get(symbol, Decimal(0))
+        theirs = venue.client_positions.get(symbol, Decimal(0))
+        if position != theirs:
+            differences.append(f"position {theirs:f} {symbol}, we have {position:f}")
+    return differences
+
+
 def read_books(arc: Arc) -> list[BookFigures]:
     """State and best prices of every instrument."""
     figures = []
@@ -121,7 +138,7 @@ def read_books(arc: Arc) -> list[BookFigures]:
         figures.append(
             BookFigures(
                 symbol=instrument.symbol,
-                state=BookState(book.state).name,
+                state=_book_state(book),
                 best_bid=instrument.format_price(bid[0]) if bid else None,
                 best_ask=instrument.format_price(ask[0]) if ask else None,
                 levels=book.level_count(True) + book.level_count(False),
@@ -129,6 +146,13 @@ def read_books(arc: Arc) -> list[BookFigures]:
             )
         )
     return figures
+
+
+def _book_state(book: OrderBook) -> str:
+    state = BookState(book.state).name
+    if book.state == BookState.STALE:
+        return f"{state} ({StaleReason(book.stale_reason).name.lower()})"
+    return state
 
 
 def read_steps(arc: Arc) -> list[StepFigures]:

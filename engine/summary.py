@@ -2,17 +2,18 @@
 
 import sys
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
 from engine.composition import Arc
 from engine.config import config_hash
-from engine.processes import RelayReady
-from engine.run_figures import read_books, read_steps, read_strategies
+from engine.processes import RelayReady, VenueSummary
+from engine.run_figures import find_differences, read_books, read_steps, read_strategies
 from ext.wire import OrderState, Side
 from tuning.affinity import available_cores, format_cores
 
-WIDTH = 100
+WIDTH = 100  # of the lines; the tables need less
 
 
 def print_banner(arc: Arc) -> None:
@@ -77,10 +78,22 @@ def print_summary(
     if any(doubts.values()):
         shown = ", ".join(f"{name} {count:,}" for name, count in doubts.items() if count)
         console.print(f"[yellow]Look at: {shown}[/yellow]")
-    console.print(_strategy_table(arc))
+    console.print(_activity_table(arc))
+    console.print(_money_table(arc))
     console.print(_book_table(arc))
     console.print(_latency_table(arc))
     _print_left(console, arc, orders_left)
+
+
+def print_venue(arc: Arc, venue: VenueSummary) -> None:
+    """What the venue counted on its own, and where it differs from our count."""
+    console = Console(file=sys.stdout, highlight=False, width=WIDTH)
+    console.print(
+        f"Venue's own count: {venue.orders:,} orders, {venue.fills:,} fills, "
+        f"{venue.open_orders:,} open orders, ledger {venue.ledger_sha256[:12]}"
+    )
+    for difference in find_differences(arc, venue):
+        console.print(f"[bold red]THE VENUE DIFFERS, look now: {difference}[/bold red]")
 
 
 def _market_data_line(counters: dict[str, int]) -> str:
@@ -92,34 +105,46 @@ def _market_data_line(counters: dict[str, int]) -> str:
     )
 
 
-def _strategy_table(arc: Arc) -> Table:
-    table = Table(title="Strategies", title_justify="left", width=WIDTH)
+def _activity_table(arc: Arc) -> Table:
+    table = Table(title="Strategies", title_justify="left", box=SIMPLE_HEAD)
     for name in ("strategy", "instrument"):
         table.add_column(name)
-    for name in ("signals", "orders", "fills", "position", "avg price"):
-        table.add_column(name, justify="right")
-    for name in ("realised", "unreal.", "fees", "net P&L"):
+    for name in ("signals", "rejected", "orders", "fills", "position", "average price"):
         table.add_column(name, justify="right")
     for figures in read_strategies(arc):
-        rejected = f" ({figures.rejects} rej.)" if figures.rejects else ""
         table.add_row(
             figures.name,
             figures.symbol,
-            f"{figures.signals:,}{rejected}",
+            f"{figures.signals:,}",
+            f"{figures.rejects:,} {figures.last_reject}".strip(),
             f"{figures.orders:,}",
             f"{figures.fills:,}",
             f"{figures.position:f}",
-            f"{figures.average_price:,.2f}",
-            f"{figures.realised:+,.2f}",
-            f"{figures.unrealised:+,.2f}",
-            f"{figures.fees:,.2f}",
-            f"{figures.net:+,.2f}",
+            f"{figures.average_price:,.2f}" if figures.position else "-",
         )
     return table
 
 
+def _money_table(arc: Arc) -> Table:
+    table = Table(
+        title="P&L, in the quote currency; open positions at the mid",
+        title_justify="left",
+        box=SIMPLE_HEAD,
+        show_footer=True,
+    )
+    rows = read_strategies(arc)
+    table.add_column("strategy", "total")
+    for name in ("realised", "unrealised", "fees", "net"):
+        total = sum(getattr(row, name) for row in rows)
+        table.add_column(name, f"{total:+,.2f}", justify="right")
+    for row in rows:
+        figures = (row.realised, row.unrealised, row.fees, row.net)
+        table.add_row(row.name, *(f"{value:+,.2f}" for value in figures))
+    return table
+
+
 def _book_table(arc: Arc) -> Table:
-    table = Table(title="Books", title_justify="left")
+    table = Table(title="Books at the end", title_justify="left", box=SIMPLE_HEAD)
     for name in ("instrument", "state"):
         table.add_column(name)
     for name in ("best bid", "best ask", "levels", "updates"):
@@ -137,7 +162,7 @@ def _book_table(arc: Arc) -> Table:
 
 
 def _latency_table(arc: Arc) -> Table:
-    table = Table(title="Latency, microseconds", title_justify="left")
+    table = Table(title="Latency, microseconds", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("step")
     for name in ("count", "p50", "p99", "p99.9", "max"):
         table.add_column(name, justify="right")

@@ -1,8 +1,8 @@
 """The life of one run: start in order, watch, stop in order, and say what was left behind.
 
-    STARTING ─ venue and relay up, logged on, subscribed ─► RUNNING ─ doubt ─► PAUSED
-        └──────────── stop asked, venue closed, fatal ─────────┴────────────────┴─► STOPPING
-    STOPPING: no new risk, cancel all, wait for the confirmations, log out ─► STOPPED
+STARTING ─ venue and relay up, logged on, subscribed ─► RUNNING ─ doubt ─► PAUSED
+    └──────────── stop asked, venue closed, fatal ─────────┴────────────────┴─► STOPPING
+STOPPING: no new risk, cancel all, wait for the confirmations, log out ─► STOPPED
 """
 
 import asyncio
@@ -17,15 +17,24 @@ from engine.exit_codes import ExitCode
 from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.order_entry import OrderEntry
-from engine.processes import ChildProcess, RelayReady, VenueReady, start_relay, start_venue
+from engine.processes import (
+    ChildProcess,
+    RelayReady,
+    VenueReady,
+    VenueSummary,
+    read_venue_summary,
+    start_relay,
+    start_venue,
+)
 from ext.busy_poll import BusyPoller
-from ext.errors import ConfigError, LogonRefused, UsageError
+from ext.errors import ConfigError, LogonRefused, UsageError, VenueError
 from ext.wire import EngineState
 
 WATCH_INTERVAL_S = 0.01  # timers of strategies are at best this exact
 HEARTBEAT_EVERY = 10  # watches
 PENDING_EVERY = 100
 CANCEL_POLL_S = 0.005
+RELAY_RESTART_S = 0.5
 CLOCK_DISTANCE_LOGGED_NS = 1_000_000_000
 
 _log = logging.getLogger("engine.supervisor")
@@ -37,6 +46,7 @@ class Supervisor:
     def __init__(self, arc: Arc, on_progress: Callable[[], None]) -> None:
         self.arc = arc
         self.relay_ready: RelayReady | None = None
+        self.venue_summary: VenueSummary | None = None
         self.orders_left: list[dict[str, object]] = []
         self.reason = ""
         self._on_progress = on_progress
@@ -49,6 +59,7 @@ class Supervisor:
         self._market_data: MarketData | None = None
         self._order_entry: OrderEntry | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._keeper: asyncio.Task[None] | None = None
         loop = arc.config.loop
         self._poller = BusyPoller(max(loop.spin_count, 1)) if loop.busy_poll else None
         self._loop_care = LoopCare(loop, arc.memory, self._poller, self._poll_orders)
@@ -88,6 +99,7 @@ class Supervisor:
         self.arc.memory.set_state(EngineState.ENGINE_STARTING, "starting")
         if config.telemetry.relay:
             self._relay, self.relay_ready = await start_relay(config)
+            self._keeper = asyncio.get_running_loop().create_task(self._keep_relay())
         venue: VenueReady | None = None
         if config.simulator.start:
             self._venue, venue = await start_venue(config)
@@ -186,6 +198,18 @@ class Supervisor:
                     self._order_entry.check_pending(now_ns)
                 self._on_progress()
 
+    async def _keep_relay(self) -> None:
+        """Starts the relay again when it ends: without one the ring fills and orders stop."""
+        while self._relay is not None:
+            await self._relay.ended()
+            self._header["reader_attached"] = 0  # until the next one attaches, old is overwritten
+            if self._stop.is_set():
+                return
+            _log.error("wow-relay ended; starting it again")
+            await asyncio.sleep(RELAY_RESTART_S)
+            with contextlib.suppress(VenueError):
+                self._relay, self.relay_ready = await start_relay(self.arc.config)
+
     async def _shut_down(self) -> None:
         """Every step is tried whatever the one before it did."""
         self._stop.set()
@@ -231,6 +255,13 @@ class Supervisor:
 
     async def _end_processes(self) -> None:
         if self._venue is not None:
+            self._venue.stop()  # its clients are gone: it has nothing left to do but its summary
             await self._venue.end()
+            self.venue_summary = await read_venue_summary(self._venue)
+            if self.venue_summary is None and self._exit_code == ExitCode.OK:
+                self._exit_code = ExitCode.VENUE
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.gather(self._keeper, return_exceptions=True)
         if self._relay is not None:
             await self._relay.end()

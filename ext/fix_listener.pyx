@@ -113,20 +113,24 @@ cdef class FixListener:
         """Every complete message of the buffer; what is left moves to its start."""
         cdef int64_t at = 0
         cdef int64_t size
+        cdef const char* message
         cdef GarbledReason reason
         cdef FrameStatus status
-        while at < self.size:
-            status = frame_message(self.buffer + at, self.size - at, &size, &reason)
-            if status == FRAME_INCOMPLETE:
-                break
-            if status == FRAME_GARBLED:
-                self.on_garbled(GARBLED_TEXTS[reason], self.buffer[at : at + size])
-            elif not self._take_report(self.buffer + at, size):
-                self.on_message(self.buffer[at : at + size])
-            at += size
-        if at > 0:                      # a callback may have ended the connection: size is 0 then
-            self.size = max(<int64_t>0, self.size - at)
-            memmove(self.buffer, self.buffer + at, self.size)
+        try:
+            while at < self.size:
+                message = self.buffer + at
+                status = frame_message(message, self.size - at, &size, &reason)
+                if status == FRAME_INCOMPLETE:
+                    break
+                at += size                  # before a callback: one that raises had its message
+                if status == FRAME_GARBLED:
+                    self.on_garbled(GARBLED_TEXTS[reason], message[:size])
+                elif not self._take_report(message, size):
+                    self.on_message(message[:size])
+        finally:
+            if at > 0:                      # a callback may have reset the listener: size is 0
+                self.size = max(<int64_t>0, self.size - at)
+                memmove(self.buffer, self.buffer + at, self.size)
 
     cdef bint _take_report(self, const char* message, int64_t size):
         """Applies the message if it is a report and next in sequence; whether it was taken."""

@@ -93,6 +93,12 @@ cdef class Pipeline:
         noexcept nogil
     cdef void _record_report(self, const ExecutionReport* report, int64_t time_ns) noexcept nogil
 
+    cdef inline void _begin(self) noexcept nogil:
+        """Something came in: the latencies of its steps count from here."""
+        self.has_order_sent = False
+        if self.is_timing:
+            self.received_stamp = self.step_stamp = read_stamp()
+
     cdef inline void _time_step(self, int64_t step) noexcept nogil:
         """Counts the time since the step before under ``step``."""
         cdef uint64_t now

@@ -161,9 +161,7 @@ cdef class Pipeline:
         cdef FeedStatus status
         cdef FeedEvent* event
         cdef int64_t index
-        if self.is_timing:
-            self.received_stamp = self.step_stamp = read_stamp()
-        self.has_order_sent = False
+        self._begin()
         self.last_frame_ns = receive_time_ns
         self.memory.header.frames += 1
         self.memory.header.frame_bytes += size
@@ -231,8 +229,6 @@ cdef class Pipeline:
                 record.exchange_time_ns = trade.exchange_time_ns
                 record.kind = RECORD_TRADE
                 record.instrument = instrument
-                record.strategy = -1
-                record.code = record.detail = 0
                 record.side = trade.aggressor_side
                 record.price_ticks = trade.price_ticks
                 record.quantity_lots = trade.quantity_lots
@@ -328,9 +324,7 @@ cdef class Pipeline:
         cdef SharedHeader* header = self.memory.header
         cdef Order* order
         cdef int result
-        if self.is_timing:
-            self.received_stamp = self.step_stamp = read_stamp()
-        self.has_order_sent = False
+        self._begin()
         result = self.orders.apply_report(report, receive_time_ns)
         self._time_step(STEP_REPORT)
         header.reports += 1
@@ -410,10 +404,8 @@ cdef class Pipeline:
             record.exchange_time_ns = book.view.exchange_time_ns
             record.kind = RECORD_BOOK_STATE
             record.instrument = instrument
-            record.strategy = -1
             record.code = state
             record.detail = reason
-            record.side = 0
             self.memory.publish(record)
         write_view(book, state, reason, book.view.exchange_time_ns, receive_time_ns)
         self.has_book_notice[instrument] = True
@@ -438,11 +430,9 @@ cdef class Pipeline:
         record.order_number = intent.order_number
         record.price_ticks = intent.price_ticks
         record.quantity_lots = intent.quantity_lots
-        record.filled_lots = record.leaves_lots = 0
         record.position_lots = self.memory.positions[strategy].position_lots
         record.best_bid_ticks = view.bid_ticks[0]
         record.best_ask_ticks = view.ask_ticks[0]
-        record.fee_nano = 0
         record.reference = intent.reason
         self.memory.publish(record)
 
@@ -451,7 +441,6 @@ cdef class Pipeline:
         cdef Record* record = self.memory.claim(time_ns, True)
         if record == NULL:
             return
-        record.exchange_time_ns = 0
         record.kind = RECORD_ORDER_SENT
         record.instrument = request.instrument
         record.strategy = request.order.strategy
@@ -466,7 +455,6 @@ cdef class Pipeline:
         record.position_lots = self.memory.positions[request.order.strategy].position_lots
         record.best_bid_ticks = self.books[request.instrument].view.bid_ticks[0]
         record.best_ask_ticks = self.books[request.instrument].view.ask_ticks[0]
-        record.fee_nano = 0
         record.reference = sequence
         self.memory.publish(record)
 
@@ -478,17 +466,13 @@ cdef class Pipeline:
         record.exchange_time_ns = report.exchange_time_ns
         record.kind = RECORD_EXECUTION
         record.instrument = report.instrument
-        record.strategy = -1
         record.code = report.execution_type
         record.detail = report.order_state
         record.side = report.side
-        record.order_number = 0
         record.price_ticks = report.last_price_ticks
         record.quantity_lots = report.last_quantity_lots
         record.filled_lots = report.cumulative_lots
         record.leaves_lots = report.leaves_lots
-        record.position_lots = 0
-        record.best_bid_ticks = record.best_ask_ticks = 0
         record.fee_nano = report.fee_nano
         record.reference = report.reject_code
         if order != NULL:
@@ -532,6 +516,7 @@ cdef class Pipeline:
     def call_timers(self, now_ns: int) -> None:
         """Calls the timer hooks that are due; ``now_ns`` is wall time like a receive time."""
         cdef int64_t strategy, instrument
+        self._begin()
         for strategy in range(self.strategy_count):
             instrument = self.strategies.strategies[strategy].instrument
             if self.books[instrument].view.state == LIVE:
@@ -545,6 +530,7 @@ cdef class Pipeline:
         cdef Intent intent
         cdef Order* order
         cdef int64_t count = 0
+        self._begin()
         memset(&intent, 0, sizeof(intent))
         intent.kind = CANCEL_ORDER
         for fields in self.orders.open_orders():
@@ -584,6 +570,7 @@ cdef class Pipeline:
     def mark_stale(self, instrument: int, reason: int, now_ns: int) -> None:
         """Makes a LIVE book, or with -1 every one, STALE for a StaleReason."""
         cdef int64_t index
+        self._begin()
         for index in range(self.table.count):
             if instrument < 0 or instrument == index:
                 self._go_stale(index, reason, now_ns)

@@ -7,6 +7,7 @@ process, so a dead engine can be looked at.
 
 cimport cython
 from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memset
 
 from ext.bounds cimport HISTOGRAM_BUCKETS, RING_RESERVE, RING_SLOTS
 from ext.fence cimport release_fence
@@ -27,7 +28,8 @@ cdef class SharedMemory:
     cdef void publish_text(self, int64_t now_ns, int32_t severity, bytes text) noexcept
 
     cdef inline Record* claim(self, int64_t time_ns, bint is_order) noexcept nogil:
-        """The next record of the ring, blank but for its time; NULL when it may not be written.
+        """The next record of the ring: its time, no instrument, no strategy, the rest 0; NULL
+        when it may not be written.
 
         With a reader attached nothing unread is overwritten: market records stop RING_RESERVE
         slots before the end, order records at the end; what is dropped is counted.
@@ -44,7 +46,11 @@ cdef class SharedMemory:
                 return NULL
         record = &self.ring[header.write_sequence % RING_SLOTS]
         record.sequence = 0
+        release_fence()
+        memset(record, 0, sizeof(Record))
         record.time_ns = time_ns
+        record.instrument = -1
+        record.strategy = -1
         return record
 
     cdef inline void publish(self, Record* record) noexcept nogil:

@@ -14,6 +14,7 @@ from ext import dtypes
 from ext.bounds cimport HISTOGRAM_BUCKETS, MAX_ORDERS, RING_SLOTS, TEXT_BYTES
 from ext.errors import ConfigError
 from ext.wire cimport (
+    RECORD_SESSION,
     RECORD_TEXT,
     STEP_COUNT,
     BookView,
@@ -95,20 +96,23 @@ cdef class SharedMemory:
         cdef const char* start = text
         if record == NULL:
             return
-        record.exchange_time_ns = 0
         record.kind = RECORD_TEXT
-        record.instrument = -1
-        record.strategy = -1
         record.code = severity
-        record.detail = 0
-        record.side = 0
-        memset(&record.order_number, 0, TEXT_BYTES)
         memcpy(&record.order_number, start, min(len(text), TEXT_BYTES))
         self.publish(record)
 
     def write_text(self, now_ns: int, severity: int, text: str) -> None:
         """Puts a line into the ring: severity as in ``logging``, cut at TEXT_BYTES bytes."""
         self.publish_text(now_ns, severity, text.encode())
+
+    def write_session(self, now_ns: int, session: int, state: int) -> None:
+        """Records the new SessionState of market data (``session`` 0) or order entry (1)."""
+        cdef Record* record = self.claim(now_ns, False)
+        if record != NULL:
+            record.kind = RECORD_SESSION
+            record.code = state
+            record.detail = session
+            self.publish(record)
 
     def region(self, name: str, dtype: np.dtype, count: int) -> np.ndarray:
         """NumPy view of ``count`` records of a region such as ``"positions_offset"``."""

@@ -195,8 +195,7 @@ class FixSession:
 
     def _take_early(self, stimulus: Stimulus, message: FixMessage) -> None:
         if stimulus in states.ACTED_ON_EARLY:
-            if not self._gap.has(message.sequence):
-                self._handle(stimulus, message)
+            self._handle(stimulus, message)
             self._gap.hold(message.sequence, None)
         else:
             self._gap.hold(message.sequence, message)
@@ -294,7 +293,6 @@ class FixSession:
     def _enter(self, heartbeat_s: int) -> None:
         now_ns = self._writer.now_ns
         self._events.append(LoggedOn(heartbeat_s))
-        self._store.last_received_ns = now_ns
         self._timers.start_watch(heartbeat_s)
         self._timers.deadline_ns = None
         self._is_in_step = not self._rules.is_logon_verified
@@ -341,8 +339,6 @@ class FixSession:
             return
         self._gap.clear()
         self._store.reset(self._writer.now_ns)
-        self._store.is_active = self._state is states.ACTIVE
-        self._store.last_received_ns = self._writer.now_ns
         self._store.next_incoming = 2
         self._writer.write_logon(True, 2 if self._rules.sends_next_expected else None)
         self._events.append(Warned("the peer reset both sequence numbers"))

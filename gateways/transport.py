@@ -10,7 +10,6 @@ keeps the descriptor plain).
 import asyncio
 import logging
 import socket
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -115,8 +114,6 @@ class OrderTransport:
         self._is_flush_watched = False
         self._is_logged_out = False
         self._is_running = False
-        self._is_dispatching = False
-        self._waiting_events: deque[SessionEvent] = deque()
         self._connect_timeout: asyncio.Timeout | None = None
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()
@@ -252,7 +249,7 @@ class OrderTransport:
             self._delay_s = self._backoff.first_s
         delay_s = self._backoff.refused_s if self._is_refused else self._delay_s
         self._delay_s = min(self._delay_s * 2, self._backoff.limit_s)
-        logger.info("order session connects again in %.1f s", delay_s)
+        logger.info("order session connects again in %.3f s", delay_s)
         self._wake.clear()
         try:
             async with asyncio.timeout(delay_s):
@@ -286,23 +283,11 @@ class OrderTransport:
             if self._socket is None or not self._sender.send(message):
                 self._lose("send failed")
                 break
-        self._waiting_events.extend(self._session.events())
-        self._dispatch_events()
+        for event in self._session.events():
+            self._note(event)
+            self._on_event(event)
         if self._session.is_close_requested:
             self._wake.set()
-
-    def _dispatch_events(self) -> None:
-        # A handler may send, which drains again: the outermost call keeps the events in order.
-        if self._is_dispatching:
-            return
-        self._is_dispatching = True
-        try:
-            while self._waiting_events:
-                event = self._waiting_events.popleft()
-                self._note(event)
-                self._on_event(event)
-        finally:
-            self._is_dispatching = False
 
     def _note(self, event: SessionEvent) -> None:
         match event:

@@ -62,7 +62,8 @@ class SnapshotBuilder:
         """Percentiles since the engine's start and what was counted since the last call."""
         histograms = self._reader.histograms()
         last = self._last_histograms
-        deltas = histograms if last is None else histograms - last
+        # The engine clears its histograms once, after the warm-up: then all of it is new.
+        deltas = histograms if last is None or (histograms < last).any() else histograms - last
         self._last_histograms = histograms
         return Latency(
             steps=[

@@ -239,15 +239,19 @@ def check_rules(
         if intent.kind == IntentKind.CANCEL_ORDER:
             continue
         assert state == BookState.LIVE
-        side = intent.side
+        side = side_of(bench, intent)
         assert intent.price_ticks < best_ask if side == Side.BUY else intent.price_ticks > best_bid
         assert side * bench.position.position_lots + intent.quantity_lots <= 30
         if intent.kind == IntentKind.NEW_ORDER:
             assert intent.post_only == 1
             assert side not in sides
-        else:
-            [order] = [o for o in working(bench) if o.order_number == intent.order_number]
-            assert side == order.side
+
+
+def side_of(bench: StrategyBench, intent: Intent) -> int:
+    if intent.kind == IntentKind.NEW_ORDER:
+        return int(intent.side)
+    [order] = [o for o in working(bench) if o.order_number == intent.order_number]
+    return int(order.side)
 
 
 def register(bench: StrategyBench, intents: list[Intent], request_count: int) -> None:

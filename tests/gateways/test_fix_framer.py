@@ -86,6 +86,12 @@ def test_2d_2m_2t_3_garbled_is_told_and_the_next_good_message_found(
         assert reason in pieces[0].reason
 
 
+def test_start_without_a_soh_before_it_is_not_trusted_however_the_bytes_come() -> None:
+    for found in all_ways(b"hello" + HEARTBEAT + TEST_REQUEST):
+        assert HEARTBEAT not in found
+        assert found[-1] == TEST_REQUEST
+
+
 def test_nested_message_is_not_taken_when_the_outer_one_is_damaged() -> None:
     damaged = NESTED.replace(b"9=", b"9=1", 1)
     for found in all_ways(damaged + TEST_REQUEST * 10):

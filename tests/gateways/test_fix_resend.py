@@ -96,6 +96,25 @@ def test_8_old_orders_are_filled_and_reported_dead(rig: "Rig") -> None:
     assert rig.found(OrderNotRepeated) == [OrderNotRepeated(2, first_raw)]
 
 
+def test_8_each_dead_order_is_reported_once(make_rig: RigMaker) -> None:
+    rig = make_rig()
+    rig.log_on()
+    for message_type in ("D", "F", "G", "H"):
+        rig.session.send_application(message_type, [(11, b"x")], rig.now_ns)
+    rig.now_ns += 3_000_000_000
+    rig.receive("1", [("112", "x")])
+    sent = ask(rig, 2, 0)
+    assert [(m["35"], m["34"]) for m in sent] == [
+        ("4", "2"),
+        ("F", "3"),
+        ("4", "4"),
+        ("H", "5"),
+        ("4", "6"),
+    ]
+    dead = [e.sequence for e in rig.events if isinstance(e, OrderNotRepeated)]
+    assert dead == [2, 4]
+
+
 def test_8_at_the_age_limit_an_order_is_repeated(make_rig: RigMaker) -> None:
     rig = make_rig(limits=SessionLimits(resend_age_limit_ns=500_000_000))
     rig.log_on()
@@ -216,6 +235,15 @@ def test_gap_fill_past_what_was_asked_answers_the_request(rig: "Rig") -> None:
     assert rig.store.next_incoming == 30
     assert rig.released() == [], "a number that was filled over is void"
     assert rig.state() == ACTIVE
+
+
+def test_numbers_that_were_filled_over_do_not_spoil_the_next_request(make_rig: RigMaker) -> None:
+    rig = make_rig(resend_chunk=100)
+    rig.log_on()
+    rig.report("E4", sequence=4)
+    rig.report("E9", sequence=9)
+    sent = rig.receive("4", [("123", "Y"), ("36", "6")], sequence=2, header={"43": "Y"})
+    assert [(m["7"], m["16"]) for m in sent] == [("6", "8")]
 
 
 def test_reset_during_a_gap_ends_it(rig: "Rig") -> None:

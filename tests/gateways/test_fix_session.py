@@ -236,6 +236,7 @@ def test_13b_logout_with_a_high_number_is_answered_at_once(rig: "Rig") -> None:
         ("14.g", "0", [("112", "x"), ("50", "desk")], 14, 50),
         ("14.h", "1", [("112", "x"), ("112", "y")], 13, 112),
         ("14.h header", "0", [("52", NOW)], 13, 52),
+        ("14.h report", "8", [("52", NOW)], 13, 52),
         ("14.k", "0", [("58", "a\x01b")], 17, None),
     ],
 )
@@ -281,6 +282,14 @@ def test_16a_nothing_is_queued_while_the_session_is_down(rig: "Rig") -> None:
     with pytest.raises(UsageError, match="SESSION_DISCONNECTED"):
         rig.session.send_application("H", [(11, b"order-1")], rig.now_ns)
     assert rig.store.next_outgoing == 2
+
+
+def test_16a_nothing_is_sent_once_the_connection_is_to_be_closed(rig: "Rig") -> None:
+    rig.advance(36)
+    rig.advance(36)
+    assert rig.is_closing()
+    with pytest.raises(UsageError, match="refused"):
+        rig.session.send_application("H", [(11, b"order-1")], rig.now_ns)
 
 
 def test_18_routing_is_copied_back_in_a_reject(rig: "Rig") -> None:

@@ -29,7 +29,9 @@ from gateways.transport import Backoff, OrderTransport, connect_tcp
 Edges = tuple[Sender, ListenerFactory]
 PATIENCE_S = 10.0
 ACTIVE = SessionState.SESSION_ACTIVE
-QUICK = Backoff(first_s=0.001, limit_s=0.002, refused_s=0.001)
+# A session that is ACTIVE for longer than the limit starts over: far above what a test takes.
+QUICK = Backoff(first_s=0.001, limit_s=5.0, refused_s=0.003)
+SHORT = Backoff(first_s=0.001, limit_s=0.003, refused_s=0.003)
 REPORT = [(37, b"V"), (17, b"E1"), (150, b"0"), (39, b"0")]
 
 
@@ -108,12 +110,24 @@ async def acceptor() -> AsyncIterator[Acceptor]:
     await acceptor.server.wait_closed()
 
 
+class ShiftedClock(SystemClock):
+    """The monotonic clock of the host, set forward by tests."""
+
+    offset_ns = 0
+
+    def monotonic_ns(self) -> int:
+        return super().monotonic_ns() + self.offset_ns
+
+
 class Client:
     """A transport that runs, and what it told."""
 
-    def __init__(self, sender: Sender, make_listener: ListenerFactory, port: int) -> None:
+    def __init__(
+        self, sender: Sender, make_listener: ListenerFactory, port: int, backoff: Backoff = QUICK
+    ) -> None:
         rules = SessionRules(begin_string="FIX.4.4", sender="US", target="VENUE")
         self.sender = sender
+        self.clock = ShiftedClock()
         self.store = SessionStore(None, "TEST")
         self.session = FixSession(PlainDialect(rules), self.store)
         self.events: list[SessionEvent] = []
@@ -126,7 +140,8 @@ class Client:
             "127.0.0.1",
             port,
             on_event=self.note,
-            backoff=QUICK,
+            backoff=backoff,
+            clock=self.clock,
         )
         self.task: asyncio.Task[None] | None = None
 
@@ -239,15 +254,51 @@ async def test_lost_connection_is_made_again_and_numbers_go_on(
     assert Disconnected("the peer closed the connection") in client.events
 
 
-async def test_refused_connection_is_tried_again(
-    edges: Edges,
+async def test_half_a_message_is_forgotten_with_its_connection(
+    acceptor: Acceptor, client: Client
 ) -> None:
+    client.start()
+    await client.until_active()
+    assert acceptor.writer is not None
+    acceptor.writer.write(b"8=FIX.4.4\x019=500\x0135=8\x01")
+    acceptor.close()
+    await client.until_active(times=2)
+    assert acceptor.connections == 2
+
+
+def waits(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [r.getMessage().split()[-2] for r in caplog.records if "again in" in r.getMessage()]
+
+
+async def test_waits_double_until_a_session_has_lasted(
+    acceptor: Acceptor, client: Client, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "gateways.transport")
+    acceptor.logon_answer = (b"5", [(58, b"not open yet")])
+    client.start()
+    await client.until(lambda: len(waits(caplog)) == 1)
+    acceptor.logon_answer = (b"A", [(98, b"0"), (108, b"30")])
+    await client.until_active()
+    for times in (2, 3):
+        acceptor.close()
+        await client.until_active(times)
+    client.clock.offset_ns += 6 * 10**9  # this one has lasted
+    acceptor.close()
+    await client.until_active(times=4)
+    assert waits(caplog) == ["0.003", "0.002", "0.004", "0.001"]
+
+
+async def test_refused_connection_is_tried_again_with_growing_waits(
+    edges: Edges, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "gateways.transport")
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = int(taken.getsockname()[1])
-    client = Client(*edges, port)
+    client = Client(*edges, port, backoff=SHORT)
     client.start()
-    await client.until(lambda: sum(isinstance(e, Disconnected) for e in client.events) >= 3)
+    await client.until(lambda: len(waits(caplog)) == 4)
     await client.finish()
+    assert waits(caplog)[:4] == ["0.001", "0.002", "0.003", "0.003"]
     texts = {e.text for e in client.events if isinstance(e, Disconnected)}
     assert all(text.startswith(f"cannot connect to 127.0.0.1:{port}: ") for text in texts)
 
@@ -355,6 +406,22 @@ async def test_bytes_the_kernel_did_not_take_are_flushed(
     assert client.sender.has_pending
     assert await client.transport.logout(PATIENCE_S)
     assert acceptor.types()[-2:] == [b"H", b"5"]
+
+
+async def test_last_words_are_flushed_before_the_close(
+    acceptor: Acceptor, blocked_edges: Edges
+) -> None:
+    client = Client(*blocked_edges, acceptor.port)
+    client.start()
+    await client.until_active()
+    acceptor.sequence = 1
+    acceptor.is_answering = False
+    acceptor.send(b"0", [])
+    assert client.task is not None
+    async with asyncio.timeout(PATIENCE_S):
+        await client.task
+        await acceptor.ended.wait()
+    assert acceptor.types()[-1] == b"5"
 
 
 async def test_events_stay_in_order_when_a_handler_sends(

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,3 +101,13 @@ def test_latency_buckets_are_exact(engine: "EngineStandIn", reader: SharedReader
     assert samples[f"{name}_sum", (("step", "send"),)] == pytest.approx(
         values.sum() / 1e9, rel=1 / 64
     )
+
+
+def test_every_metric_is_documented(engine: "EngineStandIn", reader: SharedReader) -> None:
+    engine.book()
+    engine.position()
+    text = (Path(__file__).parents[2] / "docs" / "monitor.md").read_text(encoding="utf-8")
+    ends = ("_bucket", "_count", "_sum")
+    names = {name for name, _ in scrape(reader, RelayStatus(), engine.start_time_ns)}
+    missing = {name for name in names if f"`{name}`" not in text and not name.endswith(ends)}
+    assert missing == set()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ext.wire import Step
+from monitor import plain, terminal
 from monitor.publisher import Publisher
 from monitor.shared_reader import SharedReader
 from monitor.status import RelayStatus
@@ -68,10 +69,13 @@ def test_once_shows_everything(endpoint: str) -> None:
     assert re.search(r"0\.07500000 +0\.20000000 +65123\.44", done.stdout)
 
 
-def test_once_without_an_engine_says_so(endpoint: str) -> None:
-    done = run_monitor(endpoint, "--once")
-    assert done.returncode == 1
-    assert "waiting for engine" in done.stdout
+def test_once_without_an_engine_says_so(
+    endpoint: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(plain, "FIRST_SNAPSHOT_SECONDS", 0.05)
+    monkeypatch.setattr(plain, "SETTLE_SECONDS", 0.05)
+    assert terminal.main(["--connect", endpoint, "--once"]) == 1
+    assert "waiting for engine" in capsys.readouterr().out
 
 
 def test_a_bad_endpoint_is_explained() -> None:

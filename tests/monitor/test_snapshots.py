@@ -111,3 +111,11 @@ def test_latency_totals_and_deltas(engine: "EngineStandIn", builder: SnapshotBui
     engine.latency(Step.STEP_DECODE, 80)
     step = builder.latency().steps[int(Step.STEP_DECODE)]
     assert (step.count, step.delta) == (101, {bucket_index(80): 1})
+
+
+def test_cleared_histograms_begin_anew(engine: "EngineStandIn", builder: SnapshotBuilder) -> None:
+    engine.latency(Step.STEP_SEND, *[900] * 10)
+    builder.latency()
+    engine.memory.clear_histograms()
+    engine.latency(Step.STEP_SEND, 7)
+    assert builder.latency().steps[int(Step.STEP_SEND)].delta == {7: 1}

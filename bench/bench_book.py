@@ -1,0 +1,103 @@
+"""One change of a book and its best prices, against SortedDict, in the mix of the recordings."""
+
+import functools
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from sortedcontainers import SortedDict
+
+from bench.arc import DECODERS, make_table
+from bench.frames import FrameSet, generate_frames, recorded_frames
+from bench.harness import Benchmark, Contender, Measurement, Size, Trial
+from bench.loops import hash_numbers, time_changes
+from ext.book import OrderBook
+from ext.wire import FeedEventKind, FeedStatus, Side
+
+Level = tuple[int, int, int]
+Rows = NDArray[np.int64]
+
+
+class Replay:
+    """Changes that were decoded before: snapshots by product, then (book, price, lots, side)."""
+
+    def __init__(self, frames: FrameSet) -> None:
+        self.name = frames.name
+        self.snapshots: list[list[Level]] = [[] for _ in frames.products]
+        self.rows: Rows = np.array(list(self._decode(frames)), np.int64)
+
+    def _decode(self, frames: FrameSet) -> Iterator[tuple[int, int, int, int]]:
+        decoder = DECODERS[frames.venue](make_table(frames.products))
+        for payload in frames.payloads:
+            if decoder.decode_bytes(payload) != FeedStatus.FEED_OK:
+                continue
+            deltas = decoder.deltas()
+            for kind, book, first, count, _, _ in decoder.events():
+                changed = deltas[first : first + count]
+                if kind == FeedEventKind.SNAPSHOT and not self.snapshots[book]:
+                    self.snapshots[book] = [(side, price, lots) for price, lots, side in changed]
+                elif kind == FeedEventKind.UPDATE:
+                    yield from ((book, *change) for change in changed)
+
+
+def measure_book(replay: Replay) -> Measurement:
+    """The compiled book."""
+    books = []
+    for levels in replay.snapshots:
+        book = OrderBook()
+        book.load(levels)
+        books.append(book)
+    total_ns, work_hash = time_changes(books, replay.rows)
+    return Measurement(total_ns, len(replay.rows), work_hash)
+
+
+def measure_sorted_dict(replay: Replay) -> Measurement:
+    """One SortedDict a side, the usual book in Python."""
+    books = []
+    for levels in replay.snapshots:
+        bids = SortedDict({price: lots for side, price, lots in levels if side == Side.BUY})
+        asks = SortedDict({price: lots for side, price, lots in levels if side == Side.SELL})
+        books.append((bids, asks))
+    rows = [tuple(row) for row in replay.rows.tolist()]
+    best = np.zeros((len(rows), 2), np.int64)
+    prices: list[tuple[int, int]] = []
+    keep = prices.append
+    started_ns = time.perf_counter_ns()
+    for index, price, lots, side in rows:
+        bids, asks = books[index]
+        levels_of_side = bids if side > 0 else asks
+        if lots:
+            levels_of_side[price] = lots
+        else:
+            levels_of_side.pop(price, None)
+        keep((bids.peekitem(-1)[0] if bids else 0, asks.peekitem(0)[0] if asks else 0))
+    total_ns = time.perf_counter_ns() - started_ns
+    best[:] = prices
+    return Measurement(total_ns, len(rows), hash_numbers(best.ravel()))
+
+
+def make_trial(frames: FrameSet) -> Trial:
+    """The figure of one set of frames."""
+    replay = Replay(frames)
+    return Trial(
+        f"book.{frames.name}",
+        (
+            Contender("engine: OrderBook", functools.partial(measure_book, replay), work="book"),
+            Contender("SortedDict", functools.partial(measure_sorted_dict, replay), work="book"),
+        ),
+        baseline="SortedDict",
+        goal="≤ 8 ns",
+    )
+
+
+@contextmanager
+def prepare(size: Size) -> Iterator[Sequence[Trial]]:
+    """Generated changes, and those of every recording that is there."""
+    generated = generate_frames(size.pick(smoke=100, real=10_000)).frame_set()
+    recorded = recorded_frames(size.pick(smoke=100, real=10_000))
+    yield [make_trial(frames) for frames in (generated, *recorded)]
+
+
+BENCHMARK = Benchmark("book", "one level change, then best bid and ask", prepare)
