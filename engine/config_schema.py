@@ -162,9 +162,6 @@ class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         ),
     ] = "Coinbase"
     heartbeat_seconds: Annotated[int, _whole(1, 30, "HeartBtInt(108).")] = 10
-    reset_sequence_numbers: Annotated[
-        bool, _about("ResetSeqNumFlag(141): start at 1 in both directions with each logon.")
-    ] = True
     cancel_on_disconnect: Annotated[
         Literal["session", "profile", "off"],
         _about(
@@ -216,7 +213,7 @@ class RiskSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         int, _whole(10, 60_000, "Last frame older than this: no new risk on that book.")
     ] = 2000
     duplicate_window_ms: Annotated[
-        int, _whole(0, 60_000, "The same order again within it is rejected; 0: off.")
+        int, _whole(0, 1000, "The same order again within it is rejected; 0: off.")
     ] = 100
 
 

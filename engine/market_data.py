@@ -92,7 +92,9 @@ class MarketData:
                 _log.info("book %s is LIVE", symbol)
                 self._session.book_is_live(symbol, now_ns)
             elif state == BookState.STALE:
-                _log.warning("book %s is STALE: %s", symbol, StaleReason(reason).name)
+                is_connected = reason != StaleReason.DISCONNECTED  # that is told once
+                level = logging.WARNING if is_connected else logging.INFO
+                _log.log(level, "book %s is STALE: %s", symbol, StaleReason(reason).name)
                 self._session.book_went_stale(symbol, StaleReason(reason), now_ns)
         if is_inconsistent:
             self._on_inconsistent()

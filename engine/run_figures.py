@@ -39,13 +39,14 @@ class StrategyFigures:
 
     name: str
     symbol: str
+    quote: str
     signals: int
     orders: int
     rejects: int
     last_reject: str
     fills: int
     position: Decimal
-    average_price: float
+    average_price: str
     realised: float
     unrealised: float
     fees: float
@@ -101,13 +102,14 @@ def _strategy_figures(
     return StrategyFigures(
         name=name,
         symbol=instrument.symbol,
+        quote=quote_currency(instrument.symbol),
         signals=int(position["signal_count"]),
         orders=int(position["order_count"]),
         rejects=int(position["reject_count"]),
         last_reject=Verdict(last_reject).name.lower() if last_reject else "",
         fills=int(position["fill_count"]),
         position=instrument.lots_to_quantity(lots),
-        average_price=float(position["average_price_ticks"]) * float(instrument.tick),
+        average_price=_format_average(instrument, float(position["average_price_ticks"])),
         realised=float(position["realised_pnl"]),
         unrealised=unrealised,
         fees=float(position["fees"]),
@@ -127,6 +129,18 @@ def find_differences(arc: Arc, venue: VenueSummary) -> list[str]:
         if position != theirs:
             differences.append(f"position {theirs:f} {symbol}, we have {position:f}")
     return differences
+
+
+def quote_currency(symbol: str) -> str:
+    """Currency that the prices of a product are in: behind the hyphen of ``BTC-USD``."""
+    return symbol.rpartition("-")[2]
+
+
+def _format_average(instrument: Instrument, average_ticks: float) -> str:
+    if not average_ticks:
+        return "-"
+    decimals = max(0, -int(instrument.tick.normalize().as_tuple().exponent))
+    return f"{average_ticks * float(instrument.tick):,.{decimals}f}"
 
 
 def read_books(arc: Arc) -> list[BookFigures]:

@@ -9,10 +9,17 @@ from rich.table import Table
 from engine.composition import Arc
 from engine.config import config_hash
 from engine.processes import RelayReady, VenueSummary
-from engine.run_figures import find_differences, read_books, read_steps, read_strategies
+from engine.run_figures import (
+    StrategyFigures,
+    find_differences,
+    read_books,
+    read_steps,
+    read_strategies,
+)
 from ext.wire import OrderState, Side
 from tuning.affinity import available_cores, format_cores
 
+TWO_DECIMAL_CURRENCIES = {"USD", "EUR", "GBP", "USDC", "USDT"}
 WIDTH = 100  # of the lines; the tables need less
 
 
@@ -47,10 +54,13 @@ def print_progress(arc: Arc, elapsed_s: float) -> None:
         + ("" if book.state == "LIVE" else f" {book.state}")
         for book in read_books(arc)
     )
-    net = sum(strategy.net for strategy in read_strategies(arc))
+    nets: dict[str, float] = {}
+    for strategy in read_strategies(arc):
+        nets[strategy.quote] = nets.get(strategy.quote, 0.0) + strategy.net
+    net = " ".join(f"{value:+.2f} {quote}" for quote, value in nets.items()) or "-"
     _say(
         f"{elapsed_s:5.0f} s  frames {counters['frames']:,}  orders {counters['orders_sent']:,}"
-        f"  fills {counters['fills']:,}  P&L {net:+.2f}  {books}"
+        f"  fills {counters['fills']:,}  P&L {net}  {books}"
     )
 
 
@@ -64,7 +74,8 @@ def print_summary(
     console.print(_market_data_line(counters))
     console.print(
         f"Orders: {counters['intents']:,} intents, {counters['accepted']:,} accepted, "
-        f"{counters['rejected']:,} rejected by risk; {counters['orders_sent']:,} orders and "
+        f"{counters['rejected']:,} rejected by risk\n"
+        f"        {counters['orders_sent']:,} orders and "
         f"{counters['requests_sent'] - counters['orders_sent']:,} cancels and replaces sent; "
         f"{counters['reports']:,} reports, {counters['fills']:,} fills"
     )
@@ -79,6 +90,9 @@ def print_summary(
         shown = ", ".join(f"{name} {count:,}" for name, count in doubts.items() if count)
         console.print(f"[yellow]Look at: {shown}[/yellow]")
     console.print(_activity_table(arc))
+    rejected = [row for row in read_strategies(arc) if row.last_reject]
+    for row in rejected:
+        console.print(f"  last rejection of {row.name}: {row.last_reject.replace('_', ' ')}")
     console.print(_money_table(arc))
     console.print(_book_table(arc))
     console.print(_latency_table(arc))
@@ -99,8 +113,8 @@ def print_venue(arc: Arc, venue: VenueSummary) -> None:
 def _market_data_line(counters: dict[str, int]) -> str:
     return (
         f"Market data: {counters['frames']:,} frames ({counters['frame_bytes'] / 1e6:.1f} MB), "
-        f"{counters['deltas']:,} book updates, {counters['trades']:,} trades, "
-        f"{counters['gaps']} gaps, {counters['bad_frames']} bad frames, "
+        f"{counters['deltas']:,} book updates, {counters['trades']:,} trades\n"
+        f"             {counters['gaps']} gaps, {counters['bad_frames']} bad frames, "
         f"{counters['stale_count']} times stale, {counters['crossed_count']} crossed"
     )
 
@@ -108,39 +122,47 @@ def _market_data_line(counters: dict[str, int]) -> str:
 def _activity_table(arc: Arc) -> Table:
     table = Table(title="Strategies", title_justify="left", box=SIMPLE_HEAD)
     for name in ("strategy", "instrument"):
-        table.add_column(name)
+        table.add_column(name, no_wrap=True)
     for name in ("signals", "rejected", "orders", "fills", "position", "average price"):
-        table.add_column(name, justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for figures in read_strategies(arc):
         table.add_row(
             figures.name,
             figures.symbol,
             f"{figures.signals:,}",
-            f"{figures.rejects:,} {figures.last_reject}".strip(),
+            f"{figures.rejects:,}",
             f"{figures.orders:,}",
             f"{figures.fills:,}",
             f"{figures.position:f}",
-            f"{figures.average_price:,.2f}" if figures.position else "-",
+            figures.average_price,
         )
     return table
 
 
 def _money_table(arc: Arc) -> Table:
-    table = Table(
-        title="P&L, in the quote currency; open positions at the mid",
-        title_justify="left",
-        box=SIMPLE_HEAD,
-        show_footer=True,
-    )
+    """P&L of each strategy, and its sum for each currency: currencies are never added up."""
     rows = read_strategies(arc)
-    table.add_column("strategy", "total")
+    table = Table(title="P&L, open positions at the mid", title_justify="left", box=SIMPLE_HEAD)
+    for name in ("strategy", "currency"):
+        table.add_column(name, no_wrap=True)
     for name in ("realised", "unrealised", "fees", "net"):
-        total = sum(getattr(row, name) for row in rows)
-        table.add_column(name, f"{total:+,.2f}", justify="right")
+        table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
-        figures = (row.realised, row.unrealised, row.fees, row.net)
-        table.add_row(row.name, *(f"{value:+,.2f}" for value in figures))
+        table.add_row(row.name, row.quote, *_format_money([row]))
+    for quote in sorted({row.quote for row in rows}):
+        of_quote = [row for row in rows if row.quote == quote]
+        if len(of_quote) > 1:
+            table.add_section()
+            table.add_row("together", quote, *_format_money(of_quote))
     return table
+
+
+def _format_money(rows: list[StrategyFigures]) -> list[str]:
+    decimals = 2 if rows[0].quote in TWO_DECIMAL_CURRENCIES else 8
+    return [
+        f"{sum(getattr(row, name) for row in rows):+,.{decimals}f}"
+        for name in ("realised", "unrealised", "fees", "net")
+    ]
 
 
 def _book_table(arc: Arc) -> Table:

@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
@@ -147,21 +148,29 @@ class VerificationReport:
 
 
 def print_report(report: VerificationReport, console: Console) -> None:
-    """Writes the table and the verdict."""
-    table = Table(title=f"{report.path} ({report.venue})", title_justify="left")
-    table.add_column("instrument")
+    """Writes what was counted, the books at the end, and the verdict."""
+    rows = report.instruments.values()
+    counts = Table(title=f"{report.path} ({report.venue})", title_justify="left", box=SIMPLE_HEAD)
+    counts.add_column("instrument", no_wrap=True)
     columns = ("frames", "changes", "trades", "gaps", "checksums", "crossed", "differences")
-    for name in (*columns, "levels", "best bid", "best ask"):
-        table.add_column(name, justify="right")
-    table.add_column("state")
-    for row in report.instruments.values():
-        table.add_row(*_cells(row), style="red" if row.differences else None)
-    console.print(table)
+    for name in columns:
+        counts.add_column(name, justify="right", no_wrap=True)
+    books = Table(title="Books at the end", title_justify="left", box=SIMPLE_HEAD)
+    books.add_column("instrument", no_wrap=True)
+    for name in ("bids", "asks", "best bid", "size", "best ask", "size"):
+        books.add_column(name, justify="right", no_wrap=True)
+    books.add_column("state", no_wrap=True)
+    for row in rows:
+        style = "red" if row.differences else None
+        counts.add_row(*_count_cells(row), style=style)
+        books.add_row(*_book_cells(row), style=style)
+    console.print(counts)
+    console.print(books)
     for line in _verdict(report):
         console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
-def _cells(row: InstrumentReport) -> list[str]:
+def _count_cells(row: InstrumentReport) -> list[str]:
     checksums = f"{row.checksums_good} good {row.checksums_bad} bad"
     return [
         f"{row.symbol}{'*' if row.are_steps_inferred else ''}",
@@ -169,9 +178,18 @@ def _cells(row: InstrumentReport) -> list[str]:
         checksums if row.checksums_good or row.checksums_bad else "none sent",
         f"{row.crossed:,}",
         f"{row.differences:,}",
-        f"{row.bid_levels:,} + {row.ask_levels:,}",
-        f"{row.best_bid_quantity} @ {row.best_bid}" if row.best_bid else "-",
-        f"{row.best_ask_quantity} @ {row.best_ask}" if row.best_ask else "-",
+    ]
+
+
+def _book_cells(row: InstrumentReport) -> list[str]:
+    return [
+        row.symbol,
+        f"{row.bid_levels:,}",
+        f"{row.ask_levels:,}",
+        row.best_bid or "-",
+        row.best_bid_quantity or "-",
+        row.best_ask or "-",
+        row.best_ask_quantity or "-",
         f"{row.state} ({row.stale_reason})" if row.stale_reason else row.state,
     ]
 

@@ -13,6 +13,8 @@ from engine.verification_report import print_report
 from feeds.recording import Recording
 from feeds.recording_survey import VENUES
 
+REPORT_WIDTH = 110  # the tables need it; a narrower terminal wraps rather than loses digits
+
 
 def main(arguments: Sequence[str]) -> int:
     """Runs the command: ``ExitCode.OK``, or ``DIFFERENCES`` when there is any.
@@ -40,7 +42,8 @@ def main(arguments: Sequence[str]) -> int:
     if options.json:
         sys.stdout.write(orjson.dumps(report.as_dict(), option=orjson.OPT_INDENT_2).decode() + "\n")
     else:
-        print_report(report, Console())
+        terminal = Console()
+        print_report(report, Console(width=max(terminal.width, REPORT_WIDTH)))
     return ExitCode.DIFFERENCES if report.differences else ExitCode.OK
 
 

@@ -14,6 +14,8 @@ for _index in range(19):
 cdef enum:
     MAX_EXPONENT_DIGITS = 4         # no venue sends more; the value would be out of range anyway
     MAX_NUMBER_BYTES = 64           # longer text is not a price
+    FIRST_YEAR = 1970               # no venue is older than the epoch
+    LAST_YEAR = 2261                # nanoseconds of a later one do not fit in an int64
 
 
 cdef const char* skip_escaped_string(const char* p, const char* end) noexcept nogil:
@@ -148,10 +150,16 @@ cdef inline int64_t _two_digits(const char* p) noexcept nogil:
     return (p[0] - 48) * 10 + (p[1] - 48)
 
 
+cdef inline int64_t _days_of_month(int64_t year, int64_t month) noexcept nogil:
+    if month == 2:
+        return 29 if year % 4 == 0 and (year % 100 != 0 or year % 400 == 0) else 28
+    return 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
+
+
 cdef int64_t read_time(Span text) noexcept nogil:
     """RFC 3339 in UTC with 0 to 9 decimals (``2021-04-17T16:43:37.077621Z``) → ns, or -1.
 
-    The calendar is the proleptic Gregorian one; a leap second (60) counts as the next second.
+    Years 1970 to 2261 of the Gregorian calendar; a leap second (60) counts as the next second.
     """
     cdef const char* p = text.start
     cdef int64_t century, year, month, day, hour, minute, second, days, nanoseconds
@@ -170,6 +178,8 @@ cdef int64_t read_time(Span text) noexcept nogil:
             or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 60:
         return -1
     year += century * 100
+    if year < FIRST_YEAR or year > LAST_YEAR or day > _days_of_month(year, month):
+        return -1
     nanoseconds = 0
     if text.size > 20:
         if p[19] != b"." or text.size == 21 or text.size > 30:

@@ -1,6 +1,7 @@
 from typing import final
 
 MAX_DECIMALS: int
+MAX_STEP: int
 
 @final
 class InstrumentTable:

@@ -10,6 +10,9 @@ from ext.errors import ConfigError, UsageError
 MAX_DECIMALS = 12
 """Decimals that a tick or a lot may have; the finest seen at a venue are 10."""
 
+MAX_STEP = 1_000_000
+"""Largest tick or lot: with MAX_DECIMALS decimals its units still fit in an int64."""
+
 
 @cython.final
 cdef class InstrumentTable:
@@ -17,6 +20,7 @@ cdef class InstrumentTable:
 
     def __cinit__(self) -> None:
         memset(self.instruments, 0, sizeof(self.instruments))
+        self.instruments[0].symbol_size = -1    # an empty symbol finds nothing in an empty table
         self.count = 0
         self.last_found = 0
         self.names = []
@@ -75,8 +79,11 @@ def _split_step(symbol: str, name: str, text: str) -> tuple[int, int]:
         raise ConfigError(f"{name} of {symbol} was {text!r}; use a decimal such as 0.01") from None
     if not step.is_finite() or step <= 0:
         raise ConfigError(f"{name} of {symbol} was {text!r}; use a decimal greater than zero")
-    step = step.normalize()
-    decimals = max(0, -int(step.as_tuple().exponent))
-    if decimals > MAX_DECIMALS:
-        raise ConfigError(f"{name} of {symbol} was {text!r}; use at most {MAX_DECIMALS} decimals")
-    return decimals, int(step.scaleb(decimals))
+    shortest = step.normalize()
+    decimals = max(0, -int(shortest.as_tuple().exponent))
+    if decimals > MAX_DECIMALS or step > MAX_STEP or shortest != step:
+        raise ConfigError(
+            f"{name} of {symbol} was {text!r}; use at most {MAX_DECIMALS} decimals and "
+            f"{MAX_STEP:,} at most"
+        )
+    return decimals, int(shortest.scaleb(decimals))

@@ -104,9 +104,7 @@ class FeedTransport:
                 self._on_notice(FeedDisconnected(self._endpoint.url, reason, -1))
                 return
             delay_ns = self._backoff.next_delay_ns(self._clock())
-            _log.warning(
-                "%s: %s; next attempt in %d ms", self._endpoint.url, reason, delay_ns // 1e6
-            )
+            _log.info("%s: %s; next attempt in %d ms", self._endpoint.url, reason, delay_ns // 1e6)
             self._on_notice(FeedDisconnected(self._endpoint.url, reason, delay_ns))
             await self._wait_for_stop(delay_ns)
 

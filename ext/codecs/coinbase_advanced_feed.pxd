@@ -23,7 +23,8 @@ cdef struct Envelope:               # members of one frame, lent
 cdef struct EventFields:            # members of one event
     Span type
     Span product_id
-    const char* rows                # updates or trades: where the array starts
+    const char* updates             # where the arrays start
+    const char* trades
 
 cdef struct TradeTexts:             # members of one trade
     Span product_id

@@ -163,14 +163,16 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
             elif equals(key, b"product_id", 10):
                 p = read_string(p, end, &fields.product_id)
             else:
-                if equals(key, b"updates", 7) or equals(key, b"trades", 6):
-                    fields.rows = p
+                if equals(key, b"updates", 7):
+                    fields.updates = p
+                elif equals(key, b"trades", 6):
+                    fields.trades = p
                 p = skip_value(p, end)
             if p == NULL:
                 return NULL
             p = skip_space(p, end)
             if p < end and p[0] == b"}":
-                if fields.type.start == NULL or fields.rows == NULL:
+                if fields.type.start == NULL:
                     status[0] = FEED_MISSING_FIELD
                     return NULL
                 return p + 1
@@ -179,7 +181,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
 
     cdef FeedStatus _decode_updates(self, EventFields* fields) noexcept nogil:
         cdef const char* end = self.end
-        cdef const char* p = fields.rows
+        cdef const char* p = fields.updates
         cdef bint is_snapshot = equals(fields.type, b"snapshot", 8)
         cdef int64_t index
         cdef FeedEvent* event
@@ -187,7 +189,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         cdef Span event_time
         if not is_snapshot and not equals(fields.type, b"update", 6):
             return FEED_BAD_TYPE
-        if fields.product_id.start == NULL:
+        if fields.product_id.start == NULL or p == NULL:
             return FEED_MISSING_FIELD
         index = self.table.find(fields.product_id)
         if index < 0:
@@ -277,7 +279,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         self, EventFields* fields, int64_t receive_time_ns
     ) noexcept nogil:
         cdef const char* end = self.end
-        cdef const char* p = fields.rows
+        cdef const char* p = fields.trades
         cdef FeedEvent* event = NULL
         cdef FeedStatus status = FEED_BAD_TYPE
         cdef Trade* trade
@@ -285,6 +287,10 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         cdef int64_t first_event = self.frame.event_count
         if equals(fields.type, b"snapshot", 8):
             return FEED_OK                  # trades from before the subscription
+        if not equals(fields.type, b"update", 6):
+            return FEED_BAD_TYPE
+        if p == NULL:
+            return FEED_MISSING_FIELD
         p = expect(p, end, b"[")
         p = skip_space(p, end) if p != NULL else NULL
         if p != NULL and p < end and p[0] == b"]":
@@ -377,6 +383,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
             noexcept nogil:
         cdef NumberStatus number = NUMBER_OK
         cdef Instrument* instrument
+        cdef const char* behind = texts.trade_id.start + texts.trade_id.size
         index[0] = self.table.find(texts.product_id)
         if index[0] < 0:
             return FEED_UNKNOWN_PRODUCT
@@ -387,8 +394,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
                                        instrument.quantity_step, &trade.quantity_lots,
                                        &number) == NULL:
             return number_error(number)
-        if read_integer(texts.trade_id.start, texts.trade_id.start + texts.trade_id.size,
-                        &trade.trade_id) == NULL:
+        if read_integer(texts.trade_id.start, behind, &trade.trade_id) != behind:
             return FEED_BAD_NUMBER
         trade.exchange_time_ns = read_time(texts.time)
         if trade.exchange_time_ns < 0:

@@ -28,7 +28,7 @@ cdef struct Fields:                 # members of one frame, lent
     const char* price               # still quoted
     const char* quantity
     int64_t trade_id
-    int64_t sequence
+    int64_t last_trade_id           # of a heartbeat
 
 @cython.final
 cdef class CoinbaseExchangeFeed(FeedDecoder):

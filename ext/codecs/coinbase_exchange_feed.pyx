@@ -61,6 +61,7 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         memset(&fields, 0, sizeof(fields))
         fields.instrument = -1
         fields.trade_id = -1
+        fields.last_trade_id = -1
         status = self._read_fields(payload, &fields)
         if status != FEED_OK:
             return status
@@ -110,6 +111,9 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
                 return NULL
             return p
         if equals(key, b"product_id", 10):
+            if fields.product_id.start != NULL:
+                status[0] = FEED_BAD_JSON       # arrays may have been read for the first one
+                return NULL
             p = read_string(p, end, &fields.product_id)
             if p != NULL:
                 fields.instrument = self.table.find(fields.product_id)
@@ -121,8 +125,10 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
             return self._read_array(p, key, fields, status)
         if equals(key, b"side", 4):
             return read_string(p, end, &fields.side)
-        if equals(key, b"trade_id", 8) or equals(key, b"last_trade_id", 13):
+        if equals(key, b"trade_id", 8):
             return read_integer(p, end, &fields.trade_id)
+        if equals(key, b"last_trade_id", 13):
+            return read_integer(p, end, &fields.last_trade_id)
         if equals(key, b"price", 5):
             fields.price = p
         elif equals(key, b"size", 4):
@@ -220,10 +226,10 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
 
     cdef FeedStatus _decode_heartbeat(self, Fields* fields) noexcept nogil:
         cdef FeedEvent* event = add_event(&self.frame, HEARTBEAT, fields.instrument)
-        if fields.time.start == NULL or fields.trade_id < 0:
+        if fields.time.start == NULL or fields.last_trade_id < 0:
             return FEED_MISSING_FIELD
         event.exchange_time_ns = read_time(fields.time)
-        event.sequence = fields.trade_id
+        event.sequence = fields.last_trade_id
         return FEED_OK if event.exchange_time_ns >= 0 else FEED_BAD_TIME
 
     cdef const char* _read_levels(

@@ -36,9 +36,8 @@ def test_table_names_what_was_found(capture: str, capsys: pytest.CaptureFixture[
     output = capsys.readouterr().out
     for words in (
         "BTC-USD*",
-        "1 @ 10.00",
-        "3 @ 10.02",
-        "1 + 1",
+        "10.00",
+        "10.02",
         "none sent",
         "LIVE",
         "tick / lot taken from the finest decimals: BTC-USD 0.01 / 1",
