@@ -49,7 +49,12 @@ def make_report(arc: Arc, number: int) -> bytes:
         f"17=3f1c2a40-0d6e-4f0b-9a35-{number:012d}",
         "150=F",
         f"39={2 if number % 2 else 1}",
-        *(f"1={'a1b2c3d4'}", f"55={SYMBOL}", f"54={1 + number % 2}", f"38={_quantity(quantity_lots)}"),
+        *(
+            f"1={'a1b2c3d4'}",
+            f"55={SYMBOL}",
+            f"54={1 + number % 2}",
+            f"38={_quantity(quantity_lots)}",
+        ),
         *("40=2", f"44={price}", "59=1", f"14={_quantity(cumulative_lots)}"),
         f"151={_quantity(quantity_lots - cumulative_lots)}",
         *(f"32={_quantity(last_lots)}", f"31={price}", f"60={stamp}", "1057=Y"),

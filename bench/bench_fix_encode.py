@@ -152,7 +152,6 @@ def make_contenders(arc: Arc, rows: Rows, library_rows: Rows) -> Iterator[Conten
             yield Contender(f"{name} (Python)", run, expected_hash=right)
 
 
-
 @contextmanager
 def prepare(size: Size) -> Iterator[Sequence[Trial]]:
     """Up to 800,000 orders of one session, each in a millisecond of its own."""

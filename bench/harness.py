@@ -150,24 +150,29 @@ class Figure(NamedTuple):
     def ratio(self) -> float | None:
         """Ours divided by the baseline, median over the rounds; None without a baseline."""
         baseline = self._baseline()
-        if baseline is None:
-            return None
-        pairs = zip(self.outcomes[0].round_values, baseline.round_values, strict=True)
-        return statistics.median(ours / theirs for ours, theirs in pairs)
+        return self.ratio_to(baseline) if baseline else None
 
     @property
     def p99_ratio(self) -> float | None:
-        """The same of the 99th percentiles over all samples."""
+        """The same of the 99th percentiles over all samples; None without samples."""
         baseline = self._baseline()
-        if baseline is None or self.outcomes[0].samples is None or baseline.samples is None:
+        return self.p99_ratio_to(baseline) if baseline else None
+
+    def ratio_to(self, other: Outcome) -> float | None:
+        """Ours divided by that of another contender; None where theirs was nothing."""
+        if not all(other.round_values):
             return None
-        return self.outcomes[0].percentiles()["p99"] / baseline.percentiles()["p99"]
+        pairs = zip(self.outcomes[0].round_values, other.round_values, strict=True)
+        return statistics.median(ours / theirs for ours, theirs in pairs)
+
+    def p99_ratio_to(self, other: Outcome) -> float | None:
+        """The same of the 99th percentiles over all samples; None without samples."""
+        ours, theirs = self.outcomes[0].percentiles(), other.percentiles()
+        return ours["p99"] / theirs["p99"] if ours and theirs and theirs["p99"] else None
 
     def _baseline(self) -> Outcome | None:
-        for outcome in self.outcomes:
-            if outcome.name == self.trial.baseline:
-                return outcome
-        return None
+        found = [outcome for outcome in self.outcomes if outcome.name == self.trial.baseline]
+        return found[0] if found else None
 
     def record(self) -> dict[str, Any]:
         """The figure as one JSON object."""
@@ -225,8 +230,10 @@ def run_trial(
     hashes: dict[str, int] = {}
     for number in range(0 if trial.warm_up else 1, rounds + 1):
         for contender, measured in zip(trial.contenders, runs, strict=True):
-            on_progress(f"{trial.name}: {f'round {number}' if number else 'warm-up'}"
-                        f" of {rounds}, {contender.name}")
+            on_progress(
+                f"{trial.name}: {f'round {number}' if number else 'warm-up'}"
+                f" of {rounds}, {contender.name}"
+            )
             measurement = contender.run()
             _check_work(trial, contender, measurement, hashes)
             if number > 0:

@@ -241,8 +241,9 @@ class Supervisor:
         if orders.open_orders():
             _log.error("%d orders are still open or unknown", len(orders.open_orders()))
         timeout_s = self.arc.config.stop.logout_timeout_ms / 1e3
+        was_active = self._order_entry.is_active
         with contextlib.suppress(UsageError):
-            if not await self._order_entry.transport.logout(timeout_s):
+            if not await self._order_entry.transport.logout(timeout_s) and was_active:
                 _log.warning("no answer to the logout")
 
     async def _end_tasks(self) -> None:

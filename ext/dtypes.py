@@ -232,5 +232,6 @@ SHARED_MAGIC = b"WOWSHM01"
 def layout_hash() -> int:
     """Hash of every shared record's fields; readers refuse memory written with another one."""
     shared = (SHARED_HEADER, NAME, BOOK_VIEW, POSITION, ORDER, RECORD)
-    text = repr([(dtype.descr, dtype.itemsize) for dtype in shared]) + repr(list(Bound))
+    bounds = {name: int(bound) for name, bound in Bound.__members__.items()}  # aliases too
+    text = repr([(dtype.descr, dtype.itemsize) for dtype in shared]) + repr(bounds)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

@@ -65,6 +65,9 @@ cdef class OrderTable:
         noexcept nogil
     cdef int _apply_replaced(self, Order* order, const ExecutionReport* report) noexcept nogil
     cdef int _apply_status(self, Order* order, const ExecutionReport* report) noexcept nogil
+    cdef bint _is_kind(self, const ExecutionReport* report, int64_t kind) noexcept nogil
+    cdef void _apply_message_reject(self, Order* order, const ExecutionReport* report) \
+        noexcept nogil
     cdef void _book_fill(self, Position* position, Order* order, const ExecutionReport* report) \
         noexcept nogil
     cdef void _refuse(self, Order* order, int64_t request_number) noexcept nogil

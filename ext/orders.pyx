@@ -244,13 +244,11 @@ cdef class OrderTable:
             if report.reject_code == REASON_UNKNOWN_ORDER and is_open(order.state):
                 order.state = UNKNOWN       # the venue does not know it: ask, do not assume
         elif kind == EXEC_MESSAGE_REJECT:
-            if order.state == PENDING_NEW:
-                order.state = REJECTED
-                order.leaves_lots = 0
-            else:
-                self._refuse(order, report.request_number)
+            self._apply_message_reject(order, report)
         elif kind == EXEC_SUSPENDED:
-            if is_open(order.state):
+            if order.state == PENDING_CANCEL or order.state == PENDING_REPLACE:
+                order.state_before_pending = SUSPENDED
+            elif is_open(order.state):
                 order.state = SUSPENDED
         elif kind == EXEC_STATUS or kind == EXEC_RESTATED:
             result |= self._apply_status(order, report)
@@ -263,15 +261,21 @@ cdef class OrderTable:
     cdef int _apply_fill(self, Order* order, const ExecutionReport* report, int64_t time_ns) \
             noexcept nogil:
         cdef int result = REPORT_APPLIED | REPORT_FILL
+        cdef bint was_open = is_open(order.state)
+        # A replace in flight may open again what is filled now.
+        cdef bint may_reopen = order.state == PENDING_REPLACE or (
+            order.state == PENDING_CANCEL and order.pending_quantity_lots > 0)
         if not self._remember(report.execution_id_high, report.execution_id_low):
             return REPORT_DUPLICATE
         order.filled_lots += report.last_quantity_lots
         order.leaves_lots = max(<int64_t>0, order.quantity_lots - order.filled_lots)
-        if order.filled_lots > order.quantity_lots or not is_open(order.state) or (
+        if order.filled_lots > order.quantity_lots or not was_open or (
                 report.cumulative_lots >= 0 and report.cumulative_lots != order.filled_lots):
             result |= REPORT_INCONSISTENT   # overfilled, filled after its end, or one was missed
-        if order.leaves_lots == 0 and order.state != PENDING_REPLACE:
+        if order.leaves_lots == 0 and not may_reopen:
             order.state = FILLED
+        elif not was_open:
+            order.leaves_lots = 0
         elif order.state == NEW or order.state == PENDING_NEW:
             order.state = PARTIALLY_FILLED
         elif order.state == PENDING_CANCEL or order.state == PENDING_REPLACE:
@@ -290,7 +294,7 @@ cdef class OrderTable:
     cdef int _apply_replaced(self, Order* order, const ExecutionReport* report) noexcept nogil:
         """The replace holds; a cancel sent after it may still be on its way."""
         cdef int64_t state
-        if order.pending_quantity_lots == 0:
+        if order.pending_quantity_lots == 0 or not self._is_kind(report, REPLACE_ORDER):
             return REPORT_INCONSISTENT if is_open(order.state) else 0
         order.price_ticks = order.pending_price_ticks
         order.quantity_lots = order.pending_quantity_lots
@@ -318,15 +322,39 @@ cdef class OrderTable:
             return 0
         if order.state != UNKNOWN and report.execution_type == EXEC_STATUS:
             return 0                        # we know more than a status in flight
-        if is_open(state) or state == CANCELED or state == EXPIRED or state == REJECTED \
-                or state == FILLED:
+        if state == CANCELED or state == EXPIRED or state == REJECTED or state == FILLED:
             order.state = state
-            if not is_open(state):
-                order.leaves_lots = 0
-            elif report.order_quantity_lots >= 0:
+            order.leaves_lots = 0
+        elif is_open(state):
+            if order.state == PENDING_CANCEL or order.state == PENDING_REPLACE:
+                if state != PENDING_CANCEL and state != PENDING_REPLACE:
+                    order.state_before_pending = state
+            else:
+                order.state = state
+            if report.order_quantity_lots >= 0:
                 order.quantity_lots = report.order_quantity_lots
                 order.leaves_lots = max(<int64_t>0, order.quantity_lots - order.filled_lots)
+            if report.price_ticks > 0:
+                order.price_ticks = report.price_ticks
+            if self._is_kind(report, REPLACE_ORDER):
+                order.accepted_number = report.request_number
         return 0
+
+    cdef bint _is_kind(self, const ExecutionReport* report, int64_t kind) noexcept nogil:
+        """Whether ClOrdID names a request of that IntentKind."""
+        cdef Request* entry = &self.requests[report.request_number % MAX_REQUESTS]
+        return report.request_number > 0 and entry.request_number == report.request_number \
+            and entry.kind == kind
+
+    cdef void _apply_message_reject(self, Order* order, const ExecutionReport* report) \
+            noexcept nogil:
+        """The venue could not read the request: it never happened."""
+        if not self._is_kind(report, NEW_ORDER):
+            self._refuse(order, report.request_number)
+        elif order.state == PENDING_NEW or order.state_before_pending == PENDING_NEW and (
+                order.state == PENDING_CANCEL or order.state == PENDING_REPLACE):
+            order.state = REJECTED
+            order.leaves_lots = 0
 
     cdef void _refuse(self, Order* order, int64_t request_number) noexcept nogil:
         """A cancel or replace in flight was refused: back to the state before it."""

@@ -12,12 +12,12 @@ is read between the steps for the latency histograms alone.
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
-from ext.bounds cimport MAX_INSTRUMENTS, MAX_STRATEGIES
-from ext.book cimport Book
+from ext.bounds cimport MAX_INSTRUMENTS
 from ext.clock cimport read_stamp
 from ext.feed_decoder cimport FeedDecoder
 from ext.instrument_table cimport InstrumentTable
 from ext.kernels cimport StrategyTable
+from ext.market cimport Market
 from ext.order_encoder cimport OrderEncoder
 from ext.order_sender cimport OrderSender
 from ext.orders cimport OrderTable
@@ -25,15 +25,12 @@ from ext.risk cimport RiskGate
 from ext.session_store cimport SessionStore
 from ext.shared_memory cimport SharedMemory
 from ext.wire cimport (
-    BookState,
     ExecutionReport,
     FeedEvent,
     FeedStatus,
     Intent,
     Intents,
-    Order,
     OrderRequest,
-    StaleReason,
     Verdict,
 )
 
@@ -48,12 +45,7 @@ cdef class Pipeline:
     cdef OrderEncoder encoder
     cdef OrderSender sender
     cdef SessionStore store
-    cdef list book_owners
-    cdef Book* books[MAX_INSTRUMENTS]
-    cdef int64_t last_trade_id[MAX_INSTRUMENTS]
-    cdef int64_t expected_sequence          # of the connection; -1: none yet
-    cdef int64_t last_frame_ns
-    cdef int64_t last_product_ns[MAX_INSTRUMENTS]
+    cdef Market market
     cdef int64_t strategy_count
     cdef bint has_strategy[MAX_INSTRUMENTS]
     cdef bint is_sending                    # False: shadow, decisions only
@@ -62,36 +54,21 @@ cdef class Pipeline:
     cdef uint64_t received_stamp
     cdef uint64_t step_stamp
     cdef double ns_per_stamp
-    cdef readonly bint has_notices          # something for ``take_notices``
-    cdef bint has_book_notice[MAX_INSTRUMENTS]
-    cdef bint has_report_notice
+    cdef bint has_report_notice             # a report was inconsistent: a person has to look
 
     cdef FeedStatus receive_frame(
         self, const char* payload, Py_ssize_t size, int64_t receive_time_ns
     ) noexcept nogil
-    cdef bint _apply(self, FeedEvent* event, int64_t receive_time_ns) noexcept nogil
-    cdef void _apply_trades(self, FeedEvent* event, int64_t receive_time_ns) noexcept nogil
-    cdef void _decide(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil
+    cdef void _decide_book(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil
+    cdef void _decide_trades(self, const FeedEvent* event, int64_t receive_time_ns) \
+        noexcept nogil
     cdef void _act(self, int64_t strategy, Intents* intents, int64_t receive_time_ns) \
         noexcept nogil
     cdef Verdict _submit(self, int64_t strategy, Intent* intent, int64_t time_ns) noexcept nogil
     cdef void _send(self, OrderRequest* request, int64_t time_ns) noexcept nogil
     cdef int receive_report(self, const ExecutionReport* report, int64_t receive_time_ns) \
         noexcept nogil
-    cdef void _check_sequence(self, int64_t receive_time_ns) noexcept nogil
-    cdef void _refuse_frame(self, FeedStatus status, int64_t receive_time_ns) noexcept nogil
-    cdef void _go_stale(self, int64_t instrument, StaleReason reason, int64_t receive_time_ns) \
-        noexcept nogil
-    cdef void _pull_orders(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil
-    cdef void _set_state(
-        self, int64_t instrument, BookState state, StaleReason reason, int64_t receive_time_ns
-    ) noexcept nogil
-    cdef void _record_decision(
-        self, int64_t strategy, Intent* intent, Verdict verdict, int64_t time_ns
-    ) noexcept nogil
-    cdef void _record_sent(self, OrderRequest* request, int64_t time_ns, int64_t sequence) \
-        noexcept nogil
-    cdef void _record_report(self, const ExecutionReport* report, int64_t time_ns) noexcept nogil
+    cdef void _pull_orders(self, int64_t receive_time_ns) noexcept nogil
 
     cdef inline void _begin(self) noexcept nogil:
         """Something came in: the latencies of its steps count from here."""

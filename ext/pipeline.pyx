@@ -4,23 +4,15 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
-from ext.book cimport (
-    APPLIED,
-    CROSSED_BOOK,
-    ApplyStatus,
-    Book,
-    OrderBook,
-    apply_snapshot,
-    apply_update,
-    write_view,
-)
-from ext.clock cimport read_stamp
+from ext.book cimport OrderBook
 from ext.clock import measure_stamp_rate
+from ext.clock cimport read_stamp
 from ext.errors import UsageError
-from ext.feed_decoder cimport FeedDecoder
 from ext.feed_decoder import PADDING
+from ext.feed_decoder cimport FeedDecoder
 from ext.instrument_table cimport InstrumentTable
 from ext.kernels cimport StrategyTable
+from ext.market cimport Market
 from ext.order_encoder cimport EncodedMessage, OrderEncoder
 from ext.order_sender cimport OrderSender
 from ext.orders cimport (
@@ -34,33 +26,20 @@ from ext.orders cimport (
 from ext.risk cimport RiskGate
 from ext.session_store cimport SessionStore
 from ext.shared_memory cimport SharedMemory
+from ext.tap cimport record_decision, record_report, record_sent
 from ext.wire cimport (
     ACCEPTED,
-    BAD_FRAME,
-    BAD_NUMBER,
     CANCEL_ORDER,
     CONNECTING,
-    CROSSED,
     DISCONNECTED,
     EXEC_MESSAGE_REJECT,
-    FEED_BAD_NUMBER,
     FEED_CONTROL,
-    FEED_OFF_STEP,
     FEED_OK,
     HEARTBEAT,
-    LEVELS_FULL,
     LIVE,
     NEW_ORDER,
     NOT_STALE,
     PENDING_CANCEL,
-    RECORD_BOOK_STATE,
-    RECORD_DECISION,
-    RECORD_EXECUTION,
-    RECORD_ORDER_SENT,
-    RECORD_TRADE,
-    SEQUENCE_GAP,
-    SNAPSHOT,
-    STALE,
     STEP_ACKNOWLEDGE,
     STEP_APPLY,
     STEP_CHECK,
@@ -73,7 +52,6 @@ from ext.wire cimport (
     STEP_TICK_TO_ORDER,
     SYNCING,
     TRADES,
-    BookState,
     BookView,
     ExecutionReport,
     FeedEvent,
@@ -83,9 +61,7 @@ from ext.wire cimport (
     Order,
     OrderRequest,
     Position,
-    Record,
     SharedHeader,
-    StaleReason,
     Trade,
     Verdict,
 )
@@ -114,7 +90,6 @@ cdef class Pipeline:
         is_sending: bool = True,
         is_timing: bool = True,
     ) -> None:
-        cdef OrderBook book
         cdef int64_t index
         if strategies is not None and (memory is None or orders is None or gate is None):
             raise UsageError("strategies need memory, orders and gate")
@@ -134,17 +109,7 @@ cdef class Pipeline:
         self.is_sending = is_sending and encoder is not None
         self.is_timing = is_timing
         self.ns_per_stamp = 1.0 / measure_stamp_rate() if is_timing else 0.0
-        self.expected_sequence = -1
-        self.book_owners = []
-        for index in range(table.count):
-            book = OrderBook()
-            book.publish_in(&self.memory.books[index], self.memory)
-            book.book.view.instrument = index
-            book.book.view.tick_size = table.instruments[index].tick_size
-            book.book.view.lot_size = table.instruments[index].lot_size
-            self.books[index] = &book.book
-            self.book_owners.append(book)
-            self.last_trade_id[index] = -1
+        self.market = Market(table, memory)
         for index in range(self.strategy_count):
             self.has_strategy[self.strategies.strategies[index].instrument] = True
             self.memory.positions[index].strategy = index
@@ -162,99 +127,65 @@ cdef class Pipeline:
         cdef FeedEvent* event
         cdef int64_t index
         self._begin()
-        self.last_frame_ns = receive_time_ns
+        self.market.last_frame_ns = receive_time_ns
         self.memory.header.frames += 1
         self.memory.header.frame_bytes += size
         status = self.decoder.decode(payload, size, receive_time_ns)
         self._time_step(STEP_DECODE)
-        if self.decoder.frame.connection_sequence >= 0:
-            self._check_sequence(receive_time_ns)
+        self.market.note_frame(&self.decoder.frame, receive_time_ns)
         if status != FEED_OK:
-            self._refuse_frame(status, receive_time_ns)
-            return status
-        for index in range(self.decoder.frame.event_count):
-            event = &self.decoder.frame.events[index]
-            if event.instrument >= 0:
-                self.last_product_ns[event.instrument] = receive_time_ns
-            if event.kind == TRADES:
-                self._apply_trades(event, receive_time_ns)
-            elif event.kind != HEARTBEAT and self._apply(event, receive_time_ns):
-                self._time_step(STEP_APPLY)
-                if self.has_strategy[event.instrument]:
-                    self._decide(event.instrument, receive_time_ns)
+            self.market.refuse_frame(&self.decoder.frame, status, receive_time_ns)
+        else:
+            for index in range(self.decoder.frame.event_count):
+                event = &self.decoder.frame.events[index]
+                if event.instrument >= 0:
+                    self.market.last_product_ns[event.instrument] = receive_time_ns
+                if event.kind == TRADES:
+                    self.market.apply_trades(&self.decoder.frame, event, receive_time_ns)
+                    self._decide_trades(event, receive_time_ns)
+                elif event.kind != HEARTBEAT and self.market.apply_book(
+                        &self.decoder.frame, event, receive_time_ns):
+                    self._time_step(STEP_APPLY)
+                    if self.has_strategy[event.instrument]:
+                        self._decide_book(event.instrument, receive_time_ns)
+        if self.market.has_fallen:
+            self._pull_orders(receive_time_ns)
         self.step_stamp = self.received_stamp
         self._time_step(STEP_TICK)
-        return FEED_OK
+        return status
 
-    cdef bint _apply(self, FeedEvent* event, int64_t receive_time_ns) noexcept nogil:
-        """Applies a snapshot or an update; whether the book may be traded on afterwards."""
-        cdef Book* book = self.books[event.instrument]
-        cdef ApplyStatus status
-        if event.kind == SNAPSHOT:
-            status = apply_snapshot(
-                book, &self.decoder.frame.deltas[event.first], event.count
-            )
-        elif book.view.state == LIVE:
-            status = apply_update(book, &self.decoder.frame.deltas[event.first], event.count)
-        else:
-            return False                # before the snapshot that will hold this change
-        self.memory.header.deltas += event.count
-        if status != APPLIED:
-            self.memory.header.crossed_count += status == CROSSED_BOOK
-            self._go_stale(event.instrument, CROSSED if status == CROSSED_BOOK else LEVELS_FULL,
-                           receive_time_ns)
-            return False
-        if book.view.state != LIVE:
-            self._set_state(event.instrument, LIVE, NOT_STALE, receive_time_ns)
-        write_view(book, LIVE, NOT_STALE, event.exchange_time_ns, receive_time_ns)
-        return True
-
-    cdef void _apply_trades(self, FeedEvent* event, int64_t receive_time_ns) noexcept nogil:
-        """Counts and records the trades, and lets strategies see them and the bars they end."""
-        cdef int64_t instrument = event.instrument
-        cdef BookView* view = self.books[instrument].view
-        cdef Record* record
-        cdef Trade* trade
-        cdef int64_t index, strategy
-        if event.sequence >= 0:
-            if self.last_trade_id[instrument] >= 0 and event.count > 0 \
-                    and event.sequence != self.last_trade_id[instrument] + 1:
-                self.memory.header.gaps += 1        # trades may be lost, the book is not
-            self.last_trade_id[instrument] = event.sequence
-        for index in range(event.first, event.first + event.count):
-            trade = &self.decoder.frame.trades[index]
-            self.memory.header.trades += 1
-            record = self.memory.claim(receive_time_ns, False)
-            if record != NULL:
-                record.exchange_time_ns = trade.exchange_time_ns
-                record.kind = RECORD_TRADE
-                record.instrument = instrument
-                record.side = trade.aggressor_side
-                record.price_ticks = trade.price_ticks
-                record.quantity_lots = trade.quantity_lots
-                record.reference = trade.trade_id
-                self.memory.publish(record)
-            for strategy in range(self.strategy_count):
-                if self.strategies.strategies[strategy].instrument == instrument \
-                        and view.state == LIVE:
-                    self._act(strategy, self.strategies.decide_trade(
-                        strategy, trade, view, &self.memory.positions[strategy]
-                    ), receive_time_ns)
-                    self._act(strategy, self.strategies.decide_bar(
-                        strategy, trade, view, &self.memory.positions[strategy]
-                    ), receive_time_ns)
-
-    cdef void _decide(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil:
+    cdef void _decide_book(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil:
         """Every strategy of the instrument: update and decide in one call, then act."""
         cdef Intents* intents
         cdef int64_t strategy
         for strategy in range(self.strategy_count):
-            if self.strategies.strategies[strategy].instrument == instrument:
+            if self.memory.positions[strategy].instrument == instrument:
                 intents = self.strategies.decide_book(
-                    strategy, self.books[instrument].view, &self.memory.positions[strategy]
+                    strategy, &self.memory.books[instrument], &self.memory.positions[strategy]
                 )
                 self._time_step(STEP_DECIDE)
                 self._act(strategy, intents, receive_time_ns)
+
+    cdef void _decide_trades(self, const FeedEvent* event, int64_t receive_time_ns) \
+            noexcept nogil:
+        """Strategies of a LIVE book see each trade, and the bar that it ends."""
+        cdef BookView* view = &self.memory.books[event.instrument]
+        cdef Position* position
+        cdef Trade* trade
+        cdef int64_t index, strategy
+        if view.state != LIVE or not self.has_strategy[event.instrument]:
+            return
+        for index in range(event.first, event.first + event.count):
+            trade = &self.decoder.frame.trades[index]
+            for strategy in range(self.strategy_count):
+                position = &self.memory.positions[strategy]
+                if position.instrument == event.instrument:
+                    self._act(strategy, self.strategies.decide_trade(
+                        strategy, trade, view, position
+                    ), receive_time_ns)
+                    self._act(strategy, self.strategies.decide_bar(
+                        strategy, trade, view, position
+                    ), receive_time_ns)
 
     cdef void _act(self, int64_t strategy, Intents* intents, int64_t receive_time_ns) \
             noexcept nogil:
@@ -275,7 +206,7 @@ cdef class Pipeline:
         if intent.kind != NEW_ORDER:
             self.orders.complete(intent)        # side and terms are the order's own
         verdict = self.gate.check(
-            intent, strategy, self.books[instrument].view, self.last_frame_ns, self.orders,
+            intent, strategy, &self.memory.books[instrument], self.market.last_frame_ns, self.orders,
             not self.is_sending or (
                 self.store.state.is_active != 0 and header.dropped_order_records == 0
             ), time_ns
@@ -287,10 +218,14 @@ cdef class Pipeline:
             header.rejected += 1
             position.reject_count += 1
             position.last_reject = verdict
-            self._record_decision(strategy, intent, verdict, time_ns)
+            record_decision(
+                self.memory, position, &self.memory.books[instrument], intent, verdict, time_ns
+            )
             return verdict
         header.accepted += 1
-        self._record_decision(strategy, intent, verdict, time_ns)
+        record_decision(
+            self.memory, position, &self.memory.books[instrument], intent, verdict, time_ns
+        )
         self.gate.note_sent(intent, instrument, time_ns)
         if self.is_sending:
             self.orders.register(intent, strategy, instrument, time_ns, &request)
@@ -316,7 +251,10 @@ cdef class Pipeline:
                 <double>(self.step_stamp - self.received_stamp) * self.ns_per_stamp
             ))
         self.has_order_sent = True
-        self._record_sent(request, time_ns, sequence)
+        record_sent(
+            self.memory, &self.memory.positions[request.order.strategy],
+            &self.memory.books[request.instrument], request, sequence, time_ns
+        )
 
     cdef int receive_report(self, const ExecutionReport* report, int64_t receive_time_ns) \
             noexcept nogil:
@@ -330,56 +268,23 @@ cdef class Pipeline:
         header.reports += 1
         header.duplicate_fills += (result & <int>REPORT_DUPLICATE) != 0
         header.unknown_reports += (result & <int>REPORT_UNKNOWN_ORDER) != 0
-        self._record_report(report, receive_time_ns)
+        order = self.orders._find_reported(report)
+        record_report(self.memory, order, report, receive_time_ns)
         if result & <int>REPORT_FIRST:
             self.memory.count_latency(STEP_ACKNOWLEDGE, self.orders.acknowledged_ns)
         if result & <int>REPORT_INCONSISTENT:
             self.gate.is_paused = True      # until a person has looked: an invariant is broken
-            self.has_report_notice = self.has_notices = True
+            self.has_report_notice = True
         if result & <int>REPORT_FILL:
             header.fills += 1
-            order = self.orders._find_reported(report)
             self._act(order.strategy, self.strategies.decide_fill(
-                order.strategy, &self.orders.last_fill, self.books[order.instrument].view,
+                order.strategy, &self.orders.last_fill, &self.memory.books[order.instrument],
                 &self.memory.positions[order.strategy]
             ), receive_time_ns)
         return result
 
-    # The states of the books.
-
-    cdef void _check_sequence(self, int64_t receive_time_ns) noexcept nogil:
-        """Venues that count every frame of a connection: a jump makes every book STALE."""
-        cdef int64_t sequence = self.decoder.frame.connection_sequence
-        cdef int64_t index
-        if self.expected_sequence >= 0 and sequence != self.expected_sequence:
-            self.memory.header.gaps += 1
-            for index in range(self.table.count):
-                self._go_stale(index, SEQUENCE_GAP, receive_time_ns)
-        self.expected_sequence = sequence + 1
-
-    cdef void _refuse_frame(self, FeedStatus status, int64_t receive_time_ns) noexcept nogil:
-        """A frame that was not applied: its book, or every book when nobody can tell whose."""
-        cdef StaleReason reason = BAD_FRAME
-        cdef int64_t index
-        if status == FEED_CONTROL:
-            self.memory.header.control_frames += 1
-            return
-        self.memory.header.bad_frames += 1
-        if status == FEED_BAD_NUMBER or status == FEED_OFF_STEP:
-            reason = BAD_NUMBER
-        for index in range(self.table.count):
-            if self.decoder.frame.instrument < 0 or self.decoder.frame.instrument == index:
-                self._go_stale(index, reason, receive_time_ns)
-
-    cdef void _go_stale(self, int64_t instrument, StaleReason reason, int64_t receive_time_ns) \
-            noexcept nogil:
-        if self.books[instrument].view.state == LIVE:
-            self.memory.header.stale_count += reason != DISCONNECTED
-            self._set_state(instrument, STALE, reason, receive_time_ns)
-            self._pull_orders(instrument, receive_time_ns)
-
-    cdef void _pull_orders(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil:
-        """Cancels every working order of an instrument that may not be traded on."""
+    cdef void _pull_orders(self, int64_t receive_time_ns) noexcept nogil:
+        """Cancels every working order of the instruments whose books went STALE."""
         cdef Position* position
         cdef Intent intent
         cdef int64_t strategy, index
@@ -387,106 +292,15 @@ cdef class Pipeline:
         intent.kind = CANCEL_ORDER
         for strategy in range(self.strategy_count):
             position = &self.memory.positions[strategy]
-            if position.instrument != instrument:
+            if not self.market.is_fallen[position.instrument]:
                 continue
             for index in range(position.working_count):
                 if position.working[index].state != PENDING_CANCEL:
                     intent.order_number = position.working[index].order_number
                     self._submit(strategy, &intent, receive_time_ns)
-
-    cdef void _set_state(
-        self, int64_t instrument, BookState state, StaleReason reason, int64_t receive_time_ns
-    ) noexcept nogil:
-        """Publishes and records a change of state, and leaves a notice for the feed session."""
-        cdef Record* record = self.memory.claim(receive_time_ns, False)
-        cdef Book* book = self.books[instrument]
-        if record != NULL:
-            record.exchange_time_ns = book.view.exchange_time_ns
-            record.kind = RECORD_BOOK_STATE
-            record.instrument = instrument
-            record.code = state
-            record.detail = reason
-            self.memory.publish(record)
-        write_view(book, state, reason, book.view.exchange_time_ns, receive_time_ns)
-        self.has_book_notice[instrument] = True
-        self.has_notices = True
-
-    # The tap.
-
-    cdef void _record_decision(
-        self, int64_t strategy, Intent* intent, Verdict verdict, int64_t time_ns
-    ) noexcept nogil:
-        cdef BookView* view = self.books[self.memory.positions[strategy].instrument].view
-        cdef Record* record = self.memory.claim(time_ns, True)
-        if record == NULL:
-            return
-        record.exchange_time_ns = view.exchange_time_ns
-        record.kind = RECORD_DECISION
-        record.instrument = view.instrument
-        record.strategy = strategy
-        record.code = verdict
-        record.detail = intent.kind
-        record.side = intent.side
-        record.order_number = intent.order_number
-        record.price_ticks = intent.price_ticks
-        record.quantity_lots = intent.quantity_lots
-        record.position_lots = self.memory.positions[strategy].position_lots
-        record.best_bid_ticks = view.bid_ticks[0]
-        record.best_ask_ticks = view.ask_ticks[0]
-        record.reference = intent.reason
-        self.memory.publish(record)
-
-    cdef void _record_sent(self, OrderRequest* request, int64_t time_ns, int64_t sequence) \
-            noexcept nogil:
-        cdef Record* record = self.memory.claim(time_ns, True)
-        if record == NULL:
-            return
-        record.kind = RECORD_ORDER_SENT
-        record.instrument = request.instrument
-        record.strategy = request.order.strategy
-        record.code = request.order.state
-        record.detail = request.kind
-        record.side = request.side
-        record.order_number = request.order.order_number
-        record.price_ticks = request.price_ticks
-        record.quantity_lots = request.quantity_lots
-        record.filled_lots = request.order.filled_lots
-        record.leaves_lots = request.order.leaves_lots
-        record.position_lots = self.memory.positions[request.order.strategy].position_lots
-        record.best_bid_ticks = self.books[request.instrument].view.bid_ticks[0]
-        record.best_ask_ticks = self.books[request.instrument].view.ask_ticks[0]
-        record.reference = sequence
-        self.memory.publish(record)
-
-    cdef void _record_report(self, const ExecutionReport* report, int64_t time_ns) noexcept nogil:
-        cdef Record* record = self.memory.claim(time_ns, True)
-        cdef Order* order = self.orders._find_reported(report)
-        if record == NULL:
-            return
-        record.exchange_time_ns = report.exchange_time_ns
-        record.kind = RECORD_EXECUTION
-        record.instrument = report.instrument
-        record.code = report.execution_type
-        record.detail = report.order_state
-        record.side = report.side
-        record.price_ticks = report.last_price_ticks
-        record.quantity_lots = report.last_quantity_lots
-        record.filled_lots = report.cumulative_lots
-        record.leaves_lots = report.leaves_lots
-        record.fee_nano = report.fee_nano
-        record.reference = report.reject_code
-        if order != NULL:
-            record.instrument = order.instrument
-            record.strategy = order.strategy
-            record.detail = order.state
-            record.side = order.side
-            record.order_number = order.order_number
-            record.filled_lots = order.filled_lots
-            record.leaves_lots = order.leaves_lots
-            record.position_lots = self.memory.positions[order.strategy].position_lots
-            record.best_bid_ticks = self.books[order.instrument].view.bid_ticks[0]
-            record.best_ask_ticks = self.books[order.instrument].view.ask_ticks[0]
-        self.memory.publish(record)
+        self.market.has_fallen = False
+        for index in range(self.table.count):
+            self.market.is_fallen[index] = False
 
     # The cold edge: what the engine, tools and tests call.
 
@@ -518,10 +332,10 @@ cdef class Pipeline:
         cdef int64_t strategy, instrument
         self._begin()
         for strategy in range(self.strategy_count):
-            instrument = self.strategies.strategies[strategy].instrument
-            if self.books[instrument].view.state == LIVE:
+            instrument = self.memory.positions[strategy].instrument
+            if self.memory.books[instrument].state == LIVE:
                 self._act(strategy, self.strategies.decide_timer(
-                    strategy, now_ns, self.books[instrument].view,
+                    strategy, now_ns, &self.memory.books[instrument],
                     &self.memory.positions[strategy]
                 ), now_ns)
 
@@ -558,14 +372,14 @@ cdef class Pipeline:
     def connection_lost(self, now_ns: int) -> None:
         """The feed is down: every book is STALE and the next connection counts from its start."""
         self.mark_stale(-1, DISCONNECTED, now_ns)
-        self.expected_sequence = -1
+        self.market.expected_sequence = -1
 
     def subscribed(self, now_ns: int) -> None:
         """The subscribe is on its way: books without a snapshot wait for theirs."""
         cdef int64_t index
         for index in range(self.table.count):
-            if self.books[index].view.state == CONNECTING:
-                self._set_state(index, SYNCING, NOT_STALE, now_ns)
+            if self.memory.books[index].state == CONNECTING:
+                self.market.set_state(index, SYNCING, NOT_STALE, now_ns)
 
     def mark_stale(self, instrument: int, reason: int, now_ns: int) -> None:
         """Makes a LIVE book, or with -1 every one, STALE for a StaleReason."""
@@ -573,37 +387,36 @@ cdef class Pipeline:
         self._begin()
         for index in range(self.table.count):
             if instrument < 0 or instrument == index:
-                self._go_stale(index, reason, now_ns)
+                self.market.go_stale(index, reason, now_ns)
+        if self.market.has_fallen:
+            self._pull_orders(now_ns)
 
     def take_notices(self) -> tuple[list[tuple[int, int, int]], bool]:
         """([(instrument, BookState, StaleReason) of changed books], a report was inconsistent)."""
-        cdef int64_t index
-        changed = []
-        for index in range(self.table.count):
-            if self.has_book_notice[index]:
-                self.has_book_notice[index] = False
-                changed.append((
-                    index, self.books[index].view.state, self.books[index].view.stale_reason
-                ))
         has_report_notice = self.has_report_notice
-        self.has_report_notice = self.has_notices = False
-        return changed, has_report_notice
+        self.has_report_notice = False
+        return self.market.take_notices(), has_report_notice
+
+    @property
+    def has_notices(self) -> bool:
+        """Whether ``take_notices`` has something to tell."""
+        return self.market.has_notices or self.has_report_notice
 
     def last_frame_time_ns(self) -> int:
         """Receive time of the last frame of any kind, 0 when there was none."""
-        return self.last_frame_ns
+        return self.market.last_frame_ns
 
     def last_product_time_ns(self, instrument: int) -> int:
         """Receive time of the last frame of an instrument, its heartbeats included; 0: none."""
         if not 0 <= instrument < self.table.count:
             raise UsageError(f"instrument was {instrument}; the table holds {self.table.count}")
-        return self.last_product_ns[<int64_t>instrument]
+        return self.market.last_product_ns[<int64_t>instrument]
 
     def book(self, instrument: int) -> OrderBook:
         """The book of an instrument; UsageError for an index that is not in the table."""
         if not 0 <= instrument < self.table.count:
             raise UsageError(f"instrument was {instrument}; the table holds {self.table.count}")
-        return self.book_owners[instrument]
+        return self.market.book(instrument)
 
     def counters(self) -> dict[str, int]:
         """Counters of the shared header by name."""

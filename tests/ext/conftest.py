@@ -5,6 +5,7 @@ is not repeated in what they are tested with.
 """
 
 import ctypes
+import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -141,6 +142,8 @@ class OrderRig:
         names = [f"script {index}" for index in range(len(options.strategies))]
         self.memory = SharedMemory(None, list(options.instruments), names, start_time_ns=START_NS)
         self.order_table = OrderTable(self.memory, self.table, RUN_SEED)
+        # Reports are stamped with the monotonic clock: it starts where the rig's clock does.
+        self.memory.header_record()["wall_offset_ns"] = START_NS - time.monotonic_ns()
         self.gate = RiskGate()
         self.gate.set_engine_limits(*options.engine_limits)
         for index in range(len(options.instruments)):
@@ -223,6 +226,7 @@ class OrderRig:
             f'"asks":[["{ask}","{lots}"]]}}'
         )
         assert status == 0
+        self.pipeline.take_notices()
 
     # Intents.
 

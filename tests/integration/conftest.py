@@ -16,7 +16,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+
+from ext.errors import ConfigError
+from ext.wire import BookState, OrderState
+from monitor.shared_reader import SharedReader
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "configs" / "demo.toml"
@@ -118,7 +123,38 @@ class Engine(Command):
     """A run of ``wow-engine`` and what its summary says."""
 
     name = "test"
-    directory: Path
+
+    def __init__(self, directory: Path, output: Path, arguments: list[str], more: dict[str, str]):
+        super().__init__(output, arguments, more)
+        self.directory = directory
+        self._memory: SharedReader | None = None
+
+    @property
+    def memory(self) -> SharedReader:
+        """Its shared memory, as soon as it is there."""
+        if self._memory is None:
+            self.wait_until(self._has_memory, "the shared memory")
+        assert self._memory is not None
+        return self._memory
+
+    def open_orders(self) -> list[np.void]:
+        return list(self.memory.open_orders())
+
+    def book_state(self, instrument: int = 0) -> BookState:
+        book = self.memory.book(instrument)
+        return BookState.CONNECTING if book is None else BookState(int(book["state"]))
+
+    def wait_for_book(self, state: BookState, instrument: int = 0) -> None:
+        self.wait_until(lambda: self.book_state(instrument) == state, f"book {state.name}")
+
+    def wait_for_order(self, *states: OrderState) -> None:
+        """Waits until an order in one of ``states`` is open; without states, any."""
+        self.wait_until(
+            lambda: any(
+                not states or int(order["state"]) in states for order in self.open_orders()
+            ),
+            f"an order {states}",
+        )
 
     @property
     def endpoint(self) -> str:
@@ -157,6 +193,13 @@ class Engine(Command):
         assert match, f"the venue's count is missing:\n{self.everything}"
         numbers = (int(text.replace(",", "")) for text in match.groups())
         return dict(zip(("orders", "fills", "open"), numbers, strict=True))
+
+    def _has_memory(self) -> bool:
+        try:
+            self._memory = SharedReader(self.shared_memory)
+        except (ConfigError, OSError):
+            return False
+        return True
 
     def row(self, first: str) -> list[str]:
         """The cells of the first line of the summary that begins with that cell."""
@@ -212,8 +255,7 @@ def start_engine(
         for setting in settings:
             arguments += ["--set", setting]
         runs = sum(path.is_dir() for path in directory.glob("run*"))
-        engine = Engine(directory / f"run{runs}", arguments, environment or {})
-        engine.directory = directory
+        engine = Engine(directory, directory / f"run{runs}", arguments, environment or {})
         commands.append(engine)
         return engine
 

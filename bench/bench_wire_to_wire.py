@@ -1,0 +1,110 @@
+"""The exchange sends a depth frame on loopback; the time until its order is back, whole arc.
+
+    core 1                              core 0
+    exchange.c ── depth frame, WebSocket ──► client: C, ours, or Python
+      t0 before send                           read, book, decide, check, encode
+      t1 after recv ◄── order, FIX on TCP ──── send
+      report: canceled ──────────────────────► (outside the time that is taken)
+
+Contenders use the same sockets in the same run, in turns; frames and orders are the same.
+"""
+
+import functools
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+import orjson
+
+from bench.frames import GeneratedFrames, generate_frames
+from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
+from bench.wire_rig import (
+    ClientKind,
+    WireRig,
+    c_client,
+    engine_client,
+    make_fixed_order,
+    python_client,
+)
+
+FNV_START = 14695981039346656037
+FNV_PRIME = 1099511628211
+
+BUSY = (
+    ClientKind("engine, busy poll", engine_client, is_busy=True),
+    ClientKind("C, busy poll", c_client, is_busy=True),
+    ClientKind("picows + Python + orjson, busy poll", python_client, is_busy=True),
+)
+BLOCKING = (
+    ClientKind("engine, blocking", engine_client, is_busy=False),
+    ClientKind("C, blocking", c_client, is_busy=False),
+    ClientKind("picows + Python + orjson, blocking", python_client, is_busy=False),
+)
+
+
+def hash_orders(orders: Sequence[tuple[str, str]]) -> int:
+    """The hash that the exchange makes of price and quantity texts."""
+    result = FNV_START
+    for byte in "".join(f"{price} {quantity}\n" for price, quantity in orders).encode():
+        result = (result ^ byte) * FNV_PRIME % 2**64
+    return result
+
+
+def expected_orders(
+    kind: ClientKind, frames: GeneratedFrames, warm_up: int, count: int
+) -> list[tuple[str, str]]:
+    """Price and quantity of each timed order, by the rule of the strategy and not by its code."""
+    if kind.command is c_client:
+        fields = dict(field.split(b"=") for field in make_fixed_order().split(b"\x01")[:-1])
+        return [(fields[b"44"].decode(), fields[b"38"].decode())] * count
+    return frames.orders[warm_up : warm_up + count]
+
+
+def make_trial(
+    rig: WireRig, name: str, kinds: Sequence[ClientKind], frames: GeneratedFrames, warm_up: int
+) -> Trial:
+    """The figure of one way to wait."""
+    count = len(frames.updates) - warm_up
+
+    def contender(kind: ClientKind) -> Contender:
+        run: functools.partial[Measurement] = functools.partial(rig.measure, kind, warm_up, count)
+        right = hash_orders(expected_orders(kind, frames, warm_up, count))
+        return Contender(kind.name, run, expected_hash=right)
+
+    return Trial(
+        f"wire_to_wire.{name}",
+        tuple(map(contender, kinds)),
+        baseline=kinds[1].name,
+        goal="p50 ≤ 1.2×, p99 ≤ 1.5×" if name == "busy" else "",
+        warm_up=False,  # every run has its own
+    )
+
+
+def check_engine(name: str, said: bytes) -> None:
+    """Raises BenchmarkError unless our client took every frame and report and refused nothing."""
+    counters = orjson.loads(said.splitlines()[-1])
+    frames = counters["frames"]
+    right = {"problems": [], "frames": frames, "orders_sent": frames, "rejected": 0}
+    right |= {"reports": counters["reports"], "unknown_reports": 0, "stale_count": 0}
+    # The report of the very last order may still be on its way when the exchange closes.
+    if counters != right or not 0 <= frames - counters["reports"] <= 1:
+        raise BenchmarkError(f"wire_to_wire: {name} did not do its work: {counters}")
+
+
+@contextmanager
+def prepare(size: Size) -> Iterator[Sequence[Trial]]:
+    """Six clients on one exchange."""
+    warm_up = size.pick(smoke=10, real=500)
+    frames = generate_frames(warm_up + size.pick(smoke=30, real=2_000))
+    with WireRig(frames, (*BUSY, *BLOCKING)) as rig:
+        yield [
+            make_trial(rig, "busy", BUSY, frames, warm_up),
+            make_trial(rig, "blocking", BLOCKING, frames, warm_up),
+        ]
+        said = rig.finish()
+        for kind in (BUSY[0], BLOCKING[0]):
+            check_engine(kind.name, said[kind.name])
+
+
+BENCHMARK = Benchmark(
+    "wire_to_wire", "depth frame out to order back on loopback, whole arc on sockets", prepare
+)

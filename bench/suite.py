@@ -1,0 +1,24 @@
+"""The benchmarks by name, the whole path first and then its parts."""
+
+from bench import (
+    bench_allocations,
+    bench_book,
+    bench_decode,
+    bench_fix_decode,
+    bench_fix_encode,
+    bench_tick_to_order,
+    bench_wire_to_wire,
+)
+
+BENCHMARKS = {
+    module.BENCHMARK.name: module.BENCHMARK
+    for module in (
+        bench_wire_to_wire,
+        bench_tick_to_order,
+        bench_decode,
+        bench_book,
+        bench_fix_encode,
+        bench_fix_decode,
+        bench_allocations,
+    )
+}
