@@ -43,28 +43,19 @@ def make_report(arc: Arc, number: int) -> bytes:
     price = f"{price_ticks // _PRICE_SCALE}.{price_ticks % _PRICE_SCALE:02d}"
     stamp = f"20260105-14:30:00.{number:06d}"
     fields = (
-        *(f"35=8|49={TARGET}|56={SENDER}|34={1000 + number}|52={stamp}|".split("|")[:-1]),
-        f"37=d0c5340b-6d6c-49d9-b567-{number:012d}",
-        f"11={arc.orders.client_order_id(1 + number)}",
-        f"17=3f1c2a40-0d6e-4f0b-9a35-{number:012d}",
-        "150=F",
-        f"39={2 if number % 2 else 1}",
-        *(
-            f"1={'a1b2c3d4'}",
-            f"55={SYMBOL}",
-            f"54={1 + number % 2}",
-            f"38={_quantity(quantity_lots)}",
-        ),
-        *("40=2", f"44={price}", "59=1", f"14={_quantity(cumulative_lots)}"),
-        f"151={_quantity(quantity_lots - cumulative_lots)}",
-        *(f"32={_quantity(last_lots)}", f"31={price}", f"60={stamp}", "1057=Y"),
-        *("136=1", "137=0.25", "138=USD", "139=4"),
+        f"35=8|49={TARGET}|56={SENDER}|34={1000 + number}|52={stamp}"
+        f"|37=d0c5340b-6d6c-49d9-b567-{number:012d}|11={arc.orders.client_order_id(1 + number)}"
+        f"|17=3f1c2a40-0d6e-4f0b-9a35-{number:012d}|150=F|39={2 if number % 2 else 1}|1=a1b2c3d4"
+        f"|55={SYMBOL}|54={1 + number % 2}|38={_quantity(quantity_lots)}|40=2|44={price}|59=1"
+        f"|14={_quantity(cumulative_lots)}|151={_quantity(quantity_lots - cumulative_lots)}"
+        f"|32={_quantity(last_lots)}|31={price}|60={stamp}|1057=Y|136=1|137=0.25|138=USD|139=4|"
     )
-    body = "".join(f"{field}\x01" for field in fields)
+    body = fields.replace("|", "\x01")
     text = f"8={BEGIN_STRING}\x019={len(body)}\x01{body}"
     message = f"{text}10={sum(text.encode()) % 256:03d}\x01".encode()
-    if message.count(b"\x01") != FIELDS:
-        raise BenchmarkError(f"fix_decode: a report has {message.count(1)} fields, not {FIELDS}")
+    fields_made = message.count(b"\x01")
+    if fields_made != FIELDS:
+        raise BenchmarkError(f"fix_decode: a report has {fields_made} fields, not {FIELDS}")
     return message
 
 

@@ -53,17 +53,27 @@ def make_rows(count: int) -> Rows:
 
 def make_texts(arc: Arc, rows: Rows) -> Texts:
     """The values of ``TAGS`` for each row, as text."""
-    instrument = Instrument(SYMBOL, *map(Decimal, (PRODUCT.tick, PRODUCT.lot)))
-    texts = []
+    instrument = Instrument(SYMBOL, Decimal(PRODUCT.tick), Decimal(PRODUCT.lot))
+    texts: Texts = []
     for side, price_ticks, quantity_lots, number, sequence, wall_ns in rows.tolist():
         milliseconds = (wall_ns - START_TIME_NS) // STEP_NS
         stamp = f"20260105-14:30:{milliseconds // 1000:02d}.{milliseconds % 1000:03d}"
         texts.append(
             (
-                *("D", SENDER, TARGET, str(sequence), stamp, arc.orders.client_order_id(number)),
-                *(SYMBOL, "1" if side == Side.BUY else "2", stamp),
+                "D",
+                SENDER,
+                TARGET,
+                str(sequence),
+                stamp,
+                arc.orders.client_order_id(number),
+                SYMBOL,
+                "1" if side == Side.BUY else "2",
+                stamp,
                 f"{instrument.lots_to_quantity(quantity_lots):.8f}",
-                *("2", instrument.format_price(price_ticks), "3", SELF_TRADE_RULE),
+                "2",
+                instrument.format_price(price_ticks),
+                "3",
+                SELF_TRADE_RULE,
             )
         )
     return texts

@@ -80,7 +80,7 @@ def make_trial(frames: FrameSet, unit_lots: int) -> Trial:
             Contender("orjson.loads alone", functools.partial(measure_parse, updates)),
         ),
         baseline="orjson.loads alone",
-        goal="p50 ≤ 0.5×",
+        goal="p50 ≤ 0.5x",
     )
 
 

@@ -23,6 +23,7 @@ from bench.wire_rig import (
     c_client,
     engine_client,
     make_fixed_order,
+    open_rig,
     python_client,
 )
 
@@ -74,7 +75,7 @@ def make_trial(
         f"wire_to_wire.{name}",
         tuple(map(contender, kinds)),
         baseline=kinds[1].name,
-        goal="p50 ≤ 1.2×, p99 ≤ 1.5×" if name == "busy" else "",
+        goal="p50 ≤ 1.2x, p99 ≤ 1.5x" if name == "busy" else "",
         warm_up=False,  # every run has its own
     )
 
@@ -95,14 +96,14 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
     """Six clients on one exchange."""
     warm_up = size.pick(smoke=10, real=500)
     frames = generate_frames(warm_up + size.pick(smoke=30, real=2_000))
-    with WireRig(frames, (*BUSY, *BLOCKING)) as rig:
+    with open_rig(frames, (*BUSY, *BLOCKING)) as rig:
         yield [
             make_trial(rig, "busy", BUSY, frames, warm_up),
             make_trial(rig, "blocking", BLOCKING, frames, warm_up),
         ]
         said = rig.finish()
         for kind in (BUSY[0], BLOCKING[0]):
-            check_engine(kind.name, said[kind.name])
+            check_engine(kind.name, said[kind])
 
 
 BENCHMARK = Benchmark(

@@ -50,12 +50,12 @@ class Size(Enum):
 class Measurement(NamedTuple):
     """What one run of one contender gave.
 
-    ``total`` is in the unit of the trial, for ``count`` operations together. ``samples`` holds one
+    ``total`` is in the unit of the trial, for all ``operations`` together. ``samples`` holds one
     value for each operation; None where an operation is too short to be timed by itself.
     """
 
     total: int
-    count: int
+    operations: int
     work_hash: int
     samples: Samples | None = None
 
@@ -64,7 +64,7 @@ class Measurement(NamedTuple):
         """Median of the samples, or the mean where there are none."""
         if self.samples is not None:
             return float(np.median(self.samples))
-        return self.total / self.count
+        return self.total / self.operations
 
 
 class Contender(NamedTuple):
@@ -109,7 +109,7 @@ class Outcome(NamedTuple):
     name: str
     round_values: tuple[float, ...]
     work_hash: int
-    count: int
+    operations: int
     samples: Samples | None
 
     @property
@@ -188,7 +188,7 @@ class Figure(NamedTuple):
             "ratio": self.ratio,
             "p99_ratio": self.p99_ratio,
             "goal": self.trial.goal or None,
-            "samples": ours.count,
+            "samples": ours.operations,
             "rounds": self.rounds,
             "work_hash": f"{ours.work_hash:016x}",
             "details": {
@@ -245,7 +245,7 @@ def run_trial(
 def _check_work(
     trial: Trial, contender: Contender, measurement: Measurement, hashes: dict[str, int]
 ) -> None:
-    if measurement.count <= 0:
+    if measurement.operations <= 0:
         raise BenchmarkError(f"{trial.name}: {contender.name} did no work")
     found = measurement.work_hash
     if contender.expected_hash is not None and found != contender.expected_hash:
@@ -268,6 +268,6 @@ def _outcome(contender: Contender, runs: list[Measurement]) -> Outcome:
         contender.name,
         tuple(run.value for run in runs),
         runs[0].work_hash,
-        sum(run.count for run in runs),
+        sum(run.operations for run in runs),
         np.concatenate(samples) if samples else None,
     )

@@ -79,7 +79,7 @@ def make_page(
 def _markdown(figure: Figure) -> Iterator[str]:
     trial, ours = figure.trial, figure.outcomes[0]
     goal = f"; goal: {trial.goal}" if trial.goal else ""
-    yield f"**{trial.name}** ({ours.count:,} samples in {figure.rounds} rounds{goal})"
+    yield f"**{trial.name}** ({ours.operations:,} samples in {figure.rounds} rounds{goal})"
     yield ""
     yield f"| {' | '.join(HEADINGS)} |"
     yield f"| --- |{' ---: |' * (len(HEADINGS) - 1)}"
@@ -105,4 +105,4 @@ def _ratio(figure: Figure, outcome: Outcome) -> str:
     if outcome is figure.outcomes[0] or ratio is None:
         return ""
     p99_ratio = figure.p99_ratio_to(outcome)
-    return f"{ratio:.2g}×" if p99_ratio is None else f"{ratio:.2g}× (p99 {p99_ratio:.2g}×)"
+    return f"{ratio:.2g}x" if p99_ratio is None else f"{ratio:.2g}x (p99 {p99_ratio:.2g}x)"

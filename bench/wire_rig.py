@@ -5,15 +5,14 @@ All clients stay connected for the whole run. A client whose turn it is not is s
 """
 
 import os
-import shutil
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import IO, NamedTuple, Self
+from tempfile import TemporaryDirectory
+from typing import IO, NamedTuple, cast
 
 import numpy as np
 
@@ -36,18 +35,11 @@ _ROOT = Path(__file__).parents[1]
 
 
 class ClientKind(NamedTuple):
-    """A contender: how it is shown, and its command before the arguments that all share."""
+    """A contender: how it is shown, its command before the arguments that all share."""
 
     name: str
     command: Callable[[], Sequence[str]]
     is_busy: bool
-
-
-class _Client(NamedTuple):
-    kind: ClientKind
-    process: "subprocess.Popen[bytes]"
-    number: int
-    errors: IO[bytes]
 
 
 def c_client() -> Sequence[str]:
@@ -65,40 +57,64 @@ def python_client() -> Sequence[str]:
     return (sys.executable, "-m", "bench.wire_python")
 
 
-class WireRig:
-    """The exchange and its clients; a context manager that ends them all.
+class _Process:
+    """A program whose output is read line by line, and what it complains about."""
 
-    With two cores or more the exchange has the second and the clients the first; with one they
-    share it, which works but measures the scheduler.
-    """
+    def __init__(self, name: str, command: Sequence[str], complaints: Path) -> None:
+        self.name = name
+        self._complaints = complaints
+        with complaints.open("wb") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                env=os.environ | {"PYTHONPATH": str(_ROOT)},
+            )
+        # Both were asked for as pipes.
+        self.input = cast(IO[bytes], self._process.stdin)
+        self.output = cast(IO[bytes], self._process.stdout)
 
-    def __init__(self, frames: GeneratedFrames, kinds: Sequence[ClientKind]) -> None:
-        self._frames = frames
-        self._kinds = kinds
-        self._clients: dict[ClientKind, _Client] = {}
-        self._directory = Path(tempfile.mkdtemp(prefix="wow-bench-"))
-        cores = available_cores()
-        self._client_core, self._exchange_core = cores[:2] if len(cores) > 1 else (-1, -1)
-        self._exchange: subprocess.Popen[bytes] | None = None
+    def send_signal(self, number: signal.Signals) -> None:
+        """Stops or continues it."""
+        self._process.send_signal(number)
 
-    def __enter__(self) -> Self:
+    def read_words(self, first: str) -> list[str]:
+        """The rest of a line that must begin with this word; BenchmarkError otherwise."""
+        word, *rest = self.output.readline().decode().split() or [""]
+        if word != first:
+            raise self.failure("gave up")
+        return rest
+
+    def failure(self, what: str) -> BenchmarkError:
+        """An error with what the program said last."""
+        text = self._complaints.read_text(errors="replace").strip()
+        return BenchmarkError(f"wire_to_wire: {self.name} {what}: {text[-MAX_SHOWN_CHARACTERS:]}")
+
+    def wait(self) -> None:
+        """Until it has ended by itself, well."""
         try:
-            self._write_files()
-            ports = self._start_exchange()
-            for kind in self._kinds:
-                self._start_client(kind, ports)
-        except BaseException:
-            self._end()
-            raise
-        return self
+            code = self._process.wait(EXIT_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            raise self.failure(f"did not end within {EXIT_TIMEOUT_S:g} s") from None
+        if code != 0:
+            raise self.failure(f"ended with status {code}")
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._end()
+    def kill(self) -> None:
+        """Ends it whatever it does, and closes the pipes."""
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        self.input.close()
+        self.output.close()
+
+
+class WireRig:
+    """The exchange and its connected clients; made by ``open_rig``."""
+
+    def __init__(self, exchange: _Process, clients: dict[ClientKind, _Process]) -> None:
+        self._exchange = exchange
+        self._clients = clients
 
     def measure(self, kind: ClientKind, warm_up: int, count: int) -> Measurement:
         """Snapshot and ``warm_up`` frames untimed, then ``count`` round trips of one client.
@@ -107,117 +123,74 @@ class WireRig:
             BenchmarkError: an order did not come, or a process ended.
         """
         client = self._clients[kind]
-        client.process.send_signal(signal.SIGCONT)
+        number = list(self._clients).index(kind)
+        client.send_signal(signal.SIGCONT)
         try:
-            answer = self._ask(f"run {client.number} {warm_up} {count}", "samples", client)
-            raw = self._output().read(count * SAMPLE_BYTES)
+            _write(self._exchange, f"run {number} {warm_up} {count}")
+            _, work_hash = self._exchange.read_words("samples")
+            raw = self._exchange.output.read(count * SAMPLE_BYTES)
+        except BenchmarkError as error:
+            raise client.failure(f"was not measured, {error}") from error
         finally:
-            client.process.send_signal(signal.SIGSTOP)
+            client.send_signal(signal.SIGSTOP)
         samples = np.frombuffer(raw, np.int64).copy()
-        return Measurement(int(samples.sum()), count, int(answer[1], 16), samples)
+        return Measurement(int(samples.sum()), count, int(work_hash, 16), samples)
 
-    def finish(self) -> dict[str, bytes]:
+    def finish(self) -> dict[ClientKind, bytes]:
         """Closes the exchange and lets every client end by itself: what each said at last.
 
         Raises:
             BenchmarkError: a client ended with an error, or not at all.
         """
-        assert self._exchange is not None and self._exchange.stdin is not None
-        self._exchange.stdin.close()
+        self._exchange.input.close()
+        self._exchange.wait()
         said = {}
-        for client in self._clients.values():
-            client.process.send_signal(signal.SIGCONT)
-            try:
-                code = client.process.wait(EXIT_TIMEOUT_S)
-            except subprocess.TimeoutExpired:
-                raise BenchmarkError(
-                    f"wire_to_wire: {client.kind.name} did not end within {EXIT_TIMEOUT_S:g} s"
-                ) from None
-            if code != 0:
-                raise self._failure(f"{client.kind.name} ended with {code}", client)
-            assert client.process.stdout is not None
-            said[client.kind.name] = client.process.stdout.read()
+        for kind, client in self._clients.items():
+            client.send_signal(signal.SIGCONT)
+            client.wait()
+            said[kind] = client.output.read()
         return said
 
-    def _write_files(self) -> None:
-        with (self._directory / "frames").open("wb") as file:
-            for payload in (self._frames.snapshot, *self._frames.updates):
-                file.write(len(payload).to_bytes(4, "little") + payload)
-        (self._directory / "order").write_bytes(make_fixed_order())
 
-    def _start_exchange(self) -> tuple[str, str]:
-        program = compile_program("exchange", "exchange.c", "handshake.c")
-        self._exchange = subprocess.Popen(
-            [program, str(self._exchange_core), str(INTERVAL_NS), self._directory / "frames"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=(self._directory / "exchange.err").open("wb"),
-        )
-        feed_port, order_port = self._read_answer("ports", None)
-        return feed_port, order_port
+@contextmanager
+def open_rig(frames: GeneratedFrames, kinds: Sequence[ClientKind]) -> Iterator[WireRig]:
+    """Starts the exchange, then the clients one by one; ends them all.
 
-    def _start_client(self, kind: ClientKind, ports: tuple[str, str]) -> None:
-        number = len(self._clients)
-        directory = self._directory / f"client-{number}"
-        is_c = kind.command is c_client
-        errors = (self._directory / f"client-{number}.err").open("w+b")
-        process = subprocess.Popen(
+    With two cores or more the exchange has the second and the clients the first; with one they
+    share it, which works but measures the scheduler.
+    """
+    cores = available_cores()
+    client_core, exchange_core = cores[:2] if len(cores) > 1 else (-1, -1)
+    with TemporaryDirectory(prefix="wow-bench-") as name, ExitStack() as stack:
+        directory = Path(name)
+        _write_frames(directory / "frames", frames)
+        (directory / "order").write_bytes(make_fixed_order())
+        exchange = _Process(
+            "exchange",
             [
-                *kind.command(),
-                "busy" if kind.is_busy else "blocking",
-                *ports,
-                str(self._client_core),
-                self._directory / "order" if is_c else directory,
+                str(compile_program("exchange", "exchange.c", "handshake.c")),
+                *(str(exchange_core), str(INTERVAL_NS), str(directory / "frames")),
             ],
-            stdout=subprocess.PIPE,
-            stderr=errors,
-            env=os.environ | {"PYTHONPATH": str(_ROOT)},
+            directory / "exchange.err",
         )
-        client = self._clients[kind] = _Client(kind, process, number, errors)
-        assert process.stdout is not None
-        if process.stdout.readline() != b"connecting\n":
-            raise self._failure(f"{kind.name} did not start", client)
-        self._ask("accept", "accepted", client)
-        process.send_signal(signal.SIGSTOP)
-
-    def _output(self) -> IO[bytes]:
-        assert self._exchange is not None and self._exchange.stdout is not None
-        return self._exchange.stdout
-
-    def _ask(self, command: str, answer: str, client: _Client) -> list[str]:
-        assert self._exchange is not None and self._exchange.stdin is not None
-        self._exchange.stdin.write(f"{command}\n".encode())
-        self._exchange.stdin.flush()
-        return self._read_answer(answer, client)
-
-    def _read_answer(self, answer: str, client: _Client | None) -> list[str]:
-        word, *rest = self._output().readline().decode().split() or [""]
-        if word != answer:
-            raise self._failure("the exchange gave up", client)
-        return rest
-
-    def _failure(self, what: str, client: _Client | None) -> BenchmarkError:
-        files = ["exchange.err"] + ([f"client-{client.number}.err"] if client else [])
-        if client is not None:
-            what += f" on {client.kind.name}"
-        texts = [(self._directory / name).read_text(errors="replace") for name in files]
-        shown = "\n".join(text.strip()[-MAX_SHOWN_CHARACTERS:] for text in texts)
-        return BenchmarkError(f"wire_to_wire: {what}: {shown.strip()}")
-
-    def _end(self) -> None:
-        processes = [client.process for client in self._clients.values()]
-        if self._exchange is not None:
-            processes.append(self._exchange)
-        for process in processes:
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            for stream in (process.stdin, process.stdout):
-                if stream is not None:
-                    stream.close()
-        for client in self._clients.values():
-            client.errors.close()
-        shutil.rmtree(self._directory, ignore_errors=True)
+        stack.callback(exchange.kill)
+        ports = exchange.read_words("ports")
+        clients: dict[ClientKind, _Process] = {}
+        for number, kind in enumerate(kinds):
+            files = directory / ("order" if kind.command is c_client else f"client-{number}")
+            waits = "busy" if kind.is_busy else "blocking"
+            client = _Process(
+                kind.name,
+                [*kind.command(), waits, *ports, str(client_core), str(files)],
+                directory / f"client-{number}.err",
+            )
+            stack.callback(client.kill)
+            client.read_words("connecting")
+            _write(exchange, "accept")
+            exchange.read_words("accepted")
+            client.send_signal(signal.SIGSTOP)
+            clients[kind] = client
+        yield WireRig(exchange, clients)
 
 
 def make_fixed_order() -> bytes:
@@ -234,3 +207,17 @@ def make_fixed_order() -> bytes:
         1_767_623_400_000_000_000,
         time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
     )
+
+
+def _write(process: _Process, command: str) -> None:
+    try:
+        process.input.write(f"{command}\n".encode())
+        process.input.flush()
+    except BrokenPipeError:
+        raise process.failure("is gone") from None
+
+
+def _write_frames(path: Path, frames: GeneratedFrames) -> None:
+    with path.open("wb") as file:
+        for payload in (frames.snapshot, *frames.updates):
+            file.write(len(payload).to_bytes(4, "little") + payload)

@@ -4,6 +4,7 @@ The pipeline keeps the books; here the session learns what became of them, and t
 became of the connection.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -113,6 +114,8 @@ class MarketData:
         if self._poller is not None:
             raw = connection.underlying_transport.get_extra_info("socket")
             protocol = connection.underlying_transport.get_protocol()
+            if not isinstance(protocol, asyncio.BufferedProtocol):
+                raise UsageError(f"busy poll needs a buffered protocol, not {type(protocol)}")
             self._poller.attach(raw.fileno(), protocol)
 
     def _on_disconnected(self, connection: picows.WSTransport) -> None:

@@ -8,7 +8,8 @@ STOPPING: no new risk, cancel all, wait for the confirmations, log out ─► ST
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 from engine.composition import Arc
 from engine.config_schema import SIMULATOR
@@ -149,8 +150,8 @@ class Supervisor:
         )
         self._spawn(self._market_data.transport.run())
 
-    def _spawn(self, coroutine: "asyncio._CoroutineLike[None]") -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)  # type: ignore[arg-type]
+    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
         task.add_done_callback(self._on_task_end)
         self._tasks.append(task)
 

@@ -1,9 +1,9 @@
 from asyncio import BufferedProtocol
-from typing import final
+from typing import Self, final
 
 @final
 class BusyPoller:
-    def __init__(self, spin_count: int) -> None: ...
+    def __new__(cls, spin_count: int) -> Self: ...
     @property
     def spin_count(self) -> int: ...
     @property

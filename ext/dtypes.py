@@ -13,7 +13,7 @@ _LEVELS = Bound.BOOK_VIEW_LEVELS
 
 
 def _record(*fields: tuple[object, ...]) -> np.dtype[np.void]:
-    return np.dtype(list(fields), align=True)  # type: ignore[arg-type]
+    return np.dtype(list(fields), align=True)
 
 
 def _integers(*names: str) -> list[tuple[str, str]]:
@@ -68,9 +68,7 @@ BAR = _record(
     )
 )
 
-WORKING_ORDER = _record(
-    *_integers("order_number", "side", "state", "price_ticks", "leaves_lots")
-)
+WORKING_ORDER = _record(*_integers("order_number", "side", "state", "price_ticks", "leaves_lots"))
 
 POSITION = _record(
     *_integers("version", "strategy", "instrument", "position_lots"),

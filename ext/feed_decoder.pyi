@@ -1,9 +1,14 @@
+from typing import Self
+
+from typing_extensions import disjoint_base
+
 from ext.instrument_table import InstrumentTable
 
 PADDING: bytes
 
+@disjoint_base
 class FeedDecoder:
-    def __init__(self, table: InstrumentTable) -> None: ...
+    def __new__(cls, table: InstrumentTable) -> Self: ...
     @property
     def table(self) -> InstrumentTable: ...
     @property

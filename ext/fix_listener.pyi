@@ -1,14 +1,15 @@
 from collections.abc import Callable
-from typing import final
+from typing import Self, final
 
+from ext.codecs.fix_frame import GARBLED_TEXTS as GARBLED_TEXTS
 from ext.codecs.fix_report import FixReportDecoder
 from ext.pipeline import Pipeline
 from ext.session_store import SessionStore
 
 @final
 class FixListener:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         store: SessionStore,
         pipeline: Pipeline | None,
         decoder: FixReportDecoder | None,
@@ -16,7 +17,7 @@ class FixListener:
         on_garbled: Callable[[str, bytes], object],
         on_bad_report: Callable[[bytes], object] | None = None,
         on_notices: Callable[[int], object] | None = None,
-    ) -> None: ...
+    ) -> Self: ...
     def read(self, descriptor: int) -> int: ...
     def receive(self, data: bytes) -> None: ...
     def reset(self) -> None: ...

@@ -1,10 +1,13 @@
-from typing import final
+from typing import Self, final
 
+from typing_extensions import disjoint_base
+
+@disjoint_base
 class OrderSender: ...
 
 @final
 class CapturingSender(OrderSender):
-    def __init__(self, capacity: int = ...) -> None: ...
+    def __new__(cls, capacity: int = ...) -> Self: ...
     @property
     def size(self) -> int: ...
     @property

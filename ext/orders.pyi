@@ -1,5 +1,5 @@
 from enum import IntEnum
-from typing import final
+from typing import Self, final
 
 from ext.instrument_table import InstrumentTable
 from ext.shared_memory import SharedMemory
@@ -14,9 +14,9 @@ class ReportResult(IntEnum):
 
 @final
 class OrderTable:
-    def __init__(
-        self, memory: SharedMemory, table: InstrumentTable, run_seed: bytes | None = None
-    ) -> None: ...
+    def __new__(
+        cls, memory: SharedMemory, table: InstrumentTable, run_seed: bytes | None = None
+    ) -> Self: ...
     def mark_unknown(self, now_ns: int) -> int: ...
     def expire_pending(self, now_ns: int, limit_ns: int) -> int: ...
     def open_orders(self) -> list[dict[str, object]]: ...

@@ -1,6 +1,7 @@
-from typing import final
+from typing import Self, final
 
 from ext.book import OrderBook
+from ext.feed_decoder import PADDING as PADDING
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
@@ -13,8 +14,8 @@ from ext.shared_memory import SharedMemory
 
 @final
 class Pipeline:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         table: InstrumentTable,
         decoder: FeedDecoder,
         memory: SharedMemory | None = None,
@@ -26,7 +27,7 @@ class Pipeline:
         store: SessionStore | None = None,
         is_sending: bool = True,
         is_timing: bool = True,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def table(self) -> InstrumentTable: ...
     @property

@@ -1,4 +1,4 @@
-from typing import final
+from typing import Self, final
 
 MAGIC: bytes
 
@@ -9,7 +9,7 @@ class SessionStore:
     is_active: bool
     last_sent_ns: int
     last_received_ns: int
-    def __init__(self, path: str | None, session_name: str) -> None: ...
+    def __new__(cls, path: str | None, session_name: str) -> Self: ...
     @property
     def path(self) -> str: ...
     @property

@@ -1,4 +1,4 @@
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 
@@ -6,15 +6,15 @@ PAGE_BYTES: int
 
 @final
 class SharedMemory:
-    def __init__(
-        self,
+    def __new__(
+        cls,
         path: str | None,
         instruments: list[tuple[str, str, str]],
         strategies: list[str],
         engine_name: str = "",
         mode: str = "",
         start_time_ns: int = 0,
-    ) -> None: ...
+    ) -> Self: ...
     @property
     def path(self) -> str: ...
     def write_text(self, now_ns: int, severity: int, text: str) -> None: ...

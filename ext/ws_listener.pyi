@@ -3,6 +3,7 @@ from typing import final
 
 from picows import WSFrame, WSListener, WSTransport
 
+from ext.feed_decoder import PADDING as PADDING
 from ext.pipeline import Pipeline
 
 MAX_FRAGMENTED_BYTES: int

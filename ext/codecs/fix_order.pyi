@@ -1,4 +1,4 @@
-from typing import final
+from typing import Self, final
 
 from ext.instrument_table import InstrumentTable
 from ext.order_encoder import OrderEncoder
@@ -6,15 +6,15 @@ from ext.orders import OrderTable
 
 @final
 class FixOrderEncoder(OrderEncoder):
-    def __init__(
-        self,
+    def __new__(
+        cls,
         table: InstrumentTable,
         orders: OrderTable,
         begin_string: str,
         sender_comp_id: str,
         target_comp_id: str,
         self_trade_rule: str = "",
-    ) -> None: ...
+    ) -> Self: ...
     def encode_request(
         self,
         kind: int,

@@ -22,6 +22,7 @@ import pytest
 from ext.errors import ConfigError
 from ext.wire import BookState, OrderState
 from monitor.shared_reader import SharedReader
+from tests.integration.made_venue import MadeVenue
 
 REPOSITORY = Path(__file__).parents[2]
 DEMO = REPOSITORY / "configs" / "demo.toml"
@@ -29,7 +30,44 @@ START_SECONDS = 30.0  # of a busy machine; the usual start takes one
 END_SECONDS = 45.0
 POLL_SECONDS = 0.01
 IPC_PATH_BYTES = 100  # of the 107 that a Unix socket has
-ANY_PORT = "tcp://127.0.0.1:0"
+MADE_CONFIG = """
+[engine]
+name = "test"
+mode = "simulated"
+
+[feed]
+venue = "coinbase_exchange"
+url = "{feed_url}"
+channels = ["level2", "matches"]
+key = "demo:key"
+secret = "demo:secret"
+passphrase = "demo:passphrase"
+silence_limit_ms = 60_000
+reconnect_initial_ms = 100
+
+[order_entry]
+port = {order_port}
+key = "demo:key"
+secret = "demo:secret"
+passphrase = "demo:passphrase"
+
+[risk]
+stale_after_ms = 60_000
+
+[[instrument]]
+symbol = "BTC-USD"
+tick = 0.01
+lot = 0.00000001
+[instrument.limits]
+max_order_quantity = 0.05
+max_order_notional = 5000
+price_collar_percent = 1
+max_position = 0.2
+
+[[strategy]]
+class = "jerico_maker"
+instrument = "BTC-USD"
+"""
 
 
 class Command:
@@ -288,3 +326,36 @@ def start_venue(
         return venue
 
     return start
+
+
+@pytest.fixture
+def made_venue() -> Iterator[MadeVenue]:
+    """A venue made by hand, listening."""
+    venue = MadeVenue()
+    venue.start()
+    yield venue
+    venue.stop()
+
+
+@pytest.fixture
+def made_config(made_venue: MadeVenue, tmp_path: Path) -> Path:
+    """A config of one product and one strategy for it."""
+    path = tmp_path / "made.toml"
+    path.write_text(
+        MADE_CONFIG.format(feed_url=made_venue.feed_url, order_port=made_venue.order_port)
+    )
+    return path
+
+
+@pytest.fixture
+def quoting(
+    start_engine: Callable[..., Engine], made_config: Path, made_venue: MadeVenue
+) -> Engine:
+    """An engine with a LIVE book and two confirmed quotes at the venue made by hand."""
+    engine = start_engine("stop.cancel_timeout_ms=1000", config=made_config)
+    engine.wait_for_book(BookState.LIVE)
+    engine.wait_until(
+        lambda: [int(order["state"]) for order in engine.open_orders()] == [OrderState.NEW] * 2,
+        "two confirmed quotes",
+    )
+    return engine
