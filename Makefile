@@ -21,8 +21,8 @@ PYTHON := $(shell for candidate in python3.11 python3 python3.12 python3.13; do 
 endif
 
 PACKAGES := bench engine ext feeds gateways monitor sim tuning
-CYTHON_SOURCES := $(shell find ext -name '*.pyx' -o -name '*.pxd')
-COMPILED := $(subst /,.,$(basename $(shell find ext -name '*.pyx' | sort)))
+CYTHON_SOURCES := $(shell find bench ext -name '*.pyx' -o -name '*.pxd')
+COMPILED := $(subst /,.,$(basename $(shell find bench ext -name '*.pyx' | sort)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 # Set-up is a row of stamp files: a second call finds them newer than their sources and is instant.
@@ -85,7 +85,7 @@ check-lint: $(CHECK_STAMP)
 	$(BIN)/ruff check --quiet --output-format concise .
 
 check-cython: $(CHECK_STAMP)
-	$(BIN)/cython-lint ext
+	$(BIN)/cython-lint bench ext
 
 check-types: $(CHECK_STAMP) $(TEST_STAMP)
 	$(BIN)/mypy $(PACKAGES) tests
@@ -157,7 +157,7 @@ $(PEERS_STAMP): $(RUN_STAMP)
 	@touch $@
 
 $(BUILD_STAMP): $(CYTHON_SOURCES) setup.py $(RUN_STAMP)
-	@echo "build: ext"
+	@echo "build: ext, bench"
 	@$(BIN)/python setup.py --quiet build_ext --inplace --parallel "$$(nproc)"
 	@touch $@
 

@@ -5,13 +5,9 @@ Each returns the time it took and a hash of what came out. The clock is the proc
 
 from libc.stdint cimport int64_t, uint64_t
 
-from ext.pipeline cimport Pipeline
-
 cdef enum:
     PADDING_BYTES = 64              # readable behind every payload, as in production
 
 cdef inline uint64_t mix(uint64_t hash, int64_t value) noexcept nogil:
     """One step of FNV-1a over 64-bit words."""
     return (hash ^ <uint64_t>value) * <uint64_t>1099511628211
-
-cdef void close_orders(Pipeline pipeline, int64_t first_number, int64_t time_ns) noexcept nogil

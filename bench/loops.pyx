@@ -90,13 +90,13 @@ def time_frames(
         status = pipeline.receive_frame(payload, len(payload) - PADDING_BYTES, time_ns)
         samples[index] = _elapsed_ns(started)
         good += status == FEED_OK or status == FEED_CONTROL
-        close_orders(pipeline, number, time_ns)
+        _close_orders(pipeline, number, time_ns)
         time_ns += step_ns
         index += 1
     return good
 
 
-cdef void close_orders(Pipeline pipeline, int64_t first_number, int64_t time_ns) noexcept nogil:
+cdef void _close_orders(Pipeline pipeline, int64_t first_number, int64_t time_ns) noexcept nogil:
     """Reports every order from a number on as canceled, unfilled."""
     cdef ExecutionReport report
     cdef int64_t number
@@ -169,7 +169,9 @@ def time_changes(books: list[OrderBook], const int64_t[:, ::1] changes) -> tuple
         free(deltas)
 
 
-def time_encodes(FixOrderEncoder encoder not None, const int64_t[:, ::1] requests) -> tuple[int, int]:
+def time_encodes(
+    FixOrderEncoder encoder not None, const int64_t[:, ::1] requests
+) -> tuple[int, int]:
     """Encodes one NewOrderSingle for each row of (side, price_ticks, quantity_lots,
     request_number, sequence, wall_ns); (nanoseconds in all, hash of sizes and CheckSums)."""
     cdef uint64_t result = HASH_START
@@ -210,7 +212,7 @@ def time_reports(
     cdef int64_t failures = 0
     cdef uint64_t result = HASH_START
     cdef uint64_t started
-    cdef int64_t index, repeat, size
+    cdef int64_t index, _repeat, size
     cdef GarbledReason reason
     cdef ReportHeader header
     cdef ExecutionReport report
@@ -222,7 +224,7 @@ def time_reports(
             starts[index] = message
             sizes[index] = len(message) - PADDING_BYTES
         started = read_stamp()
-        for repeat in range(rounds):
+        for _repeat in range(rounds):
             for index in range(count):
                 if frame_message(starts[index], sizes[index], &size, &reason) != FRAME_COMPLETE \
                         or decoder.decode(starts[index], size, &header, &report) != REPORT_READ:

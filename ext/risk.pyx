@@ -47,6 +47,8 @@ from ext.wire cimport (
 cdef extern from *:
     bint multiply_overflows "__builtin_mul_overflow"(int64_t a, int64_t b, int64_t* result) \
         noexcept nogil
+    bint add_overflows "__builtin_add_overflow"(int64_t a, int64_t b, int64_t* result) \
+        noexcept nogil
 
 cdef enum:
     SECOND_NS = 1_000_000_000
@@ -205,19 +207,22 @@ cdef class RiskGate:
         cdef int64_t reach = intent.quantity_lots
         cdef int64_t limit = self.limits[instrument].max_position_lots
         cdef int64_t held = 0
-        cdef int64_t index
+        cdef int64_t index, open_lots
         cdef Position* position
         for index in range(self.strategy_count):
             if self.strategy_instruments[index] == instrument:
                 position = &orders.positions[index]
                 held += intent.side * position.position_lots
-                if intent.side == BUY:
-                    reach += position.open_buy_lots
-                else:
-                    reach += position.open_sell_lots
+                open_lots = (
+                    position.open_buy_lots if intent.side == BUY else position.open_sell_lots
+                )
+                if add_overflows(reach, open_lots, &reach):
+                    return POSITION_LIMIT
         if replaced != NULL:
             reach -= min(replaced.leaves_lots, intent.quantity_lots)
-        return POSITION_LIMIT if held + reach > limit else ACCEPTED
+        if add_overflows(held, reach, &reach) or reach > limit:
+            return POSITION_LIMIT
+        return ACCEPTED
 
     cdef bint _is_within_rate(self, int64_t allowed, int64_t time_ns) noexcept nogil:
         """Whether fewer than ``allowed`` messages went out in the second before ``time_ns``."""

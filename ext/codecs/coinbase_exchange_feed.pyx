@@ -168,8 +168,8 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         cdef Instrument* instrument = &self.table.instruments[fields.instrument]
         cdef FeedEvent* event
         cdef FeedStatus status = FEED_BAD_TYPE
-        if is_snapshot != (fields.has_bids and fields.has_asks) or \
-                is_snapshot == fields.has_changes:
+        if fields.has_bids != is_snapshot or fields.has_asks != is_snapshot \
+                or fields.has_changes == is_snapshot:
             return FEED_MISSING_FIELD
         if fields.changes != NULL and self._read_changes(
                 fields.changes, instrument, &status) == NULL:

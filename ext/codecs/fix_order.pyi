@@ -4,6 +4,8 @@ from ext.instrument_table import InstrumentTable
 from ext.order_encoder import OrderEncoder
 from ext.orders import OrderTable
 
+BEGIN_STRINGS: tuple[str, ...]
+
 @final
 class FixOrderEncoder(OrderEncoder):
     def __new__(

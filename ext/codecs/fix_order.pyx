@@ -4,9 +4,10 @@ cimport cython
 from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset, strlen
 
+from ext.bounds cimport VENUE_ORDER_ID_BYTES
 from ext.client_order_id cimport write_client_order_id
 from ext.cursor cimport POWERS_OF_TEN
-from ext.errors import ConfigError
+from ext.errors import ConfigError, UsageError
 from ext.instrument_table cimport InstrumentTable
 from ext.order_encoder cimport EncodedMessage, OrderEncoder
 from ext.orders cimport OrderTable
@@ -21,6 +22,8 @@ from ext.wire cimport (
     OrderRequest,
 )
 
+BEGIN_STRINGS = ("FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1")
+
 
 @cython.final
 cdef class FixOrderEncoder(OrderEncoder):
@@ -28,7 +31,7 @@ cdef class FixOrderEncoder(OrderEncoder):
 
     ``self_trade_rule`` is Coinbase's tag 7928 of a new order, empty to leave it out: ``N`` cancels
     the aggressor; the venue's own default differs between its pages, so it is always sent there.
-    Raises ConfigError for CompIDs that cannot stand in a header.
+    Raises ConfigError for a BeginString or CompIDs that cannot stand in a header.
     """
 
     def __cinit__(
@@ -44,17 +47,19 @@ cdef class FixOrderEncoder(OrderEncoder):
         for name, value in (("sender_comp_id", sender_comp_id), ("target_comp_id", target_comp_id)):
             if not value or len(value.encode()) > 64 or "\x01" in value or "=" in value:
                 raise ConfigError(f"{name} was {value!r}; use 1 to 64 bytes without = and SOH")
-        comp_ids = f"49={sender_comp_id}|56={target_comp_id}|34="
-        _set_part(&self.begin, f"8={begin_string}|9=")
-        _set_part(&self.new_header, f"35=D|{comp_ids}")
-        _set_part(&self.cancel_header, f"35=F|{comp_ids}")
-        _set_part(&self.replace_header, f"35=G|{comp_ids}")
-        tail = f"7928={self_trade_rule}|" if self_trade_rule else ""
+        if begin_string not in BEGIN_STRINGS:
+            raise ConfigError(f"begin_string was {begin_string!r}; use {', '.join(BEGIN_STRINGS)}")
+        comp_ids = f"49={sender_comp_id}\x0156={target_comp_id}\x0134="
+        _set_part(&self.begin, f"8={begin_string}\x019=")
+        _set_part(&self.new_header, f"35=D\x01{comp_ids}")
+        _set_part(&self.cancel_header, f"35=F\x01{comp_ids}")
+        _set_part(&self.replace_header, f"35=G\x01{comp_ids}")
+        tail = f"7928={self_trade_rule}\x01" if self_trade_rule else ""
         self.run = orders.run
         self.second = -1
         memset(self.instruments, 0, sizeof(self.instruments))
         for index in range(table.count):
-            _set_part(&self.instruments[index].symbol, f"55={table.symbol(index)}|")
+            _set_part(&self.instruments[index].symbol, f"55={table.symbol(index)}\x01")
             _set_part(&self.instruments[index].new_tail, tail)
             self.instruments[index].price_decimals = table.instruments[index].price_decimals
             self.instruments[index].price_step = table.instruments[index].price_step
@@ -176,6 +181,10 @@ cdef class FixOrderEncoder(OrderEncoder):
         cdef Order order
         cdef EncodedMessage message
         cdef bytes venue = venue_order_id.encode()
+        if len(venue) >= VENUE_ORDER_ID_BYTES:
+            raise UsageError(
+                f"venue_order_id had {len(venue)} bytes; use at most {VENUE_ORDER_ID_BYTES - 1}"
+            )
         memset(&order, 0, sizeof(order))
         memcpy(order.venue_order_id, <const char*>venue, len(venue))
         request.kind = kind
@@ -199,7 +208,7 @@ cdef inline char* _put(char* out, const char* text, int64_t size) noexcept nogil
 
 
 cdef int _set_part(Part* part, str text) except -1:
-    cdef bytes encoded = text.replace("|", "\x01").encode()
+    cdef bytes encoded = text.encode()
     cdef const char* start = encoded
     if len(encoded) > MAX_HEADER_BYTES:
         raise ConfigError(f"FIX header part of {len(encoded)} bytes; shorten the CompIDs")

@@ -18,7 +18,7 @@ from ext.wire cimport ExecutionReport
 cdef enum ReportStatus:
     REPORT_READ = 0
     REPORT_OTHER_TYPE = 1           # not 8 or 9: for the session
-    REPORT_BAD_FIELD = 2            # not tag=value
+    REPORT_BAD_FIELD = 2            # not tag=value, or an OrderID(37) that is too long
     REPORT_BAD_NUMBER = 3           # not a decimal, or off the tick or lot
     REPORT_MISSING_FIELD = 4
     REPORT_BAD_CODE = 5             # ExecType that we do not know
@@ -38,6 +38,10 @@ cdef struct ReportTexts:            # decimals before the instrument is known
     Span last_quantity
     Span fee_amount
     bint is_fee_rate                # MiscFeeBasis(891)=2: amount per unit of notional
+    bint has_sender                 # SenderCompID(49) is the venue's
+    bint has_target                 # TargetCompID(56) is ours
+    bint is_foreign                 # one of them is not
+    bint is_order_id_too_long
 
 @cython.final
 cdef class FixReportDecoder:

@@ -51,6 +51,7 @@ from ext.wire cimport (
 )
 
 cdef enum:
+    MAX_FEE_NANO = 1_000_000_000_000_000_000    # a billion of the quote currency, as for an amount
     FEE_DECIMALS = 9                # fees are kept in 1e-9 of the quote currency, cut beyond
     ABSENT = -1
 
@@ -84,13 +85,18 @@ cdef class FixReportDecoder:
         memset(header, 0, sizeof(ReportHeader))
         memset(report, 0, sizeof(ExecutionReport))
         memset(&texts, 0, sizeof(ReportTexts))
-        header.is_from_venue = True
         report.instrument = ABSENT
         report.execution_type = ABSENT
         report.order_state = ABSENT
+        report.order_quantity_lots = report.price_ticks = ABSENT
+        report.cumulative_lots = report.leaves_lots = ABSENT
+        report.last_price_ticks = report.last_quantity_lots = ABSENT
         status = self._read_fields(message, size, header, report, &texts)
+        header.is_from_venue = texts.has_sender and texts.has_target and not texts.is_foreign
         if status != REPORT_READ:
             return status
+        if texts.is_order_id_too_long:
+            return REPORT_BAD_FIELD
         if header.message_type == b"9":
             report.execution_type = EXEC_CANCEL_REJECT
         elif report.execution_type == ABSENT:
@@ -105,6 +111,7 @@ cdef class FixReportDecoder:
     ) noexcept nogil:
         cdef const char* p = message
         cdef const char* end = message + size
+        cdef const char* data_end
         cdef int64_t tag
         cdef int64_t data_size = ABSENT
         cdef Span value
@@ -119,7 +126,8 @@ cdef class FixReportDecoder:
                 data_size = ABSENT
                 continue
             if _is_data_length(tag):
-                if read_integer(value.start, value.start + value.size, &data_size) == NULL \
+                data_end = value.start + value.size
+                if read_integer(value.start, data_end, &data_size) != data_end \
                         or data_size > size:
                     return REPORT_BAD_FIELD
                 continue
@@ -137,21 +145,26 @@ cdef class FixReportDecoder:
     ) noexcept nogil:
         cdef const char* end = value.start + value.size
         if tag == 34:
-            read_integer(value.start, end, &header.sequence)
+            if read_integer(value.start, end, &header.sequence) != end:
+                header.sequence = 0
         elif tag == 43:
             header.is_possible_duplicate = value.start[0] == b"Y"
         elif tag == 49:
+            texts.has_sender = True
             if value.size != self.target_size or memcmp(value.start, self.target, value.size) != 0:
-                header.is_from_venue = False
+                texts.is_foreign = True
         elif tag == 56:
+            texts.has_target = True
             if value.size != self.sender_size or memcmp(value.start, self.sender, value.size) != 0:
-                header.is_from_venue = False
+                texts.is_foreign = True
         elif tag == 11:
             report.request_number = read_client_order_id(value.start, value.size, &self.run)
         elif tag == 41:
             report.original_number = read_client_order_id(value.start, value.size, &self.run)
         elif tag == 37:
-            if value.size < VENUE_ORDER_ID_BYTES:
+            texts.is_order_id_too_long = value.size >= VENUE_ORDER_ID_BYTES
+            if not texts.is_order_id_too_long:
+                memset(report.venue_order_id, 0, VENUE_ORDER_ID_BYTES)
                 memcpy(report.venue_order_id, value.start, value.size)
         elif tag == 17:
             _hash_execution_id(value, report)
@@ -160,7 +173,7 @@ cdef class FixReportDecoder:
         elif tag == 39:
             report.order_state = _order_state(value)
         elif tag == 54:
-            report.side = BUY if value.start[0] == b"1" else SELL
+            report.side = _side(value)
         elif tag == 55:
             report.instrument = self.table.find(value)
         elif tag == 38:
@@ -184,11 +197,12 @@ cdef class FixReportDecoder:
         elif tag == 1057:                   # AggressorIndicator
             report.is_maker = value.start[0] == b"N"
         elif tag == 102 or tag == 103:
-            read_integer(value.start, end, &report.reject_code)
+            if read_integer(value.start, end, &report.reject_code) != end:
+                report.reject_code = ABSENT
 
     cdef ReportStatus _convert(self, ExecutionReport* report, ReportTexts* texts) noexcept nogil:
         cdef Instrument* instrument
-        cdef double rate
+        cdef double fee
         if report.instrument == ABSENT:
             return REPORT_READ
         instrument = &self.table.instruments[report.instrument]
@@ -211,11 +225,11 @@ cdef class FixReportDecoder:
                     or report.execution_id_high == 0:
                 return REPORT_MISSING_FIELD
             if texts.is_fee_rate:
-                rate = report.fee_nano
-                report.fee_nano = <int64_t>(
-                    rate * report.last_price_ticks * report.last_quantity_lots
-                    * instrument.tick_size * instrument.lot_size
-                )
+                fee = <double>report.fee_nano * report.last_price_ticks \
+                    * report.last_quantity_lots * instrument.tick_size * instrument.lot_size
+                if not -MAX_FEE_NANO < fee < MAX_FEE_NANO:
+                    return REPORT_BAD_NUMBER
+                report.fee_nano = <int64_t>fee
         return REPORT_READ
 
     def decode_message(self, message: bytes) -> tuple[int, dict[str, object], dict[str, object]]:
@@ -299,6 +313,14 @@ cdef inline void _hash_execution_id(Span text, ExecutionReport* report) noexcept
     report.execution_id_low = <int64_t>low
 
 
+cdef inline int64_t _side(Span value) noexcept nogil:
+    """Side of Side(54): buy, or sell with its two kinds of short; 0 for any other."""
+    cdef char code = value.start[0] if value.size == 1 else 0
+    if code == b"1":
+        return BUY
+    return SELL if code == b"2" or code == b"5" or code == b"6" else 0
+
+
 cdef inline int64_t _execution_type(Span value) noexcept nogil:
     cdef char code = value.start[0] if value.size == 1 else 0
     if code == b"F":
@@ -360,7 +382,7 @@ cdef inline int64_t _read_fix_time(Span value) noexcept nogil:
     cdef char text[32]
     cdef Span rfc
     cdef int64_t time_ns
-    if value.size < 17 or value.size > 27:
+    if value.size < 17 or value.size > 27 or value.start[8] != b"-":
         return 0
     memcpy(text, value.start, 4)
     text[4] = b"-"

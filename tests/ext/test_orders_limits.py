@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ext.bounds import Bound
+from ext.dtypes import FILL
 from ext.wire import OrderState, Side
 
 if TYPE_CHECKING:
@@ -89,9 +90,7 @@ def test_a_fill_of_an_unknown_state_does_not_resolve_it(rig: "OrderRig") -> None
     assert not rig.gate.is_paused
 
 
-def test_the_strategy_sees_the_fill(rig: "OrderRig", make_order_rig: MakeRig) -> None:
-    from ext.dtypes import FILL
-
+def test_the_strategy_sees_the_fill(make_order_rig: MakeRig) -> None:
     rig = make_order_rig(events={"on_timer": None, "on_fill": FILL})
     number = rig.place(Side.SELL, PRICE, 100)
     rig.fill(number, PRICE + 3, 40, t1057="N")
@@ -348,10 +347,9 @@ def test_max_requests(rig: "OrderRig") -> None:
     unknown = rig.counters()["unknown_reports"]
     rig.report(1, "9", "9")
     assert state_of(rig, 1) == OrderState.SUSPENDED, "MAX_REQUESTS ids are known"
-    newest = rig.place(Side.SELL, PRICE, 5)
-    assert newest == Bound.MAX_REQUESTS + 1
+    cancel = rig.request(rig.cancel(1))
+    assert cancel == Bound.MAX_REQUESTS + 1
     rig.report(1, "4", "4")
     assert rig.counters()["unknown_reports"] == unknown + 1, "its id is forgotten"
-    cancel = rig.request(rig.cancel(1))
     rig.report(cancel, "4", "4")
     assert state_of(rig, 1) == OrderState.CANCELED, "a newer id of the chain finds it"

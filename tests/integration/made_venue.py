@@ -7,15 +7,15 @@ code with ``sim`` and none with ``ext``.
 # tidy-ok: covers the processes together
 
 import asyncio
+import contextlib
 import json
 import threading
-import time
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from picows import WSFrame, WSListener, WSMsgType, WSTransport, WSUpgradeRequest, ws_create_server
+from picows import WSFrame, WSListener, WSMsgType, WSTransport, ws_create_server
 
 SYMBOL = "BTC-USD"
 BIDS = [["64999.99", "1.00000000"], ["64999.00", "2.00000000"]]
@@ -53,7 +53,7 @@ def update(*changes: list[Any], symbol: str = SYMBOL) -> dict[str, Any]:
     }
 
 
-class FeedClient(WSListener):  # type: ignore[misc]
+class FeedClient(WSListener):
     """One market data connection."""
 
     def __init__(self, venue: "MadeVenue") -> None:
@@ -112,17 +112,17 @@ class MadeVenue:
         self._working: dict[str, Message] = {}
         self._ticks = 0
         self._is_ready = threading.Event()
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._loop: asyncio.AbstractEventLoop
+        self._stopping: asyncio.Event
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()), daemon=True)
 
     def start(self) -> None:
         self._thread.start()
         assert self._is_ready.wait(START_SECONDS)
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(START_SECONDS)
-        self._loop.close()
 
     def do(self, act: Callable[[], object]) -> None:
         """Runs ``act`` between two messages and returns when it is done."""
@@ -165,7 +165,6 @@ class MadeVenue:
         self._ticks += 1
         if self.subscriptions():
             self.send_frame(update(["sell", FAR_ASK, f"{1 + self._ticks % 2}.00000000"]))
-        self._loop.call_later(TICK_SECONDS, self._tick)
 
     # Orders
 
@@ -255,26 +254,20 @@ class MadeVenue:
 
     # The thread
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        self._loop.run_until_complete(self._listen())
-        self._loop.call_soon(self._tick)
-        self._loop.call_soon(self._is_ready.set)
-        self._loop.run_forever()
-
-    async def _listen(self) -> None:
-        def accept(request: WSUpgradeRequest) -> FeedClient:
-            return FeedClient(self)
-
-        feed = await ws_create_server(accept, "127.0.0.1", 0)
+    async def _serve(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        feed = await ws_create_server(lambda request: FeedClient(self), "127.0.0.1", 0)
         orders = await self._loop.create_server(lambda: OrderClient(self), "127.0.0.1", 0)
         self.feed_url = f"ws://127.0.0.1:{feed.sockets[0].getsockname()[1]}"
         self.order_port = orders.sockets[0].getsockname()[1]
-
-
-def wait(condition: Callable[[], bool], what: str) -> None:
-    """Returns when ``condition`` holds, fails after ``START_SECONDS`` twice over."""
-    deadline = time.monotonic() + 2 * START_SECONDS
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come"
-        time.sleep(0.005)  # tidy-ok: waits for another process
+        self._stopping = asyncio.Event()
+        self._is_ready.set()
+        while not self._stopping.is_set():
+            self._tick()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), TICK_SECONDS)
+        feed.close()
+        orders.close()
+        self.drop_feed()
+        self.drop_orders()
+        await asyncio.sleep(0)

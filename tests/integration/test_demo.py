@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Engine
+    from tests.integration.commands import Engine
 
 STEPS = (
     "decode",

@@ -9,7 +9,7 @@ from engine.exit_codes import ExitCode
 from ext.wire import BookState, OrderState
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Engine
+    from tests.integration.commands import Engine
     from tests.integration.made_venue import MadeVenue
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Command, Engine
+    from tests.integration.commands import Command, Engine
 
 REPOSITORY = Path(__file__).parents[2]
 DATA = Path(REPOSITORY, os.environ.get("WOW_DATA", "../shared/data")) / "coinbase"

@@ -14,10 +14,11 @@ from engine.exit_codes import ExitCode
 from ext.wire import BookState
 
 if TYPE_CHECKING:
-    from tests.integration.conftest import Engine, Venue
+    from tests.integration.commands import Engine, Venue
 
 LONG = "simulator.duration_seconds=60"
 IMPATIENT = "stop.cancel_timeout_ms=300"
+ALONE = "telemetry.relay=false"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -39,7 +40,7 @@ def test_a_signal_cancels_everything_and_logs_out(
 
 
 def test_a_second_engine_of_the_name_is_refused(start_engine: "Callable[..., Engine]") -> None:
-    first = start_engine(LONG)
+    first = start_engine(LONG, ALONE)
     first.wait_for("is LIVE", times=2)
 
     second = start_engine(LONG, directory=first.directory)
@@ -87,7 +88,7 @@ def test_a_refused_subscription_says_why(
 
 
 def test_a_killed_venue_leaves_unknown_orders(start_engine: "Callable[..., Engine]") -> None:
-    engine = start_engine(LONG, IMPATIENT)
+    engine = start_engine(LONG, ALONE, IMPATIENT)
     engine.wait_for_order()
 
     os.kill(engine.child("wow-sim"), signal.SIGKILL)
@@ -104,7 +105,9 @@ def test_a_killed_venue_leaves_unknown_orders(start_engine: "Callable[..., Engin
 def test_a_venue_killed_without_our_orders_is_a_venue_failure(
     start_engine: "Callable[..., Engine]",
 ) -> None:
-    engine = start_engine(LONG, IMPATIENT, "instrument.BTC-USD.limits.max_order_quantity=0.00001")
+    engine = start_engine(
+        LONG, ALONE, IMPATIENT, "instrument.BTC-USD.limits.max_order_quantity=0.00001"
+    )
     engine.wait_for("is LIVE", times=2)
     assert engine.book_state() == BookState.LIVE
 
@@ -131,4 +134,4 @@ def test_a_venue_that_is_not_there_is_tried_again(start_engine: "Callable[..., E
 
 def by_hand(feed_url: str, port: int) -> tuple[str, ...]:
     """Settings for a venue that the engine does not start."""
-    return ("simulator.start=false", f"feed.url={feed_url}", f"order_entry.port={port}")
+    return (ALONE, "simulator.start=false", f"feed.url={feed_url}", f"order_entry.port={port}")

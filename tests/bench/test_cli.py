@@ -1,0 +1,115 @@
+"""The command line says what it does, what is wrong, and writes what it measured."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+import pytest
+
+from bench import cli
+from bench.harness import Benchmark, Contender, Size, Trial
+
+MakeContender = Callable[..., Contender]
+
+
+@pytest.fixture
+def benchmarks(make_contender: MakeContender) -> dict[str, Benchmark]:
+    """Two made-up benchmarks, ``good`` and ``bad``."""
+
+    @contextmanager
+    def good(size: Size) -> Iterator[Sequence[Trial]]:
+        ours = make_contender("ours", [20_000], samples=[2_000, 3_000])
+        yield [Trial("good.one", (ours, make_contender("theirs", [10_000])), "theirs", goal="≤ 1")]
+
+    @contextmanager
+    def bad(size: Size) -> Iterator[Sequence[Trial]]:
+        yield [Trial("bad.one", (make_contender("ours", [1], expected_hash=1),))]
+
+    return {
+        "good": Benchmark("good", "does well", good),
+        "bad": Benchmark("bad", "does the wrong thing", bad),
+    }
+
+
+@pytest.fixture
+def results(
+    benchmarks: dict[str, Benchmark], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """The command line with those benchmarks, and where the results page would go."""
+    monkeypatch.setattr(cli, "BENCHMARKS", benchmarks)
+    monkeypatch.setattr(cli, "RESULTS", tmp_path / "RESULTS.md")
+    return tmp_path / "RESULTS.md"
+
+
+def test_list_names_every_benchmark(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["list"]) == 0
+    shown = capsys.readouterr().out
+    assert "wire_to_wire" in shown
+    assert "allocations" in shown
+
+
+@pytest.mark.usefixtures("results")
+def test_a_run_shows_machine_and_table(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "good", "--smoke"]) == 0
+    shown = capsys.readouterr()
+    for text in ("command: wow-bench run good --smoke", "good.one", "2.5 µs", "2.5x"):
+        assert text in shown.out
+    assert "good.one: round 1 of 2, ours" in shown.err
+
+
+@pytest.mark.usefixtures("results")
+def test_json_is_all_that_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "good", "--json", "--rounds", "3"]) == 0
+    document = orjson.loads(capsys.readouterr().out)
+    assert {"date", "command", "cpu", "cores", "kernel", "python", "libraries"} <= (
+        document["machine"].keys()
+    )
+    [figure] = document["figures"]
+    assert (figure["name"], figure["ratio"], figure["rounds"]) == ("good.one", 2.5, 3)
+
+
+def test_wrong_work_is_an_exit_status_and_the_rest_is_still_shown(
+    results: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", "--rounds", "1", "--write-results"]) == 1
+    shown = capsys.readouterr()
+    assert "bad.one: ours did the wrong work" in shown.err
+    assert "good.one" in shown.out
+    assert not results.exists(), "numbers beside wrong work are not kept"
+
+
+def test_the_results_page_holds_machine_command_and_tables(
+    results: Path, benchmarks: dict[str, Benchmark], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(benchmarks, "bad")
+    assert cli.main(["run", "--write-results", "--rounds", "2"]) == 0
+    page = results.read_text("utf-8")
+    for text in (
+        "- command: wow-bench run --write-results --rounds 2",
+        "- cpu: ",
+        "- date: ",
+        "## good",
+        "**good.one** (20 samples in 2 rounds; goal: ≤ 1)",
+        "| ours | 2.5 µs | 2 µs | 3 µs | 3 µs | 3 µs | 3 µs |  |",
+        "| theirs | 1 µs |  |  |  |  |  | 2.5x |",
+    ):
+        assert text in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "godo"], "there is no benchmark 'godo'; did you mean good?"),
+        (["run", "zzz"], "there is no benchmark 'zzz'; use good, bad"),
+        (["run", "--rounds", "0"], "--rounds was 0; use a whole number from 1 to 1000"),
+        (["run", "good", "--write-results"], "leave out names and --smoke"),
+        (["run", "--smoke", "--write-results"], "leave out names and --smoke"),
+    ],
+)
+@pytest.mark.usefixtures("results")
+def test_what_cannot_be_done_is_said(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(arguments) == 2
+    assert message in capsys.readouterr().err

@@ -1,0 +1,45 @@
+"""Every benchmark runs at its small size, so that none can rot."""
+
+import math
+
+import pytest
+
+from bench.harness import Figure, Size, run_benchmark
+from bench.suite import BENCHMARKS
+
+
+def run_small(name: str) -> list[Figure]:
+    figures = list(run_benchmark(BENCHMARKS[name], Size.SMOKE, 1))
+    assert figures
+    for figure in figures:
+        assert figure.trial.name.startswith(name)
+        for outcome in figure.outcomes:
+            assert math.isfinite(outcome.value)
+            assert outcome.operations > 0
+        if figure.trial.baseline:
+            assert figure.ratio is not None
+            assert figure.ratio > 0
+    return figures
+
+
+@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - {"wire_to_wire", "allocations"}))
+def test_runs_small(name: str) -> None:
+    run_small(name)
+
+
+def test_nothing_is_allocated_over_ten_thousand_frames_with_orders() -> None:
+    [figure] = run_small("allocations")
+    assert figure.outcomes[0].value == 0
+    assert figure.outcomes[0].work_hash == 10_001, "an order for each frame and the snapshot"
+
+
+@pytest.mark.slow
+def test_wire_to_wire_runs_small() -> None:
+    figures = run_small("wire_to_wire")
+    assert [figure.trial.name for figure in figures] == [
+        "wire_to_wire.busy",
+        "wire_to_wire.blocking",
+    ]
+    for figure in figures:
+        ours, c_program, python = figure.outcomes
+        assert ours.work_hash == python.work_hash != c_program.work_hash
