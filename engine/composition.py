@@ -150,7 +150,7 @@ def _make_encoder(
     config: EngineConfig, table: InstrumentTable, orders: OrderTable
 ) -> FixOrderEncoder | None:
     section = config.order_entry
-    if section is None:
+    if section is None or config.engine.mode == "shadow":
         return None
     return FixOrderEncoder(
         table,

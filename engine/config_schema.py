@@ -59,7 +59,7 @@ class EngineSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         str,
         Meta(
             min_length=1,
-            description="Lock, session numbers and order ids that must survive a restart.",
+            description="Lock, numbers and sent messages of the order session, journal.",
             extra=_PATH,
         ),
     ] = "var"

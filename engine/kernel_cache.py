@@ -87,7 +87,7 @@ def make_entry(user: Any, file: Path | None) -> Callable[..., None]:
     """The function of ``kernel_entry`` around ``user``, as if it stood in ``file``."""
     namespace: dict[str, Any] = {"__name__": kernel_entry.__name__}
     code = compile(_ENTRY_FILE.read_bytes(), str(file or _ENTRY_FILE), "exec")
-    exec(code, namespace)
+    exec(code, namespace)  # tidy-ok: our own file, under the name that Numba keys its cache on
     namespace["user"] = user
     entry: Callable[..., None] = namespace["entry"]
     return entry

@@ -122,7 +122,10 @@ class ChildProcess:
 
 
 async def start_venue(config: EngineConfig) -> tuple[ChildProcess, VenueReady]:
-    """Starts the simulated venue of ``[simulator]`` and waits until it listens."""
+    """Starts the simulated venue of ``[simulator]`` and waits until it listens.
+
+    It knows the ``demo:`` credentials alone: a real secret has no place on a command line.
+    """
     section = config.simulator
     arguments = [
         f"--seed={section.seed}",
@@ -137,7 +140,6 @@ async def start_venue(config: EngineConfig) -> tuple[ChildProcess, VenueReady]:
         arguments.append("--free-running")
     if config.order_entry is None:
         arguments.append("--start-without-orders")
-    arguments += _credential_arguments(config)
     process = await ChildProcess.start("wow-sim", arguments)
     line = await process.read_line(READY_TIMEOUT_S)
     return process, msgspec.json.decode(line, type=VenueReady)
@@ -151,16 +153,6 @@ async def read_venue_summary(venue: ChildProcess) -> VenueSummary | None:
     except msgspec.DecodeError:
         _log.error("%s ended without a summary: it crashed or was killed", venue.name)
         return None
-
-
-def _credential_arguments(config: EngineConfig) -> list[str]:
-    section = config.order_entry or config.feed
-    credentials = (section.key, section.secret, section.passphrase)
-    arguments = []
-    for option, secret in zip(("--key", "--secret", "--passphrase"), credentials, strict=True):
-        if secret is not None and not secret.is_demo:
-            arguments.append(f"{option}={secret.reveal()}")
-    return arguments
 
 
 async def start_relay(config: EngineConfig) -> tuple[ChildProcess, RelayReady]:

@@ -20,7 +20,7 @@ from ext.wire import OrderState, Side
 from tuning.affinity import available_cores, format_cores
 
 TWO_DECIMAL_CURRENCIES = {"USD", "EUR", "GBP", "USDC", "USDT"}
-WIDTH = 100  # of the lines; the tables need less
+WIDTH = 200  # above what is needed: a narrow terminal breaks lines, a cut figure is a wrong one
 
 
 def print_banner(arc: Arc) -> None:

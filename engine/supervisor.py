@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import msgspec
+
 from engine.composition import Arc
 from engine.config_schema import SIMULATOR
 from engine.engine_clock import EngineClock
@@ -28,7 +30,8 @@ from engine.processes import (
     start_venue,
 )
 from ext.busy_poll import BusyPoller
-from ext.errors import ConfigError, LogonRefused, UsageError, VenueError
+from ext.clock import read_wall_ns
+from ext.errors import ConfigError, LogonRefused, UsageError, WowError
 from ext.wire import EngineState
 
 WATCH_INTERVAL_S = 0.01  # timers of strategies are at best this exact
@@ -61,6 +64,8 @@ class Supervisor:
         self._order_entry: OrderEntry | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
+        self._is_clock_far = False
+        self._is_hole_told = False
         loop = arc.config.loop
         self._poller = BusyPoller(max(loop.spin_count, 1)) if loop.busy_poll else None
         self._loop_care = LoopCare(loop, arc.memory, self._poller, self._poll_orders)
@@ -191,13 +196,25 @@ class Supervisor:
             if not self._stop.is_set():
                 self.arc.pipeline.call_timers(now_ns)
             if count % HEARTBEAT_EVERY == 0:
-                self._header["heartbeat_ns"] = now_ns
-                if abs(self._clock.follow()) > CLOCK_DISTANCE_LOGGED_NS:
-                    _log.warning("the host's clock was stepped; ours follows slowly")
+                self._beat()
             if count % PENDING_EVERY == 0:
                 if self._order_entry is not None:
                     self._order_entry.check_pending(now_ns)
                 self._on_progress()
+
+    def _beat(self) -> None:
+        """Shows the other processes that we live; they compare with the host's own clock."""
+        self._header["heartbeat_ns"] = read_wall_ns()
+        is_far = abs(self._clock.follow()) > CLOCK_DISTANCE_LOGGED_NS
+        if is_far and not self._is_clock_far:
+            _log.warning("the host's clock was stepped; ours follows slowly")
+        self._is_clock_far = is_far
+        gate = self.arc.pipeline.gate
+        if self._header["dropped_order_records"][0] and not self._is_hole_told:
+            self._is_hole_told = True
+            self.pause("order records were lost, the journal has a hole: is wow-relay stuck?")
+        elif gate.is_paused and not self._stop.is_set():
+            self._header["engine_state"] = EngineState.ENGINE_PAUSED_STATE
 
     async def _keep_relay(self) -> None:
         """Starts the relay again when it ends: without one the ring fills and orders stop."""
@@ -208,8 +225,10 @@ class Supervisor:
                 return
             _log.error("wow-relay ended; starting it again")
             await asyncio.sleep(RELAY_RESTART_S)
-            with contextlib.suppress(VenueError):
+            try:
                 self._relay, self.relay_ready = await start_relay(self.arc.config)
+            except (WowError, OSError, msgspec.MsgspecError) as error:
+                _log.error("wow-relay cannot be started: %s", error)
 
     async def _shut_down(self) -> None:
         """Every step is tried whatever the one before it did."""

@@ -2,7 +2,7 @@
 
 cimport cython
 from libc.stdint cimport int64_t
-from libc.stdlib cimport calloc, free
+from libc.stdlib cimport calloc, free, malloc
 from libc.string cimport memmove, memset
 
 import numpy as np
@@ -129,18 +129,24 @@ cdef void write_view(
     view.version += 1
 
 
+cdef int _allocate(BookSide* side) except -1:
+    cdef size_t size = MAX_LEVELS_PER_SIDE * sizeof(int64_t)
+    side.keys = <int64_t*>malloc(size)
+    side.lots = <int64_t*>malloc(size)
+    if side.keys == NULL or side.lots == NULL:
+        raise MemoryError(f"no memory for {MAX_LEVELS_PER_SIDE} levels a side")
+    memset(side.keys, 0, size)              # touches every page: none faults on the arc
+    memset(side.lots, 0, size)
+    return 0
+
+
 @cython.final
 cdef class OrderBook:
     """All levels of one instrument; prices in ticks, quantities in lots."""
 
     def __cinit__(self) -> None:
-        self.book.bids.keys = <int64_t*>calloc(MAX_LEVELS_PER_SIDE, sizeof(int64_t))
-        self.book.bids.lots = <int64_t*>calloc(MAX_LEVELS_PER_SIDE, sizeof(int64_t))
-        self.book.asks.keys = <int64_t*>calloc(MAX_LEVELS_PER_SIDE, sizeof(int64_t))
-        self.book.asks.lots = <int64_t*>calloc(MAX_LEVELS_PER_SIDE, sizeof(int64_t))
-        if self.book.bids.keys == NULL or self.book.bids.lots == NULL or self.book.asks.keys == NULL \
-                or self.book.asks.lots == NULL:
-            raise MemoryError(f"no memory for {MAX_LEVELS_PER_SIDE} levels a side")
+        _allocate(&self.book.bids)
+        _allocate(&self.book.asks)
         memset(&self.own_view, 0, sizeof(BookView))
         self.book.view = &self.own_view
 
@@ -175,13 +181,15 @@ cdef class OrderBook:
         """(price_ticks, quantity_lots) of the best bid; None when the side is empty."""
         if self.book.bids.count == 0:
             return None
-        return self.book.bids.keys[self.book.bids.count - 1], self.book.bids.lots[self.book.bids.count - 1]
+        last = self.book.bids.count - 1
+        return self.book.bids.keys[last], self.book.bids.lots[last]
 
     def best_ask(self) -> tuple[int, int] | None:
         """(price_ticks, quantity_lots) of the best ask; None when the side is empty."""
         if self.book.asks.count == 0:
             return None
-        return -self.book.asks.keys[self.book.asks.count - 1], self.book.asks.lots[self.book.asks.count - 1]
+        last = self.book.asks.count - 1
+        return -self.book.asks.keys[last], self.book.asks.lots[last]
 
     def level_count(self, is_bid: bool) -> int:
         """Levels of one side."""

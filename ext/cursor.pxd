@@ -70,6 +70,36 @@ cdef inline const char* read_string(const char* p, const char* end, Span* text) 
     return NULL
 
 
+cdef inline const char* read_key(const char* p, const char* end, Span* key) noexcept nogil:
+    """Name of an object's member and its colon: the position of the value."""
+    p = read_string(p, end, key)
+    if p == NULL:
+        return NULL
+    p = expect(p, end, b":")
+    return skip_space(p, end) if p != NULL else NULL
+
+
+cdef inline const char* open_array(const char* p, const char* end, bint* is_empty) noexcept nogil:
+    """The ``[`` of an array: the position of its first element, or behind an empty one."""
+    p = expect(p, end, b"[")
+    if p == NULL:
+        return NULL
+    p = skip_space(p, end)
+    is_empty[0] = p < end and p[0] == b"]"
+    return p + 1 if is_empty[0] else p
+
+
+cdef inline const char* end_item(
+    const char* p, const char* end, char closer, bint* is_last
+) noexcept nogil:
+    """The comma behind a member or element, or the ``closer`` of what holds it."""
+    p = skip_space(p, end)
+    if p >= end:
+        return NULL
+    is_last[0] = p[0] == closer
+    return p + 1 if is_last[0] or p[0] == b"," else NULL
+
+
 cdef inline bint equals(Span text, const char* other, Py_ssize_t size) noexcept nogil:
     return text.size == size and memcmp(text.start, other, size) == 0
 

@@ -158,5 +158,5 @@ cdef class FixListener:
     cdef object _apply(self, const char* message, int64_t size, const ExecutionReport* report):
         cdef int64_t receive_time_ns = monotonic_ns() + self.pipeline.memory.header.wall_offset_ns
         self.pipeline.receive_report(report, receive_time_ns)
-        if self.pipeline.market.has_notices or self.pipeline.has_report_notice and self.on_notices is not None:
+        if self.on_notices is not None and self.pipeline.has_something_to_tell():
             self.on_notices(receive_time_ns)

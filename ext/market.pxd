@@ -30,7 +30,6 @@ cdef class Market:
     cdef bint has_notices                   # some state changed since the last ``take_notices``
     cdef bint has_notice[MAX_INSTRUMENTS]
     cdef bint has_fallen                    # some book went STALE: its orders are to be pulled
-    cdef bint is_fallen[MAX_INSTRUMENTS]
 
     cdef void note_frame(self, const DecodedFrame* frame, int64_t receive_time_ns) noexcept nogil
     cdef void refuse_frame(

@@ -129,7 +129,7 @@ cdef class Market:
         if self.books[instrument].view.state == LIVE:
             self.memory.header.stale_count += reason != DISCONNECTED
             self.set_state(instrument, STALE, reason, receive_time_ns)
-            self.is_fallen[instrument] = self.has_fallen = True
+            self.has_fallen = True
 
     cdef void set_state(
         self, int64_t instrument, BookState state, StaleReason reason, int64_t receive_time_ns

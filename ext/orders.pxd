@@ -50,7 +50,7 @@ cdef class OrderTable:
     cdef int64_t seen_generation
     cdef Fill last_fill
     cdef int64_t acknowledged_ns
-    cdef double tick_value[MAX_INSTRUMENTS]      # quote currency of one tick times one lot, per instrument
+    cdef double tick_value[MAX_INSTRUMENTS]     # of one tick times one lot, quote currency
 
     cdef Order* find_open(self, int64_t order_number) noexcept nogil
     cdef void complete(self, Intent* intent) noexcept nogil

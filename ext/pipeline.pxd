@@ -70,6 +70,10 @@ cdef class Pipeline:
         noexcept nogil
     cdef void _pull_orders(self, int64_t receive_time_ns) noexcept nogil
 
+    cdef inline bint has_something_to_tell(self) noexcept nogil:
+        """Whether ``take_notices`` has something."""
+        return self.market.has_notices or self.has_report_notice
+
     cdef inline void _begin(self) noexcept nogil:
         """Something came in: the latencies of its steps count from here."""
         self.has_order_sent = False

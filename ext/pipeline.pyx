@@ -203,13 +203,13 @@ cdef class Pipeline:
         cdef SharedHeader* header = self.memory.header
         cdef OrderRequest request
         cdef Verdict verdict
+        if header.dropped_order_records != 0:
+            self.gate.is_paused = True              # the journal has a hole: no new risk
         if intent.kind != NEW_ORDER:
             self.orders.complete(intent)        # side and terms are the order's own
         verdict = self.gate.check(
-            intent, strategy, &self.memory.books[instrument], self.market.last_frame_ns, self.orders,
-            not self.is_sending or (
-                self.store.state.is_active != 0 and header.dropped_order_records == 0
-            ), time_ns
+            intent, strategy, &self.memory.books[instrument], self.market.last_frame_ns,
+            self.orders, not self.is_sending or self.store.state.is_active != 0, time_ns
         )
         self._time_step(STEP_CHECK)
         header.intents += 1
@@ -284,23 +284,22 @@ cdef class Pipeline:
         return result
 
     cdef void _pull_orders(self, int64_t receive_time_ns) noexcept nogil:
-        """Cancels every working order of the instruments whose books went STALE."""
+        """Cancels every working order of the instruments whose books may not be traded on."""
         cdef Position* position
         cdef Intent intent
         cdef int64_t strategy, index
+        self.market.has_fallen = False
         memset(&intent, 0, sizeof(intent))
         intent.kind = CANCEL_ORDER
         for strategy in range(self.strategy_count):
             position = &self.memory.positions[strategy]
-            if not self.market.is_fallen[position.instrument]:
+            if self.memory.books[position.instrument].state == LIVE \
+                    or self.store.state.is_active == 0:
                 continue
             for index in range(position.working_count):
                 if position.working[index].state != PENDING_CANCEL:
                     intent.order_number = position.working[index].order_number
                     self._submit(strategy, &intent, receive_time_ns)
-        self.market.has_fallen = False
-        for index in range(self.table.count):
-            self.market.is_fallen[index] = False
 
     # The cold edge: what the engine, tools and tests call.
 
@@ -328,9 +327,13 @@ cdef class Pipeline:
         return good
 
     def call_timers(self, now_ns: int) -> None:
-        """Calls the timer hooks that are due; ``now_ns`` is wall time like a receive time."""
+        """Calls the timer hooks that are due; ``now_ns`` is wall time like a receive time.
+
+        Orders of books that are not LIVE are pulled again: the rate may have refused a cancel.
+        """
         cdef int64_t strategy, instrument
         self._begin()
+        self._pull_orders(now_ns)
         for strategy in range(self.strategy_count):
             instrument = self.memory.positions[strategy].instrument
             if self.memory.books[instrument].state == LIVE:
@@ -400,7 +403,7 @@ cdef class Pipeline:
     @property
     def has_notices(self) -> bool:
         """Whether ``take_notices`` has something to tell."""
-        return self.market.has_notices or self.has_report_notice
+        return self.has_something_to_tell()
 
     def last_frame_time_ns(self) -> int:
         """Receive time of the last frame of any kind, 0 when there was none."""

@@ -137,7 +137,7 @@ def _check_sequence(sequence: int) -> None:
 
 def _map_store(path: str | None, total_bytes: int) -> mmap.mmap:
     if path is None:
-        return mmap.mmap(-1, total_bytes)
+        return mmap.mmap(-1, total_bytes, mmap.MAP_SHARED | mmap.MAP_POPULATE)
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -149,7 +149,7 @@ def _map_store(path: str | None, total_bytes: int) -> mmap.mmap:
                     "another version: log out cleanly with that one, then remove the file"
                 )
             os.posix_fallocate(descriptor, 0, total_bytes)
-            return mmap.mmap(descriptor, total_bytes)
+            return mmap.mmap(descriptor, total_bytes, mmap.MAP_SHARED | mmap.MAP_POPULATE)
         finally:
             os.close(descriptor)
     except OSError as error:

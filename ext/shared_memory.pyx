@@ -150,14 +150,15 @@ cdef class SharedMemory:
 
 def _map_file(path: str | None, total_bytes: int) -> mmap.mmap:
     if path is None:
-        return mmap.mmap(-1, total_bytes)
+        return mmap.mmap(-1, total_bytes, mmap.MAP_SHARED | mmap.MAP_POPULATE)
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).unlink(missing_ok=True)     # a reader of the last run keeps its own pages
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, total_bytes)
-            return mmap.mmap(descriptor, total_bytes)
+            # Every page is there before the first record: a page fault costs 2.5 us.
+            return mmap.mmap(descriptor, total_bytes, mmap.MAP_SHARED | mmap.MAP_POPULATE)
         finally:
             os.close(descriptor)
     except OSError as error:

@@ -51,7 +51,7 @@ cdef class FeedListener(WSListener):
         cdef FeedStatus status = self.pipeline.receive_frame(payload, size, receive_time_ns)
         if status != FEED_OK:
             self.on_control(payload[:size], status, receive_time_ns)
-        if self.pipeline.market.has_notices or self.pipeline.has_report_notice:
+        if self.pipeline.has_something_to_tell():
             self.on_notices(receive_time_ns)
 
     cdef object _receive_fragment(self, WSFrame frame):

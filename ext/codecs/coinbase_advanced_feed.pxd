@@ -17,14 +17,15 @@ from ext.wire cimport FeedEvent, FeedStatus, Trade
 cdef struct Envelope:               # members of one frame, lent
     Span channel
     Span timestamp
-    const char* events
+    const char* events              # where they start, when they stood before the channel
+    bint has_events
     int64_t sequence_num
 
 cdef struct EventFields:            # members of one event
     Span type
     Span product_id
-    const char* updates             # where the arrays start
-    const char* trades
+    const char* rows                # updates or trades that stood before type or product
+    bint has_rows
 
 cdef struct TradeTexts:             # members of one trade
     Span product_id
@@ -37,20 +38,26 @@ cdef struct TradeTexts:             # members of one trade
 @cython.final
 cdef class CoinbaseAdvancedFeed(FeedDecoder):
     cdef const char* end            # of the frame in hand
+    cdef int64_t receive_time_ns
 
     cdef FeedStatus _read_envelope(self, const char* p, Envelope* envelope) noexcept nogil
-    cdef FeedStatus _decode_events(
-        self, Envelope* envelope, bint are_trades, int64_t receive_time_ns
+    cdef const char* _read_events(
+        self, const char* p, Span channel, FeedStatus* status
     ) noexcept nogil
     cdef const char* _read_event(
-        self, const char* p, EventFields* fields, FeedStatus* status
+        self, const char* p, bint are_trades, FeedStatus* status
     ) noexcept nogil
-    cdef FeedStatus _decode_updates(self, EventFields* fields) noexcept nogil
-    cdef FeedStatus _decode_trades(
-        self, EventFields* fields, int64_t receive_time_ns
+    cdef const char* _read_rows(
+        self, const char* p, EventFields* fields, bint are_trades, FeedStatus* status
+    ) noexcept nogil
+    cdef const char* _read_updates(
+        self, const char* p, EventFields* fields, FeedStatus* status
     ) noexcept nogil
     cdef const char* _read_update(
         self, const char* p, Instrument* instrument, Span* event_time, FeedStatus* status
+    ) noexcept nogil
+    cdef const char* _read_trades(
+        self, const char* p, EventFields* fields, FeedStatus* status
     ) noexcept nogil
     cdef const char* _read_trade(
         self, const char* p, Trade* trade, int64_t* index, FeedStatus* status

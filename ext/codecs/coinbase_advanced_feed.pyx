@@ -9,9 +9,12 @@ from ext.cursor cimport (
     NUMBER_OK,
     NumberStatus,
     Span,
+    end_item,
     equals,
     expect,
+    open_array,
     read_integer,
+    read_key,
     read_quoted_decimal,
     read_string,
     read_time,
@@ -59,9 +62,9 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         self.frame.event_count = 0
         self.frame.delta_count = 0
         self.frame.trade_count = 0
-        self.frame.connection_sequence = -1
-        self.frame.instrument = -1
+        self.frame.instrument = -1          # one frame may hold several
         self.end = payload + size
+        self.receive_time_ns = receive_time_ns
         memset(&envelope, 0, sizeof(envelope))
         envelope.sequence_num = -1
         status = self._read_envelope(payload, &envelope)
@@ -70,149 +73,171 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
             return status
         if envelope.sequence_num < 0 or envelope.timestamp.start == NULL:
             return FEED_MISSING_FIELD
-        if equals(envelope.channel, b"l2_data", 7):
-            return self._decode_events(&envelope, False, receive_time_ns)
-        if equals(envelope.channel, b"market_trades", 13):
-            return self._decode_events(&envelope, True, receive_time_ns)
         if equals(envelope.channel, b"heartbeats", 10):
             event = add_event(&self.frame, HEARTBEAT, -1)
             event.exchange_time_ns = read_time(envelope.timestamp)
             return FEED_OK if event.exchange_time_ns >= 0 else FEED_BAD_TIME
-        return FEED_CONTROL
+        if not _is_market_data(envelope.channel):
+            return FEED_CONTROL
+        if not envelope.has_events:
+            return FEED_MISSING_FIELD
+        if envelope.events != NULL and self._read_events(
+                envelope.events, envelope.channel, &status) == NULL:
+            return status
+        return FEED_OK
 
     cdef FeedStatus _read_envelope(self, const char* p, Envelope* envelope) noexcept nogil:
-        """The members of the frame; ``events``, last in practice, is only located."""
+        """The members of the frame; ``events`` is decoded on the way once the channel is known."""
         cdef const char* end = self.end
         cdef FeedStatus status
         cdef Span key
+        cdef bint is_last = False
         p = expect(p, end, b"{")
         while p != NULL:
-            p = read_string(p, end, &key)
-            p = expect(p, end, b":") if p != NULL else NULL
+            p = read_key(p, end, &key)
             if p == NULL:
                 return FEED_BAD_JSON
-            p = skip_space(p, end)
             status = FEED_BAD_TYPE
             if equals(key, b"channel", 7):
+                if envelope.channel.start != NULL:
+                    return FEED_BAD_JSON    # twice the same member: which one is meant?
                 p = read_string(p, end, &envelope.channel)
             elif equals(key, b"timestamp", 9):
                 p = read_string(p, end, &envelope.timestamp)
             elif equals(key, b"sequence_num", 12):
                 p = read_integer(p, end, &envelope.sequence_num)
+            elif equals(key, b"events", 6) and envelope.has_events:
+                return FEED_BAD_JSON
+            elif equals(key, b"events", 6) and _is_market_data(envelope.channel):
+                envelope.has_events = True
+                p = self._read_events(p, envelope.channel, &status)
             else:
                 if equals(key, b"events", 6):
                     envelope.events = p
+                    envelope.has_events = True
                 status = FEED_BAD_JSON
                 p = skip_value(p, end)
             if p == NULL:
                 return status
-            p = skip_space(p, end)
-            if p < end and p[0] == b"}":
-                if skip_space(p + 1, end) != end:
+            p = end_item(p, end, b"}", &is_last)
+            if p != NULL and is_last:
+                if skip_space(p, end) != end:
                     return FEED_BAD_JSON
                 return FEED_OK if envelope.channel.start != NULL else FEED_CONTROL
-            p = expect(p, end, b",")
         return FEED_BAD_JSON
 
-    cdef FeedStatus _decode_events(
-        self, Envelope* envelope, bint are_trades, int64_t receive_time_ns
+    cdef const char* _read_events(
+        self, const char* p, Span channel, FeedStatus* status
     ) noexcept nogil:
         cdef const char* end = self.end
-        cdef const char* p = envelope.events
-        cdef EventFields fields
-        cdef FeedStatus status
-        if p == NULL:
-            return FEED_MISSING_FIELD
-        p = expect(p, end, b"[")
-        p = skip_space(p, end) if p != NULL else NULL
-        if p != NULL and p < end and p[0] == b"]":
-            return FEED_OK
-        while p != NULL:
-            status = FEED_BAD_TYPE
-            p = self._read_event(p, &fields, &status)
-            if p == NULL:
-                return status
-            if are_trades:
-                status = self._decode_trades(&fields, receive_time_ns)
-            else:
-                status = self._decode_updates(&fields)
-            if status != FEED_OK:
-                return status
-            p = skip_space(p, end)
-            if p < end and p[0] == b"]":
-                return FEED_OK
-            p = expect(p, end, b",")
-        return FEED_BAD_TYPE
+        cdef bint are_trades = channel.start[0] == b"m"
+        cdef bint is_last = False
+        status[0] = FEED_BAD_TYPE
+        p = open_array(p, end, &is_last)
+        while p != NULL and not is_last:
+            p = self._read_event(p, are_trades, status)
+            if p != NULL:
+                status[0] = FEED_BAD_TYPE
+                p = end_item(p, end, b"]", &is_last)
+        return p
 
     cdef const char* _read_event(
-        self, const char* p, EventFields* fields, FeedStatus* status
+        self, const char* p, bint are_trades, FeedStatus* status
     ) noexcept nogil:
-        """Members of one event: the position behind it."""
+        """One event; its rows are decoded on the way once type and product are known."""
         cdef const char* end = self.end
+        cdef EventFields fields
         cdef Span key
-        memset(fields, 0, sizeof(EventFields))
+        cdef bint is_last = False
+        memset(&fields, 0, sizeof(EventFields))
+        status[0] = FEED_BAD_TYPE
         p = expect(p, end, b"{")
-        while p != NULL:
-            p = read_string(p, end, &key)
-            p = expect(p, end, b":") if p != NULL else NULL
+        while p != NULL and not is_last:
+            p = read_key(p, end, &key)
             if p == NULL:
                 return NULL
-            p = skip_space(p, end)
+            if _is_repeated(key, &fields, are_trades):
+                status[0] = FEED_BAD_JSON   # twice the same member: which one is meant?
+                return NULL
             if equals(key, b"type", 4):
                 p = read_string(p, end, &fields.type)
             elif equals(key, b"product_id", 10):
                 p = read_string(p, end, &fields.product_id)
+            elif _is_rows(key, are_trades):
+                fields.has_rows = True
+                if fields.type.start != NULL and (
+                        are_trades or fields.product_id.start != NULL):
+                    p = self._read_rows(p, &fields, are_trades, status)
+                    if p == NULL:
+                        return NULL
+                    status[0] = FEED_BAD_TYPE
+                else:
+                    fields.rows = p
+                    p = skip_value(p, end)
             else:
-                if equals(key, b"updates", 7):
-                    fields.updates = p
-                elif equals(key, b"trades", 6):
-                    fields.trades = p
                 p = skip_value(p, end)
-            if p == NULL:
-                return NULL
-            p = skip_space(p, end)
-            if p < end and p[0] == b"}":
-                if fields.type.start == NULL:
-                    status[0] = FEED_MISSING_FIELD
-                    return NULL
-                return p + 1
-            p = expect(p, end, b",")
-        return NULL
+            p = end_item(p, end, b"}", &is_last) if p != NULL else NULL
+        if p == NULL:
+            return NULL
+        status[0] = FEED_MISSING_FIELD
+        if fields.type.start == NULL or not fields.has_rows:
+            return NULL
+        if fields.rows != NULL and self._read_rows(
+                fields.rows, &fields, are_trades, status) == NULL:
+            return NULL
+        return p
 
-    cdef FeedStatus _decode_updates(self, EventFields* fields) noexcept nogil:
-        cdef const char* end = self.end
-        cdef const char* p = fields.updates
+    cdef const char* _read_rows(
+        self, const char* p, EventFields* fields, bint are_trades, FeedStatus* status
+    ) noexcept nogil:
         cdef bint is_snapshot = equals(fields.type, b"snapshot", 8)
+        status[0] = FEED_BAD_TYPE
+        if not is_snapshot and not equals(fields.type, b"update", 6):
+            return NULL
+        if not are_trades:
+            return self._read_updates(p, fields, status)
+        if is_snapshot:
+            return skip_value(p, self.end)  # trades from before the subscription
+        return self._read_trades(p, fields, status)
+
+    cdef const char* _read_updates(
+        self, const char* p, EventFields* fields, FeedStatus* status
+    ) noexcept nogil:
+        """``[{update},…]`` of one product: the position behind it."""
+        cdef const char* end = self.end
+        cdef bint is_last = False
         cdef int64_t index
         cdef FeedEvent* event
-        cdef FeedStatus status = FEED_BAD_TYPE
         cdef Span event_time
-        if not is_snapshot and not equals(fields.type, b"update", 6):
-            return FEED_BAD_TYPE
-        if fields.product_id.start == NULL or p == NULL:
-            return FEED_MISSING_FIELD
+        status[0] = FEED_MISSING_FIELD
+        if fields.product_id.start == NULL:
+            return NULL
+        status[0] = FEED_UNKNOWN_PRODUCT
         index = self.table.find(fields.product_id)
         if index < 0:
-            return FEED_UNKNOWN_PRODUCT
-        event = add_event(&self.frame, SNAPSHOT if is_snapshot else UPDATE, index)
+            return NULL
+        status[0] = FEED_TOO_MANY_EVENTS
+        event = add_event(
+            &self.frame, SNAPSHOT if equals(fields.type, b"snapshot", 8) else UPDATE, index
+        )
         if event == NULL:
-            return FEED_TOO_MANY_EVENTS
-        event_time.start = NULL
-        p = expect(p, end, b"[")
-        p = skip_space(p, end) if p != NULL else NULL
-        if p != NULL and p < end and p[0] == b"]":
-            return FEED_OK
-        while p != NULL:
-            p = self._read_update(p, &self.table.instruments[index], &event_time, &status)
-            if p == NULL:
-                return status
-            p = skip_space(p, end)
-            if p < end and p[0] == b"]":
-                event.count = self.frame.delta_count - event.first
-                event.exchange_time_ns = read_time(event_time)
-                return FEED_OK if event.exchange_time_ns >= 0 else FEED_BAD_TIME
-            p = expect(p, end, b",")
-        return FEED_BAD_TYPE
+            return NULL
+        status[0] = FEED_BAD_TYPE
+        memset(&event_time, 0, sizeof(Span))
+        p = open_array(p, end, &is_last)
+        if p != NULL and is_last:
+            return p
+        while p != NULL and not is_last:
+            p = self._read_update(p, &self.table.instruments[index], &event_time, status)
+            if p != NULL:
+                status[0] = FEED_BAD_TYPE
+                p = end_item(p, end, b"]", &is_last)
+        if p == NULL:
+            return NULL
+        event.count = self.frame.delta_count - event.first
+        event.exchange_time_ns = read_time(event_time)
+        status[0] = FEED_BAD_TIME
+        return p if event.exchange_time_ns >= 0 else NULL
 
     cdef const char* _read_update(
         self, const char* p, Instrument* instrument, Span* event_time, FeedStatus* status
@@ -224,16 +249,16 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         cdef Span key, side
         cdef bint has_price = False
         cdef bint has_quantity = False
+        cdef bint is_last = False
         memset(&side, 0, sizeof(Span))
         status[0] = FEED_TOO_MANY_DELTAS
         if self.frame.delta_count == MAX_DELTAS_PER_FRAME:
             return NULL
         delta = &self.frame.deltas[self.frame.delta_count]
-        status[0] = FEED_BAD_TYPE
         p = expect(p, end, b"{")
-        while p != NULL:
-            p = read_string(p, end, &key)
-            p = expect(p, end, b":") if p != NULL else NULL
+        while p != NULL and not is_last:
+            status[0] = FEED_BAD_TYPE
+            p = read_key(p, end, &key)
             if p == NULL:
                 return NULL
             if equals(key, b"side", 4):
@@ -253,11 +278,9 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
             if p == NULL:
                 status[0] = number_error(number)
                 return NULL
-            p = skip_space(p, end)
-            if p < end and p[0] == b"}":
-                break
-            p = expect(p, end, b",")
+            p = end_item(p, end, b"}", &is_last)
         if p == NULL:
+            status[0] = FEED_BAD_TYPE
             return NULL
         status[0] = FEED_MISSING_FIELD
         if not has_price or not has_quantity or side.start == NULL or event_time.start == NULL:
@@ -273,49 +296,41 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         else:
             return NULL
         self.frame.delta_count += 1
-        return p + 1
+        return p
 
-    cdef FeedStatus _decode_trades(
-        self, EventFields* fields, int64_t receive_time_ns
+    cdef const char* _read_trades(
+        self, const char* p, EventFields* fields, FeedStatus* status
     ) noexcept nogil:
+        """``[{trade},…]`` of any products: the position behind it."""
         cdef const char* end = self.end
-        cdef const char* p = fields.trades
+        cdef bint is_last = False
         cdef FeedEvent* event = NULL
-        cdef FeedStatus status = FEED_BAD_TYPE
         cdef Trade* trade
         cdef int64_t index
         cdef int64_t first_event = self.frame.event_count
-        if equals(fields.type, b"snapshot", 8):
-            return FEED_OK                  # trades from before the subscription
-        if not equals(fields.type, b"update", 6):
-            return FEED_BAD_TYPE
-        if p == NULL:
-            return FEED_MISSING_FIELD
-        p = expect(p, end, b"[")
-        p = skip_space(p, end) if p != NULL else NULL
-        if p != NULL and p < end and p[0] == b"]":
-            return FEED_OK
-        while p != NULL:
+        p = open_array(p, end, &is_last)
+        while p != NULL and not is_last:
+            status[0] = FEED_TOO_MANY_TRADES
             if self.frame.trade_count == MAX_TRADES_PER_FRAME:
-                return FEED_TOO_MANY_TRADES
+                return NULL
             trade = &self.frame.trades[self.frame.trade_count]
-            p = self._read_trade(p, trade, &index, &status)
+            p = self._read_trade(p, trade, &index, status)
             if p == NULL:
-                return status
-            trade.receive_time_ns = receive_time_ns
+                return NULL
+            trade.receive_time_ns = self.receive_time_ns
             if event == NULL or event.instrument != index:
                 event = add_event(&self.frame, TRADES, index)
+                status[0] = FEED_TOO_MANY_EVENTS
                 if event == NULL:
-                    return FEED_TOO_MANY_EVENTS
+                    return NULL
                 event.first = self.frame.trade_count
             self.frame.trade_count += 1
             event.count += 1
-            p = skip_space(p, end)
-            if p < end and p[0] == b"]":
-                self._put_oldest_first(first_event)
-                return FEED_OK
-            p = expect(p, end, b",")
-        return FEED_BAD_TYPE
+            status[0] = FEED_BAD_TYPE
+            p = end_item(p, end, b"]", &is_last)
+        if p != NULL:
+            self._put_oldest_first(first_event)
+        return p
 
     cdef void _put_oldest_first(self, int64_t first_event) noexcept nogil:
         """The venue lists the newest trade first; strategies and bars want them as they came."""
@@ -332,7 +347,8 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
                 self.frame.trades[high] = newer
                 low += 1
                 high -= 1
-            event.exchange_time_ns = self.frame.trades[event.first + event.count - 1].exchange_time_ns
+            newer = self.frame.trades[event.first + event.count - 1]
+            event.exchange_time_ns = newer.exchange_time_ns
 
     cdef const char* _read_trade(
         self, const char* p, Trade* trade, int64_t* index, FeedStatus* status
@@ -341,12 +357,12 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         cdef const char* end = self.end
         cdef TradeTexts texts
         cdef Span key
+        cdef bint is_last = False
         memset(&texts, 0, sizeof(TradeTexts))
         status[0] = FEED_BAD_TYPE
         p = expect(p, end, b"{")
-        while p != NULL:
-            p = read_string(p, end, &key)
-            p = expect(p, end, b":") if p != NULL else NULL
+        while p != NULL and not is_last:
+            p = read_key(p, end, &key)
             if p == NULL:
                 return NULL
             if equals(key, b"product_id", 10):
@@ -363,12 +379,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
                 elif equals(key, b"size", 4):
                     texts.quantity = p
                 p = skip_value(p, end)
-            if p == NULL:
-                return NULL
-            p = skip_space(p, end)
-            if p < end and p[0] == b"}":
-                break
-            p = expect(p, end, b",")
+            p = end_item(p, end, b"}", &is_last) if p != NULL else NULL
         if p == NULL:
             return NULL
         status[0] = FEED_MISSING_FIELD
@@ -377,7 +388,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
                 or texts.quantity == NULL:
             return NULL
         status[0] = self._convert_trade(&texts, trade, index)
-        return p + 1 if status[0] == FEED_OK else NULL
+        return p if status[0] == FEED_OK else NULL
 
     cdef FeedStatus _convert_trade(self, TradeTexts* texts, Trade* trade, int64_t* index) \
             noexcept nogil:
@@ -406,3 +417,17 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         else:
             return FEED_BAD_SIDE
         return FEED_OK
+
+
+cdef inline bint _is_market_data(Span channel) noexcept nogil:
+    return equals(channel, b"l2_data", 7) or equals(channel, b"market_trades", 13)
+
+
+cdef inline bint _is_rows(Span key, bint are_trades) noexcept nogil:
+    return equals(key, b"trades", 6) if are_trades else equals(key, b"updates", 7)
+
+
+cdef inline bint _is_repeated(Span key, const EventFields* fields, bint are_trades) noexcept nogil:
+    return (fields.type.start != NULL and equals(key, b"type", 4)) \
+        or (fields.product_id.start != NULL and equals(key, b"product_id", 10)) \
+        or (fields.has_rows and _is_rows(key, are_trades))

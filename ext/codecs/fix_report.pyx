@@ -58,7 +58,7 @@ cdef enum:
 
 @cython.final
 cdef class FixReportDecoder:
-    """Decodes reports of one session: ``sender_comp_id`` is ours, ``target_comp_id`` the venue's."""
+    """Decodes reports of one session: ``sender_comp_id`` ours, ``target_comp_id`` the venue's."""
 
     def __cinit__(
         self,

@@ -1,12 +1,21 @@
 """A config that is right, to be made wrong one line at a time."""
 
-from collections.abc import Callable, Sequence
+import logging
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from engine.config import load_config
+from engine.composition import Arc, compile_strategies, compose
+from engine.config import EngineConfig, load_config
+from ext.bounds import Bound
 from ext.errors import ConfigError
+from ext.shared_memory import SharedMemory
+from ext.wire import Step
+from monitor.histogram import bucket_index
+
+DEMO = Path(__file__).parents[2] / "configs" / "demo.toml"
 
 RIGHT_CONFIG = """
 [engine]
@@ -80,3 +89,88 @@ def refusal() -> Callable[..., str]:
         return str(caught.value).replace(str(path), "F")
 
     return refuse
+
+
+@pytest.fixture
+def load_demo(tmp_path: Path) -> Callable[..., EngineConfig]:
+    """The demo's config with its files in ``tmp_path``: ``load_demo("section.key=value")``."""
+
+    def load(*overrides: str) -> EngineConfig:
+        places = (
+            f"engine.state_directory={tmp_path / 'state'}",
+            f"telemetry.shared_memory_directory={tmp_path}",
+            f"telemetry.publish=ipc://{tmp_path / 'p'}",
+        )
+        return load_config(DEMO, (*places, *overrides))
+
+    return load
+
+
+@pytest.fixture
+def make_arc(load_demo: Callable[..., EngineConfig]) -> Iterator[Callable[..., Arc]]:
+    """The demo's arc, connected to nothing: ``make_arc("section.key=value", is_trading=True)``."""
+    arcs: list[Arc] = []
+
+    def make(*overrides: str, is_trading: bool = False) -> Arc:
+        config = load_demo(*overrides)
+        strategies = compile_strategies(config, lambda _: None) if is_trading else ()
+        arcs.append(compose(config, strategies))
+        if is_trading and arcs[-1].orders is not None:
+            arcs[-1].orders.store.is_active = True
+        return arcs[-1]
+
+    yield make
+    for arc in arcs:
+        if arc.orders is not None:
+            arc.orders.store.close()
+
+
+@pytest.fixture
+def kept_logging() -> Iterator[None]:
+    """Puts the handlers and levels of the loggers back that ``set_up_logging`` changes."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    for handler in root.handlers:
+        if handler not in handlers:
+            handler.close()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+@pytest.fixture
+def snapshot() -> Callable[..., bytes]:
+    """A snapshot frame of Coinbase Exchange: ``snapshot("BTC-USD", bid="1.00", ask="1.01")``."""
+
+    def make(symbol: str, bid: str = "64999.99", ask: str = "65000.01") -> bytes:
+        levels = f'"asks":[["{ask}","1.00000000"]],"bids":[["{bid}","1.00000000"]]'
+        return f'{{"type":"snapshot","product_id":"{symbol}",{levels}}}'.encode()
+
+    return make
+
+
+@pytest.fixture
+def feed_book(snapshot: Callable[..., bytes]) -> Callable[[Arc, int], None]:
+    """A book of BTC-USD, on which the maker of an arc with ``is_trading`` quotes both sides."""
+
+    def feed(arc: Arc, now_ns: int) -> None:
+        arc.pipeline.subscribed(now_ns)
+        arc.pipeline.receive(snapshot("BTC-USD"), now_ns)
+        change = '["sell","65100.00","1.00000000"]],"time":"2026-08-09T12:00:00.000000Z"}'
+        start = '{"type":"l2update","product_id":"BTC-USD","changes":['
+        arc.pipeline.receive((start + change).encode(), now_ns)
+
+    return feed
+
+
+@pytest.fixture(scope="session")
+def count_step() -> Callable[..., None]:
+    """Counts durations as the compiled path does: ``count_step(memory, step, 1_500, ...)``."""
+
+    def count(memory: SharedMemory, step: Step, *values_ns: int) -> None:
+        cells = int(Step.STEP_COUNT) * int(Bound.HISTOGRAM_BUCKETS)
+        counts = memory.region("histograms_offset", np.dtype("i8"), cells)
+        for value_ns in values_ns:
+            counts.reshape(int(Step.STEP_COUNT), -1)[step, bucket_index(value_ns)] += 1
+
+    return count

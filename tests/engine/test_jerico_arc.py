@@ -3,6 +3,7 @@
 Feed frames in, FIX messages out to a sender in memory. Acceptances of the venue are written into
 the order table by hand: what its reports look like is no matter of the strategies.
 """
+# tidy-ok: covers both strategies with the compiled arc
 
 import json
 from collections.abc import Iterator

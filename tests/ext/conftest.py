@@ -127,7 +127,7 @@ class RigOptions:
     bar_interval_ns: int = 0
     timer_interval_ns: int = 1
     engine_limits: tuple[int, int, int, int] = (1024, 0, 10**15, 0)
-    instrument_limits: tuple[int, int, int, int] = (1 << 40, 1 << 60, 1_000_000, 1 << 45)
+    instrument_limits: tuple[int, int, int, int] | None = (1 << 40, 1 << 60, 1_000_000, 1 << 45)
 
 
 class OrderRig:
@@ -147,7 +147,8 @@ class OrderRig:
         self.gate = RiskGate()
         self.gate.set_engine_limits(*options.engine_limits)
         for index in range(len(options.instruments)):
-            self.gate.set_instrument_limits(index, *options.instrument_limits)
+            if options.instrument_limits is not None:
+                self.gate.set_instrument_limits(index, *options.instrument_limits)
         strategies = StrategyTable()
         self.scripts = []
         for instrument in options.strategies:

@@ -241,7 +241,11 @@ def test_times_in_other_forms(text: str) -> None:
 
 
 JSON_VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(max_size=8),
     lambda inner: (
         st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=5), inner, max_size=4)
     ),
@@ -288,7 +292,22 @@ def test_whatever_is_json_is_skipped_whole(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"", b" ", b"}", b"]", b",", b":", b"[}", b"{]", b"[[]", b'"', b'"\\', b'"\\"', b"[1}", b"\x00"],
+    [
+        b"",
+        b" ",
+        b"}",
+        b"]",
+        b",",
+        b":",
+        b"[}",
+        b"{]",
+        b"[[]",
+        b'"',
+        b'"\\',
+        b'"\\"',
+        b"[1}",
+        b"\x00",
+    ],
 )
 def test_texts_that_are_no_value(text: bytes) -> None:
     assert value_size(text) == -1

@@ -147,7 +147,7 @@ def read_updates(event: dict[str, Any]) -> Event:
         deltas.append((*level, sides[row["side"]]))
         require(level[0])
         times += [row["event_time"]] if "event_time" in row else []
-    time_ns = read_time(times[-1]) if deltas else 0     # the others are not looked at
+    time_ns = read_time(times[-1]) if deltas else 0  # the others are not looked at
     return kinds[event["type"]], PRODUCTS[event["product_id"]][0], time_ns, -1, deltas
 
 
@@ -276,14 +276,14 @@ def mutate(source: random.Random, payload: bytes) -> bytes:
         at = source.randrange(len(payload) + 1)
         length = source.choice((0, 0, 1, 1, 2, 5))
         kind = source.randrange(4)
-        if kind == 0:                                           # delete
+        if kind == 0:  # delete
             payload = payload[:at] + payload[at + length :]
-        elif kind == 1:                                         # insert or replace
+        elif kind == 1:  # insert or replace
             payload = payload[:at] + source.choice(PALETTE) + payload[at + length :]
-        elif kind == 2:                                         # repeat what stands elsewhere
+        elif kind == 2:  # repeat what stands elsewhere
             start = source.randrange(len(payload) + 1)
             payload = payload[:at] + payload[start : start + 9 * length] + payload[at:]
-        else:                                                   # another digit
+        else:  # another digit
             places = [n for n, byte in enumerate(payload) if chr(byte).isdigit()]
             if places:
                 place = source.choice(places)
@@ -321,7 +321,7 @@ def compare(decoder: FeedDecoder, read: Callable[..., list[Event]], payload: byt
 def test_decoder_never_says_anything_else_than_the_reference(venue: str, number: int) -> None:
     kind, read, frames = VENUES[venue]
     if number >= len(frames):
-        number = 0                          # the frame with most to get wrong, once more
+        number = 0  # the frame with most to get wrong, once more
     decoder = make_decoder(kind)
     payload = json.dumps(frames[number], separators=(",", ":")).encode()
     assert compare(decoder, read, payload), "the frame itself is good"

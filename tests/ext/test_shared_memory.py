@@ -151,7 +151,7 @@ def test_with_a_reader_market_records_stop_before_the_reserve() -> None:
     assert header["write_sequence"] == MARKET_SLOTS
     assert header["dropped_market_records"] == 5
     assert header["dropped_order_records"] == 0
-    header["read_sequence"] = 2                                 # the reader takes two
+    header["read_sequence"] = 2  # the reader takes two
     for number in range(3):
         memory.write_text(number, 0, "")
     assert header["write_sequence"] == MARKET_SLOTS + 2

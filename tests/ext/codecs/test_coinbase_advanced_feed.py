@@ -146,7 +146,9 @@ def test_trades_are_put_oldest_first(decoder: CoinbaseAdvancedFeed) -> None:
         trade("ETH-EUR", "3", "2000", "2", "SELL", 6),
         trade("BTC-USD", "6", "5", "1", "BUY", 5),
     ]
-    events, _, trades = read(decoder, frame_of("market_trades", {"type": "update", "trades": listed}))
+    events, _, trades = read(
+        decoder, frame_of("market_trades", {"type": "update", "trades": listed})
+    )
     assert [t[3] for t in trades] == [7, 8, 9, 3, 6]
     assert [t[2] for t in trades] == [SELL, BUY, SELL, BUY, SELL]
     assert [event[1:5] for event in events] == [
@@ -176,9 +178,7 @@ def test_trades_from_before_the_subscription_are_left_out(decoder: CoinbaseAdvan
         ({"type": "error", "sequence_num": 3}, 3),
     ],
 )
-def test_other_frames_count_too(
-    decoder: CoinbaseAdvancedFeed, frame: Frame, sequence: int
-) -> None:
+def test_other_frames_count_too(decoder: CoinbaseAdvancedFeed, frame: Frame, sequence: int) -> None:
     assert decode(decoder, frame) is FeedStatus.FEED_CONTROL
     assert decoder.connection_sequence == sequence
 
@@ -237,8 +237,13 @@ def test_rows_of_the_other_channel_are_not_taken(decoder: CoinbaseAdvancedFeed) 
 
 
 def test_numbers_with_exponents(decoder: CoinbaseAdvancedFeed) -> None:
-    event = book_event("update", "BTC-USD", row("bid", "6.5e4", "1e-8"), row("offer", "7E+4", "0e9"))
-    assert read(decoder, frame_of("l2_data", event))[1] == [(6_500_000, 1, BUY), (7_000_000, 0, SELL)]
+    event = book_event(
+        "update", "BTC-USD", row("bid", "6.5e4", "1e-8"), row("offer", "7E+4", "0e9")
+    )
+    assert read(decoder, frame_of("l2_data", event))[1] == [
+        (6_500_000, 1, BUY),
+        (7_000_000, 0, SELL),
+    ]
 
 
 # Bad input: a reason, never a wrong book.
@@ -369,7 +374,10 @@ def test_bad_trade_ids(decoder: CoinbaseAdvancedFeed, trade_id: str) -> None:
 
 @pytest.mark.parametrize("product", ["XRP-USD", "", "BTC", "BTC-USDX", "btc-usd"])
 def test_unknown_products(decoder: CoinbaseAdvancedFeed, product: str) -> None:
-    for path in (("update", (*EVENT, "product_id")), ("trades", (*EVENT, "trades", 0, "product_id"))):
+    for path in (
+        ("update", (*EVENT, "product_id")),
+        ("trades", (*EVENT, "trades", 0, "product_id")),
+    ):
         frame = changed(*path, product)
         assert decode(decoder, frame) is FeedStatus.FEED_UNKNOWN_PRODUCT
 
@@ -387,22 +395,26 @@ def test_bad_sequences(decoder: CoinbaseAdvancedFeed, sequence: Any) -> None:
 
 
 def test_members_that_come_twice(decoder: CoinbaseAdvancedFeed) -> None:
-    """The last one holds, as for every JSON reader: nothing is read by another one's steps."""
+    """Plain ones: the last holds, as for every JSON reader. Those that say how the rest is to be
+    read are refused: numbers read by the steps of another product would be a lie."""
     text = encode(MESSAGES["update"])
     expected = read(decoder, text)
     for member, other in (
-        (b'"product_id":"ETH-EUR"', b'"product_id":"BTC-USD"'),
         (b'"price_level":"2000.05"', b'"price_level":"5"'),
-        (b'"type":"update"', b'"type":"snapshot"'),
         (b'"side":"bid"', b'"side":"offer"'),
-        (b'"channel":"l2_data"', b'"channel":"market_trades"'),
         (b'"sequence_num":592', b'"sequence_num":3'),
-        (b'"updates":[{', b'"updates":[]'),
     ):
         assert text.count(member) == 1
         assert read(decoder, text.replace(member, other + b"," + member)) == expected
-    behind = text.replace(b'"ETH-EUR"', b'"ETH-EUR","product_id":"BTC-USD"')
-    assert read(decoder, behind)[1] == [(200_005, 200_000, BUY), (200_010, 0, SELL)]
+    for member, other in (
+        (b'"product_id":"ETH-EUR"', b'"product_id":"BTC-USD"'),
+        (b'"type":"update"', b'"type":"snapshot"'),
+        (b'"channel":"l2_data"', b'"channel":"market_trades"'),
+        (b'"updates":[{', b'"updates":[]'),
+    ):
+        assert text.count(member) == 1
+        doubled = text.replace(member, other + b"," + member)
+        assert decode(decoder, doubled) is FeedStatus.FEED_BAD_JSON
 
 
 def test_events_up_to_their_bound(decoder: CoinbaseAdvancedFeed) -> None:

@@ -376,7 +376,19 @@ def test_deltas_up_to_their_bound(decoder: CoinbaseExchangeFeed) -> None:
 
 @pytest.mark.parametrize(
     "payload",
-    [b"", b" ", b"{}", b"[]", b"null", b'"type"', b"{", b'{"type"', b"{type:1}", b"\0", b"\xff\xfe"],
+    [
+        b"",
+        b" ",
+        b"{}",
+        b"[]",
+        b"null",
+        b'"type"',
+        b"{",
+        b'{"type"',
+        b"{type:1}",
+        b"\0",
+        b"\xff\xfe",
+    ],
 )
 def test_payloads_that_are_no_object(decoder: CoinbaseExchangeFeed, payload: bytes) -> None:
     assert decode(decoder, payload) is FeedStatus.FEED_BAD_JSON

@@ -1,4 +1,5 @@
 """Market data sessions of both Coinbase feeds: subscribe, signature, errors, numbering."""
+# tidy-ok: covers both feed sessions, which answer alike
 
 from collections.abc import Callable
 from typing import Any

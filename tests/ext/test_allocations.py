@@ -1,0 +1,209 @@
+# tidy-ok: one property of the whole arc, of no single module
+"""Zero Python allocations per tick in steady state: frame, book, strategy, order, report.
+
+``sys.getallocatedblocks`` counts what is alive. 10,000 rounds may leave no more behind than the
+loop variables of the test itself; one block kept a round would be 10,000.
+"""
+
+import asyncio
+import gc
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import picows
+import pytest
+
+from bench.arc import SENDER, TARGET, Arc, make_arc
+from bench.frames import PRODUCT, SYMBOL, UNIT_LOTS, GeneratedFrames, generate_frames
+from ext.feed_decoder import PADDING
+from ext.fix_listener import FixListener
+from ext.order_sender import CapturingSender
+from ext.wire import FeedStatus
+from ext.ws_listener import FeedListener
+
+WARM_UP = 500
+ROUNDS = 10_000
+LOOP_VARIABLES = 4
+SOCKET_OBJECTS = 64  # of the loop and the sockets: buffers, handles, timers
+START_NS = 1_767_623_400_000_000_000
+GAP_NS = 2_000_000  # 500 orders a second, under the gate's limit
+BURST = 50
+PATIENCE_S = 20.0
+MARKER = b'{"type":"status"}'
+
+BuildFix = Callable[..., bytes]
+
+
+@contextmanager
+def quiet_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+@pytest.fixture(scope="module")
+def frames() -> GeneratedFrames:
+    return generate_frames(WARM_UP + ROUNDS)
+
+
+@pytest.fixture
+def arc(frames: GeneratedFrames) -> Arc:
+    """The arc with a strategy that sends an order on every frame, its book LIVE."""
+    arc = make_arc("coinbase_exchange", [PRODUCT], CapturingSender(), unit_lots=UNIT_LOTS)
+    arc.pipeline.subscribed(START_NS)
+    assert arc.pipeline.receive(frames.snapshot, START_NS) == FeedStatus.FEED_OK
+    return arc
+
+
+def count_kept(rounds: Callable[[int, int], None]) -> int:
+    """Blocks that ROUNDS rounds left behind, after a warm-up."""
+    with quiet_collector():
+        rounds(0, WARM_UP)
+        before = sys.getallocatedblocks()
+        rounds(WARM_UP, WARM_UP + ROUNDS)
+        return sys.getallocatedblocks() - before
+
+
+def make_reports(arc: Arc, orders: Sequence[tuple[str, str]], build_fix: BuildFix) -> list[bytes]:
+    """The venue's answer to each order: every second one is filled, the others are cancelled."""
+    first_number = arc.orders.request_number(arc.orders.client_order_id(1))
+    reports = []
+    for number, (price, quantity) in enumerate(orders, first_number):
+        is_fill = number % 2
+        fields = [
+            (49, TARGET),
+            (56, SENDER),
+            (34, number),
+            (52, "20260105-14:30:00.000"),
+            (37, f"V{number}"),
+            (11, arc.orders.client_order_id(number)),
+            (17, f"X{number}"),
+            (150, "F" if is_fill else "4"),
+            (39, "2" if is_fill else "4"),
+            (55, SYMBOL),
+            (54, "1"),
+            (31, price if is_fill else "0"),
+            (32, quantity if is_fill else "0"),
+            (14, quantity if is_fill else "0"),
+            (151, "0"),
+            (60, "20260105-14:30:00.000001"),
+        ]
+        reports.append(build_fix("8", fields))
+    return reports
+
+
+def test_arc_keeps_nothing(arc: Arc, frames: GeneratedFrames, fix_builder: BuildFix) -> None:
+    kept: list[bytes] = []
+    listener = FixListener(
+        arc.store, arc.pipeline, arc.decoder, kept.append, lambda *_: None, kept.append
+    )
+    # The snapshot was a tick too: its order is answered first.
+    payloads = [[MARKER + PADDING], *([frame + PADDING] for frame in frames.updates)]
+    snapshot_order = (frames.orders[0][0], f"{UNIT_LOTS / 1e8:.8f}")
+    reports = make_reports(arc, [snapshot_order, *frames.orders], fix_builder)
+
+    def rounds(first: int, behind: int) -> None:
+        for index in range(first, behind):
+            arc.pipeline.receive_padded(payloads[index], START_NS + index * GAP_NS)
+            listener.receive(reports[index])
+
+    left = count_kept(rounds)
+    counters = arc.pipeline.counters()
+    total = WARM_UP + ROUNDS
+    assert kept == [], "every report was taken by the arc"
+    assert (counters["bad_frames"], counters["rejected"], counters["stale_count"]) == (0, 0, 0)
+    assert counters["orders_sent"] == counters["reports"] == total
+    assert counters["fills"] == total // 2
+    assert counters["deltas"] > 20 * ROUNDS
+    assert abs(left) <= LOOP_VARIABLES
+
+
+def test_refused_intents_and_frames_keep_nothing(arc: Arc, frames: GeneratedFrames) -> None:
+    """Without reports the gate refuses the seventeenth order; bad frames need a new snapshot."""
+    cycle = [frames.snapshot + PADDING, *(frame + PADDING for frame in frames.updates[:7])]
+    cycle += [b"{" + PADDING, frames.updates[7] + PADDING]
+
+    def rounds(first: int, behind: int) -> None:
+        for index in range(first, behind, len(cycle)):
+            arc.pipeline.receive_padded(cycle, START_NS + index * GAP_NS, GAP_NS)
+
+    left = count_kept(rounds)
+    counters = arc.pipeline.counters()
+    assert counters["stale_count"] == counters["bad_frames"] == (WARM_UP + ROUNDS) // len(cycle)
+    assert counters["rejected"] > ROUNDS // 2
+    assert abs(left) <= LOOP_VARIABLES
+
+
+def test_a_kept_object_is_seen(arc: Arc, fix_builder: BuildFix) -> None:
+    """The control: messages for the session are Python objects, and this test keeps them."""
+    kept: list[bytes] = []
+    listener = FixListener(
+        arc.store, arc.pipeline, arc.decoder, kept.append, lambda *_: None, kept.append
+    )
+    heartbeat = fix_builder("0", [(49, TARGET), (56, SENDER), (34, 1), (52, "20260105-14:30:00")])
+
+    def rounds(first: int, behind: int) -> None:
+        for _ in range(first, behind):
+            listener.receive(heartbeat)
+
+    assert count_kept(rounds) >= ROUNDS
+    assert len(kept) == WARM_UP + ROUNDS
+
+
+class Venue(picows.WSListener):
+    """Server side: keeps the connection."""
+
+    def __init__(self) -> None:
+        self.connections: list[picows.WSTransport] = []
+
+    def on_ws_connected(self, transport: picows.WSTransport) -> None:
+        self.connections.append(transport)
+
+
+@pytest.mark.parametrize("is_keeping", [False, True])
+async def test_listener_keeps_nothing(arc: Arc, frames: GeneratedFrames, is_keeping: bool) -> None:
+    """10,000 frames over a real connection; the control keeps one object a frame."""
+    venue = Venue()
+    server = await picows.ws_create_server(lambda _: venue, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    arrived = asyncio.Event()
+    kept: list[object] = []
+
+    def take_control(payload: bytes, status: int, receive_time_ns: int) -> None:
+        arrived.set()
+
+    def nothing(_: object) -> None:
+        return
+
+    client, _ = await picows.ws_connect(
+        lambda: FeedListener(arc.pipeline, nothing, nothing, take_control, nothing),
+        f"ws://127.0.0.1:{port}/",
+    )
+
+    async def rounds(first: int, behind: int) -> None:
+        for start in range(first, behind, BURST):
+            arrived.clear()
+            for index in range(start, start + BURST):
+                venue.connections[0].send(picows.WSMsgType.TEXT, frames.updates[index])
+                if is_keeping:
+                    kept.append(object())
+            venue.connections[0].send(picows.WSMsgType.TEXT, MARKER)
+            await asyncio.wait_for(arrived.wait(), PATIENCE_S)
+
+    with quiet_collector():
+        await rounds(0, WARM_UP)
+        before = sys.getallocatedblocks()
+        await rounds(WARM_UP, WARM_UP + ROUNDS)
+        left = sys.getallocatedblocks() - before
+    counters = arc.pipeline.counters()
+    client.disconnect()
+    await client.wait_disconnected()
+    server.close()
+    await server.wait_closed()
+    assert counters["bad_frames"] == counters["stale_count"] == 0
+    assert counters["frames"] == 1 + (WARM_UP + ROUNDS) // BURST * (BURST + 1)
+    assert left >= ROUNDS if is_keeping else abs(left) <= SOCKET_OBJECTS
