@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
@@ -19,6 +20,8 @@ from ext.errors import ConfigError, VenueError
 
 READY_TIMEOUT_S = 30.0  # a recording with a 5 MB frame is read before the venue is ready
 EXIT_TIMEOUT_S = 10.0
+
+_Ready = TypeVar("_Ready", "VenueReady", "RelayReady")
 
 _log = logging.getLogger("engine.processes")
 
@@ -95,7 +98,9 @@ class ChildProcess:
         """The last line it wrote; empty when there is none. Waits until it has ended."""
         if self._process.stdout is None:
             return b""
-        return (await self._process.stdout.read()).rstrip().rpartition(b"\n")[2]
+        output = await self._process.stdout.read()
+        await self._process.wait()
+        return output.rstrip().rpartition(b"\n")[2]
 
     async def wait(self, timeout_s: float) -> bool:
         """Waits for its end; False when it still runs."""
@@ -140,9 +145,7 @@ async def start_venue(config: EngineConfig) -> tuple[ChildProcess, VenueReady]:
         arguments.append("--free-running")
     if config.order_entry is None:
         arguments.append("--start-without-orders")
-    process = await ChildProcess.start("wow-sim", arguments)
-    line = await process.read_line(READY_TIMEOUT_S)
-    return process, msgspec.json.decode(line, type=VenueReady)
+    return await _start_ready("wow-sim", arguments, VenueReady)
 
 
 async def read_venue_summary(venue: ChildProcess) -> VenueSummary | None:
@@ -167,9 +170,22 @@ async def start_relay(config: EngineConfig) -> tuple[ChildProcess, RelayReady]:
     core = _relay_core(config.loop.engine_core)
     if core is not None:
         arguments.append(f"--core={core}")
-    process = await ChildProcess.start("wow-relay", arguments)
-    line = await process.read_line(READY_TIMEOUT_S)
-    return process, msgspec.json.decode(line, type=RelayReady)
+    return await _start_ready("wow-relay", arguments, RelayReady)
+
+
+async def _start_ready(
+    name: str, arguments: Sequence[str], ready: type[_Ready]
+) -> tuple[ChildProcess, _Ready]:
+    process = await ChildProcess.start(name, arguments)
+    try:
+        line = await process.read_line(READY_TIMEOUT_S)
+        return process, msgspec.json.decode(line, type=ready)
+    except (VenueError, msgspec.DecodeError) as error:
+        process.stop()
+        await process.end()
+        if isinstance(error, VenueError):
+            raise
+        raise VenueError(f"{name} said something else than where it listens: {error}") from error
 
 
 def _relay_core(engine_core: int) -> int | None:

@@ -38,6 +38,7 @@ cdef inline bint is_crossed(const Book* book) noexcept nogil:
     return book.bids.count > 0 and book.asks.count > 0 and \
         book.bids.keys[book.bids.count - 1] >= -book.asks.keys[book.asks.count - 1]
 
+
 @cython.final
 cdef class OrderBook:               # owns a book; the Python edge of it
     cdef Book book

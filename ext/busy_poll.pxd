@@ -7,6 +7,7 @@ It takes the core whole.
 
 cimport cython
 
+
 @cython.final
 cdef class BusyPoller:
     cdef object protocol            # picows' buffered protocol of the feed; None: not connected

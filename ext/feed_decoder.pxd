@@ -23,6 +23,7 @@ cdef struct DecodedFrame:
     Trade trades[MAX_TRADES_PER_FRAME]
     BookDelta* deltas               # MAX_DELTAS_PER_FRAME of them
 
+
 cdef class FeedDecoder:
     cdef readonly InstrumentTable table
     cdef DecodedFrame frame

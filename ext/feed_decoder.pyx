@@ -1,6 +1,5 @@
 """Base of the market data decoders, and their Python edge for tests and tools."""
 
-cimport cython
 from libc.stdint cimport int64_t
 from libc.stdlib cimport calloc, free
 

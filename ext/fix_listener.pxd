@@ -17,6 +17,7 @@ cdef enum:
     BUFFER_BYTES = 262144           # at least two of MAX_FIX_MESSAGE_BYTES
     BUFFER_PADDING_BYTES = 64       # readable behind the last message
 
+
 @cython.final
 cdef class FixListener:
     cdef SessionStore store

@@ -20,6 +20,7 @@ cdef struct Instrument:
     double tick_size
     double lot_size
 
+
 @cython.final
 cdef class InstrumentTable:
     cdef Instrument instruments[MAX_INSTRUMENTS]

@@ -27,6 +27,7 @@ cdef struct Strategy:
     int64_t next_timer_ns
     Bar bar                         # being built; trade_count 0: none
 
+
 @cython.final
 cdef class StrategyTable:
     cdef Strategy strategies[MAX_STRATEGIES]

@@ -17,6 +17,7 @@ from ext.instrument_table cimport InstrumentTable
 from ext.shared_memory cimport SharedMemory
 from ext.wire cimport BookState, FeedEvent, FeedStatus, StaleReason
 
+
 @cython.final
 cdef class Market:
     cdef InstrumentTable table

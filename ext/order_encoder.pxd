@@ -11,6 +11,7 @@ cdef struct EncodedMessage:
     char* start                     # in the encoder's buffer, until the next call
     int64_t size
 
+
 cdef class OrderEncoder:
     cdef EncodedMessage encode(
         self, const OrderRequest* request, int64_t sequence, int64_t wall_ns

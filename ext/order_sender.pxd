@@ -3,8 +3,10 @@
 cimport cython
 from libc.stdint cimport int64_t
 
+
 cdef class OrderSender:
     cdef bint send_message(self, const char* message, int64_t size) noexcept nogil
+
 
 @cython.final
 cdef class CapturingSender(OrderSender):

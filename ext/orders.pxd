@@ -13,21 +13,18 @@ id, whatever else a report says, and also while a request is pending.
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from ext.bounds cimport MAX_INSTRUMENTS, MAX_REQUESTS
 from ext.client_order_id cimport RunIdentity
-from ext.wire cimport ExecutionReport, Fill, Intent, Order, OrderRequest, OrderState, Position
+from ext.execution_ids cimport ExecutionIds
+from ext.wire cimport ExecutionReport, Fill, Intent, Order, OrderRequest, Position
 
 cdef struct Request:
     int64_t request_number          # 0: empty
     int64_t order_number
     int64_t kind                    # IntentKind
     int64_t message_sequence        # MsgSeqNum(34) it went out with
-
-cdef struct ExecutionId:
-    int64_t high
-    int64_t low
 
 cpdef enum ReportResult:            # bits
     REPORT_APPLIED = 1
@@ -37,6 +34,7 @@ cpdef enum ReportResult:            # bits
     REPORT_INCONSISTENT = 16        # quantities that cannot be: the order is UNKNOWN now
     REPORT_FIRST = 32               # first report of the order: ``acknowledged_ns`` is its delay
 
+
 @cython.final
 cdef class OrderTable:
     cdef Order* orders              # MAX_ORDERS of them, in shared memory
@@ -45,9 +43,7 @@ cdef class OrderTable:
     cdef RunIdentity run
     cdef int64_t next_number
     cdef Request requests[MAX_REQUESTS]
-    cdef ExecutionId* seen          # two generations of a hash set, see _remember
-    cdef int64_t seen_count
-    cdef int64_t seen_generation
+    cdef ExecutionIds counted       # fills that are in the positions
     cdef Fill last_fill
     cdef int64_t acknowledged_ns
     cdef double tick_value[MAX_INSTRUMENTS]     # of one tick times one lot, quote currency
@@ -68,16 +64,5 @@ cdef class OrderTable:
     cdef bint _is_kind(self, const ExecutionReport* report, int64_t kind) noexcept nogil
     cdef void _apply_message_reject(self, Order* order, const ExecutionReport* report) \
         noexcept nogil
-    cdef void _book_fill(self, Position* position, Order* order, const ExecutionReport* report) \
-        noexcept nogil
     cdef void _refuse(self, Order* order, int64_t request_number) noexcept nogil
-    cdef bint _remember(self, int64_t high, int64_t low) noexcept nogil
-    cdef void refresh_position(self, Order* order) noexcept nogil
-
-
-cdef inline bint is_open(int64_t state) noexcept nogil:
-    """Whether the venue may still fill the order, as far as we know."""
-    return state == OrderState.PENDING_NEW or state == OrderState.NEW \
-        or state == OrderState.PARTIALLY_FILLED or state == OrderState.PENDING_CANCEL \
-        or state == OrderState.PENDING_REPLACE or state == OrderState.SUSPENDED \
-        or state == OrderState.UNKNOWN
+    cdef void _show(self, const Order* order) noexcept nogil

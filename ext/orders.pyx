@@ -1,27 +1,23 @@
 """Order table, see the ``.pxd`` for its states."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
-from libc.stdlib cimport calloc, free
+from libc.stdint cimport int64_t
 from libc.string cimport memcpy, memset
 
 import os
 
 from ext.bounds cimport (
-    MAX_EXECUTION_IDS,
-    MAX_INSTRUMENTS,
     MAX_ORDERS,
     MAX_REQUESTS,
-    MAX_WORKING_ORDERS,
     VENUE_ORDER_ID_BYTES,
 )
 from ext.client_order_id cimport RUN_BYTES, read_client_order_id, write_client_order_id
 from ext.errors import UsageError
-from ext.fence cimport release_fence
+from ext.execution_ids cimport ExecutionIds
 from ext.instrument_table cimport InstrumentTable
+from ext.positions cimport book_fill, is_open, show_order
 from ext.shared_memory cimport SharedMemory
 from ext.wire cimport (
-    BUY,
     CANCEL_ORDER,
     CANCELED,
     EXEC_CANCEL_REJECT,
@@ -30,9 +26,6 @@ from ext.wire cimport (
     EXEC_EXPIRED,
     EXEC_MESSAGE_REJECT,
     EXEC_NEW,
-    EXEC_PENDING_CANCEL,
-    EXEC_PENDING_NEW,
-    EXEC_PENDING_REPLACE,
     EXEC_REJECTED,
     EXEC_REPLACED,
     EXEC_RESTATED,
@@ -52,17 +45,12 @@ from ext.wire cimport (
     SUSPENDED,
     UNKNOWN,
     ExecutionReport,
-    Fill,
     Intent,
     Order,
     OrderRequest,
-    OrderState,
-    Position,
-    WorkingOrder,
 )
 
 cdef enum:
-    SEEN_SLOTS = 4 * MAX_EXECUTION_IDS      # of one generation: at most a quarter full
     RUN_RANDOM_BYTES = 8
     REASON_UNKNOWN_ORDER = 1                # CxlRejReason(102): the venue does not know it
 
@@ -86,9 +74,7 @@ cdef class OrderTable:
         self.positions = memory.positions
         self.next_number = 1
         memset(self.requests, 0, sizeof(self.requests))
-        self.seen = <ExecutionId*>calloc(2 * SEEN_SLOTS, sizeof(ExecutionId))
-        if self.seen == NULL:
-            raise MemoryError(f"no memory for {MAX_EXECUTION_IDS} execution ids")
+        self.counted = ExecutionIds()
         for index in range(table.count):
             self.tick_value[index] = (
                 table.instruments[index].tick_size * table.instruments[index].lot_size
@@ -96,9 +82,6 @@ cdef class OrderTable:
         cdef bytes prefix = _run_prefix(run_seed)
         cdef const char* start = prefix
         memcpy(self.run.prefix, start, RUN_BYTES)
-
-    def __dealloc__(self) -> None:
-        free(self.seen)
 
     cdef Order* find_open(self, int64_t order_number) noexcept nogil:
         """The open order of that number, NULL when there is none."""
@@ -184,7 +167,7 @@ cdef class OrderTable:
             request.quantity_lots = order.pending_quantity_lots
         request.request_number = number
         request.order = order
-        self.refresh_position(order)
+        self._show(order)
 
     cdef void note_sequence(self, int64_t request_number, int64_t sequence) noexcept nogil:
         """Remembers under which MsgSeqNum a request went out, for a Reject(3) of it."""
@@ -195,9 +178,9 @@ cdef class OrderTable:
     cdef Order* _find_reported(self, const ExecutionReport* report) noexcept nogil:
         cdef Request* entry
         cdef int64_t number = report.request_number
-        cdef int64_t attempt
+        cdef int64_t _attempt
         cdef Order* order
-        for attempt in range(2):
+        for _attempt in range(2):
             if number > 0:
                 entry = &self.requests[number % MAX_REQUESTS]
                 if entry.request_number == number:
@@ -255,7 +238,7 @@ cdef class OrderTable:
         if result & REPORT_INCONSISTENT and is_open(order.state):
             order.state = UNKNOWN
         order.update_time_ns = time_ns
-        self.refresh_position(order)
+        self._show(order)
         return result
 
     cdef int _apply_fill(self, Order* order, const ExecutionReport* report, int64_t time_ns) \
@@ -265,7 +248,7 @@ cdef class OrderTable:
         # A replace in flight may open again what is filled now.
         cdef bint may_reopen = order.state == PENDING_REPLACE or (
             order.state == PENDING_CANCEL and order.pending_quantity_lots > 0)
-        if not self._remember(report.execution_id_high, report.execution_id_low):
+        if not self.counted.add(report.execution_id_high, report.execution_id_low):
             return REPORT_DUPLICATE
         order.filled_lots += report.last_quantity_lots
         order.leaves_lots = max(<int64_t>0, order.quantity_lots - order.filled_lots)
@@ -280,7 +263,9 @@ cdef class OrderTable:
             order.state = PARTIALLY_FILLED
         elif order.state == PENDING_CANCEL or order.state == PENDING_REPLACE:
             order.state_before_pending = PARTIALLY_FILLED if order.leaves_lots > 0 else FILLED
-        self._book_fill(&self.positions[order.strategy], order, report)
+        book_fill(
+            &self.positions[order.strategy], order, report, self.tick_value[order.instrument]
+        )
         self.last_fill.order_number = order.order_number
         self.last_fill.side = order.side
         self.last_fill.price_ticks = report.last_price_ticks
@@ -371,101 +356,8 @@ cdef class OrderTable:
             if order.pending_quantity_lots > 0:
                 order.state = PENDING_REPLACE
 
-    cdef void _book_fill(self, Position* position, Order* order, const ExecutionReport* report) \
-            noexcept nogil:
-        """Position and P&L of one fill: average cost, realised when the position shrinks."""
-        cdef int64_t signed_lots = order.side * report.last_quantity_lots
-        cdef int64_t before = position.position_lots
-        cdef int64_t before_size = before if before > 0 else -before
-        cdef int64_t closed
-        cdef double price = report.last_price_ticks
-        position.version += 1
-        release_fence()
-        position.position_lots = before + signed_lots
-        if order.side == BUY:
-            position.bought_lots += report.last_quantity_lots
-        else:
-            position.sold_lots += report.last_quantity_lots
-        if before == 0 or (before > 0) == (signed_lots > 0):
-            position.average_price_ticks = (
-                position.average_price_ticks * before_size + price * report.last_quantity_lots
-            ) / (before_size + report.last_quantity_lots)
-        else:
-            closed = min(before_size, report.last_quantity_lots)
-            position.realised_pnl += (
-                (price - position.average_price_ticks) * closed
-                * (1.0 if before > 0 else -1.0) * self.tick_value[order.instrument]
-            )
-            if position.position_lots == 0:
-                position.average_price_ticks = 0.0
-            elif (position.position_lots > 0) != (before > 0):
-                position.average_price_ticks = price
-        position.fees += report.fee_nano * 1e-9
-        position.fill_count += 1
-        release_fence()
-        position.version += 1
-
-    cdef bint _remember(self, int64_t high, int64_t low) noexcept nogil:
-        """Adds an execution id; False when it was there. Two generations: the older is dropped
-        when the newer holds MAX_EXECUTION_IDS, so at least that many newest ids are known."""
-        cdef ExecutionId* slots
-        cdef int64_t generation, at
-        for generation in range(1, -1, -1):     # the older first: ``at`` ends in the newer
-            slots = self.seen + ((self.seen_generation + generation) & 1) * SEEN_SLOTS
-            at = (<uint64_t>low) % SEEN_SLOTS
-            while slots[at].high != 0 or slots[at].low != 0:
-                if slots[at].high == high and slots[at].low == low:
-                    return False
-                at = (at + 1) % SEEN_SLOTS
-        slots[at].high = high
-        slots[at].low = low
-        self.seen_count += 1
-        if self.seen_count == MAX_EXECUTION_IDS:
-            self.seen_count = 0
-            self.seen_generation ^= 1
-            memset(self.seen + self.seen_generation * SEEN_SLOTS, 0,
-                   SEEN_SLOTS * sizeof(ExecutionId))
-        return True
-
-    cdef void refresh_position(self, Order* order) noexcept nogil:
-        """Brings the strategy's view of its working orders up to date with ``order``."""
-        cdef Position* position = &self.positions[order.strategy]
-        cdef WorkingOrder* working
-        cdef int64_t at = 0
-        cdef int64_t index, open_lots
-        cdef Order* other
-        position.version += 1
-        release_fence()
-        while at < position.working_count \
-                and position.working[at].order_number != order.order_number:
-            at += 1
-        if is_open(order.state):
-            if at == position.working_count and at < MAX_WORKING_ORDERS:
-                position.working_count += 1
-            if at < MAX_WORKING_ORDERS:
-                working = &position.working[at]
-                working.order_number = order.order_number
-                working.side = order.side
-                working.state = order.state
-                working.price_ticks = order.price_ticks
-                working.leaves_lots = order.leaves_lots
-        elif at < position.working_count:
-            position.working_count -= 1
-            for index in range(at, position.working_count):
-                position.working[index] = position.working[index + 1]
-        position.open_buy_lots = 0
-        position.open_sell_lots = 0
-        for index in range(position.working_count):
-            other = &self.orders[position.working[index].order_number % MAX_ORDERS]
-            open_lots = other.leaves_lots
-            if other.pending_quantity_lots > 0:     # whichever of the two is larger may fill
-                open_lots = max(open_lots, other.pending_quantity_lots - other.filled_lots)
-            if other.side == BUY:
-                position.open_buy_lots += open_lots
-            else:
-                position.open_sell_lots += open_lots
-        release_fence()
-        position.version += 1
+    cdef void _show(self, const Order* order) noexcept nogil:
+        show_order(&self.positions[order.strategy], self.orders, order)
 
     def mark_unknown(self, now_ns: int) -> int:
         """The connection is lost: every open order is Unknown until the venue has told."""
@@ -475,7 +367,7 @@ cdef class OrderTable:
             if is_open(self.orders[index].state):
                 self.orders[index].state = UNKNOWN
                 self.orders[index].update_time_ns = now_ns
-                self.refresh_position(&self.orders[index])
+                self._show(&self.orders[index])
                 count += 1
         return count
 
@@ -492,7 +384,7 @@ cdef class OrderTable:
                     or order.state == PENDING_REPLACE):
                 order.state = UNKNOWN
                 order.update_time_ns = now_ns
-                self.refresh_position(order)
+                self._show(order)
                 count += 1
         return count
 

@@ -34,6 +34,7 @@ from ext.wire cimport (
     Verdict,
 )
 
+
 @cython.final
 cdef class Pipeline:
     cdef readonly InstrumentTable table

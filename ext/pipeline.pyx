@@ -1,12 +1,11 @@
 """The circle of the data, see the ``.pxd``: read it from top to bottom."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from ext.book cimport OrderBook
 from ext.clock import measure_stamp_rate
-from ext.clock cimport read_stamp
 from ext.errors import UsageError
 from ext.feed_decoder import PADDING
 from ext.feed_decoder cimport FeedDecoder

@@ -19,7 +19,7 @@ cdef struct InstrumentLimits:
     int64_t max_position_lots       # absolute, worst case with open orders
 
 cdef struct EngineLimits:
-    int64_t max_messages_per_second # 1 to MAX_RATE_WINDOW
+    int64_t max_messages_per_second     # 1 to MAX_RATE_WINDOW
     int64_t cancel_reserve          # of them only cancels may use these
     int64_t stale_after_ns          # age of the last market data frame
     int64_t duplicate_window_ns     # 0: off
@@ -30,6 +30,7 @@ cdef struct SentOrder:              # for the duplicate check
     int64_t side
     int64_t price_ticks
     int64_t quantity_lots
+
 
 @cython.final
 cdef class RiskGate:

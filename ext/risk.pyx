@@ -17,7 +17,6 @@ from ext.wire cimport (
     ENGINE_PAUSED,
     FILL_OR_KILL,
     GOOD_TILL_CANCEL,
-    IMMEDIATE_OR_CANCEL,
     INTENT_INVALID,
     LIMIT,
     LIVE,

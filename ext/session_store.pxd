@@ -26,6 +26,7 @@ cdef struct OutgoingSlot:
     int64_t size
     char text[OUTGOING_SLOT_BYTES]
 
+
 @cython.final
 cdef class SessionStore:
     cdef SessionState* state

@@ -14,6 +14,7 @@ from ext.fence cimport release_fence
 from ext.histogram cimport bucket_of
 from ext.wire cimport BookView, Order, Position, Record, SharedHeader
 
+
 @cython.final
 cdef class SharedMemory:
     cdef SharedHeader* header

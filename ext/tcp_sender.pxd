@@ -12,6 +12,7 @@ from ext.order_sender cimport OrderSender
 cdef enum:
     PENDING_BYTES = 1048576         # a peer that leaves this much unread is taken for dead
 
+
 @cython.final
 cdef class TcpSender(OrderSender):
     cdef readonly int descriptor    # -1: not attached

@@ -129,8 +129,7 @@ cpdef enum RecordKind:
     RECORD_BOOK_STATE = 2           # code = new BookState, detail = StaleReason
     RECORD_DECISION = 3             # an intent and its verdict: detail = IntentKind, code = Verdict
     RECORD_ORDER_SENT = 4           # detail = IntentKind
-    RECORD_EXECUTION = 5            # code = ExecutionType, detail = OrderState after it; price and
-                                    # quantity are those of the fill, filled is cumulative
+    RECORD_EXECUTION = 5            # code = ExecutionType, detail = OrderState; price of the fill
     RECORD_SESSION = 6              # code = SessionState, detail = 0 market data, 1 order entry
     RECORD_TEXT = 7                 # code = severity (logging levels), text in the last bytes
 

@@ -11,6 +11,7 @@ from picows.picows cimport WSFrame, WSListener, WSTransport
 
 from ext.pipeline cimport Pipeline
 
+
 @cython.final
 cdef class FeedListener(WSListener):
     cdef Pipeline pipeline

@@ -35,6 +35,7 @@ cdef struct TradeTexts:             # members of one trade
     const char* price               # still quoted
     const char* quantity
 
+
 @cython.final
 cdef class CoinbaseAdvancedFeed(FeedDecoder):
     cdef const char* end            # of the frame in hand

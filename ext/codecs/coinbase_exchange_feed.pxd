@@ -30,6 +30,7 @@ cdef struct Fields:                 # members of one frame, lent
     int64_t trade_id
     int64_t last_trade_id           # of a heartbeat
 
+
 @cython.final
 cdef class CoinbaseExchangeFeed(FeedDecoder):
     cdef const char* end            # of the frame in hand

@@ -34,6 +34,7 @@ cdef struct InstrumentText:
     int64_t quantity_step
     int64_t quantity_power
 
+
 @cython.final
 cdef class FixOrderEncoder(OrderEncoder):
     cdef Part begin                 # "8=FIXT.1.1|9="

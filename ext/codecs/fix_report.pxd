@@ -43,6 +43,7 @@ cdef struct ReportTexts:            # decimals before the instrument is known
     bint is_foreign                 # one of them is not
     bint is_order_id_too_long
 
+
 @cython.final
 cdef class FixReportDecoder:
     cdef InstrumentTable table

@@ -8,7 +8,6 @@ from ext.bounds cimport VENUE_ORDER_ID_BYTES
 from ext.client_order_id cimport read_client_order_id
 from ext.codecs.fix_frame cimport read_field
 from ext.cursor cimport (
-    NUMBER_OK,
     NumberStatus,
     POWERS_OF_TEN,
     Span,

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.composition import Arc, compile_strategies, compose
+from engine.composition import Arc, compile_strategies
 from engine.config import EngineConfig
+from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
+from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.dtypes import NAME, POSITION
 from ext.errors import ConfigError
 from ext.wire import BookState, SessionState, Verdict
@@ -85,21 +87,23 @@ def test_a_book_of_each_instrument_and_a_position_of_each_strategy(
 
 
 @pytest.mark.parametrize(
-    ("override", "verdict"),
+    ("limit", "verdict"),
     [
-        ("instrument.BTC-USD.limits.max_order_quantity=0.005", Verdict.QUANTITY_INVALID),
-        ("instrument.BTC-USD.limits.max_order_notional=100", Verdict.NOTIONAL),
-        ("instrument.BTC-USD.limits.price_collar_percent=0.00001", Verdict.PRICE_COLLAR),
-        ("instrument.BTC-USD.limits.max_position=0.005", Verdict.POSITION_LIMIT),
+        ("max_order_quantity=0.005", Verdict.QUANTITY_INVALID),
+        ("max_order_notional=100", Verdict.NOTIONAL),
+        ("price_collar_percent=0.0001", Verdict.PRICE_COLLAR),
+        ("max_position=0.005", Verdict.POSITION_LIMIT),
     ],
 )
 def test_the_limits_of_the_config_are_the_gate_s(
     make_arc: Callable[..., Arc],
     feed_book: Callable[[Arc, int], None],
-    override: str,
+    limit: str,
     verdict: Verdict,
 ) -> None:
-    arc = make_arc(override, is_trading=True)
+    # A dollar from the mid: 0.0015 %.
+    wide = "strategy.jerico_maker.params.half_spread_ticks=100"
+    arc = make_arc(f"instrument.BTC-USD.limits.{limit}", wide, is_trading=True)
     feed_book(arc, NOW_NS)
     position = arc.memory.region("positions_offset", POSITION, 2)[0]
     assert position["reject_count"] > 0
@@ -133,14 +137,20 @@ def test_shadow_decides_and_sends_nothing(
     assert arc.pipeline.orders.open_orders() == []
 
 
-def test_both_venues_have_a_decoder(
-    make_arc: Callable[..., Arc], load_demo: Callable[..., EngineConfig]
+@pytest.mark.parametrize(
+    ("venue", "decoder"),
+    [("coinbase_exchange", CoinbaseExchangeFeed), ("coinbase_advanced", CoinbaseAdvancedFeed)],
+)
+def test_each_venue_has_its_decoder(
+    make_arc: Callable[..., Arc], venue: str, decoder: type
 ) -> None:
-    exchange = make_arc()
-    advanced = compose(load_demo("feed.venue=coinbase_advanced", "engine.name=other"), ())
-    assert type(exchange.pipeline.decoder) is not type(advanced.pipeline.decoder)
-    assert advanced.orders is not None
-    advanced.orders.store.close()
+    assert type(make_arc(f"feed.venue={venue}").pipeline.decoder) is decoder
+
+
+def test_the_state_of_another_engine_is_refused(make_arc: Callable[..., Arc]) -> None:
+    make_arc()
+    with pytest.raises(ConfigError, match=r"belongs to session 'demo:Coinbase'.*use another"):
+        make_arc("engine.name=other")
 
 
 def test_a_directory_that_cannot_be_written_is_named(make_arc: Callable[..., Arc]) -> None:

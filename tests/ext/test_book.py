@@ -200,7 +200,7 @@ def test_side_is_full_at_its_bound(side: int) -> None:
         assert not book.change([extra])
         assert book.level_count(side == BUY) == MAX_LEVELS
         assert not OrderBook().load([*full, extra])
-    assert book.change([full[-1][:2] + (0,), best_of_all]), "room again"
+    assert book.change([(*full[-1][:2], 0), best_of_all]), "room again"
     assert not OrderBook().load([*full[::-1], one_more]), "unsorted ones too"
     assert OrderBook().load([*full, (-side, 100_000 + side, 1)]), "the other side has its own"
 

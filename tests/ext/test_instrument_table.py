@@ -13,7 +13,7 @@ from ext.wire import FeedStatus
 
 
 def decode_level(table: InstrumentTable, symbol: str, price: str, quantity: str) -> list[int]:
-    """Ticks and lots of one level as a decoder reads them with this table; a status if it cannot."""
+    """Ticks and lots of one level as a decoder reads them; its status when it cannot."""
     decoder = CoinbaseExchangeFeed(table)
     frame = {"type": "snapshot", "product_id": symbol, "bids": [[price, quantity]], "asks": []}
     status = decoder.decode_bytes(orjson.dumps(frame))

@@ -87,11 +87,11 @@ def stub_enums(path: Path) -> dict[str, dict[str, int]]:
 @pytest.mark.parametrize("module_name", ["ext.wire", "ext.bounds", "ext.orders"])
 def test_stub_enums_equal_the_compiled_ones(module_name: str) -> None:
     module = importlib.import_module(module_name)
-    compiled = {
-        name: {label: int(member) for label, member in value.__members__.items()}
-        for name, value in vars(module).items()
-        if isinstance(value, enum.EnumMeta) and value.__module__ == module_name
-    }
+    compiled: dict[str, dict[str, int]] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, enum.EnumMeta) and value.__module__ == module_name:
+            members: dict[str, Any] = dict(value.__members__)
+            compiled[name] = {label: int(member) for label, member in members.items()}
     source = Path(__file__).parents[2].joinpath(*module_name.split(".")).with_suffix(".pyi")
     stated = {name: values for name, values in stub_enums(source).items() if values}
     assert compiled, f"{module_name} has no enumeration at run time"
@@ -104,7 +104,7 @@ def test_values_on_disk_are_never_renumbered() -> None:
     assert [int(kind) for kind in wire.RecordKind][:7] == [1, 2, 3, 4, 5, 6, 7]
     assert [int(state) for state in wire.OrderState] == list(range(12))
     assert [int(state) for state in wire.BookState] == list(range(5))
-    assert wire.Step.STEP_COUNT == len(wire.Step) - 1
+    assert len(wire.Step) - 1 == wire.Step.STEP_COUNT
 
 
 @pytest.mark.parametrize("name", ["SHARED_HEADER", "NAME", "BOOK_VIEW", "POSITION", "ORDER"])

@@ -51,10 +51,13 @@ class Feed:
     def count(self, name: str) -> int:
         return self.pipeline.counters()[name]
 
+    def has_notices(self) -> bool:
+        return self.pipeline.has_notices
+
     def notices(self) -> list[tuple[int, BookState, StaleReason]]:
         changed, is_inconsistent = self.pipeline.take_notices()
         assert not is_inconsistent
-        assert not self.pipeline.has_notices
+        assert not self.has_notices()
         return [(index, BookState(state), StaleReason(why)) for index, state, why in changed]
 
     def records(self, kind: RecordKind) -> list[Any]:
@@ -107,10 +110,10 @@ def test_way_of_a_book() -> None:
     ]
     feed.receive(snapshot(ETH))
     assert feed.states() == [BookState.SYNCING, BookState.LIVE]
-    assert feed.pipeline.has_notices
+    assert feed.has_notices()
     assert feed.notices() == [(ETH, BookState.LIVE, StaleReason.NOT_STALE)]
     feed.receive(update(["buy", "1", "1"], product="ETH-EUR"))
-    assert not feed.pipeline.has_notices, "an update changes no state"
+    assert not feed.has_notices(), "an update changes no state"
     feed.pipeline.subscribed(8)
     assert feed.states() == [BookState.SYNCING, BookState.LIVE], "a second one changes nothing"
 

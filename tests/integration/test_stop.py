@@ -39,6 +39,21 @@ def test_a_signal_cancels_everything_and_logs_out(
     assert "ERROR" not in engine.log
 
 
+def test_the_second_signal_cuts_the_stop_short(start_engine: "Callable[..., Engine]") -> None:
+    engine = start_engine(LONG, ALONE)
+    engine.wait_for_order()
+    venue = engine.child("wow-sim")
+    os.kill(venue, signal.SIGSTOP)  # it will not confirm a cancel
+    try:
+        engine.send_signal(signal.SIGINT)
+        engine.wait_for("stopping: signal SIGINT")
+        engine.send_signal(signal.SIGTERM)
+        assert engine.wait(timeout=3) == ExitCode.TERMINATED, engine.everything
+    finally:
+        os.kill(venue, signal.SIGKILL)
+    assert "orders may be open" in engine.log
+
+
 def test_a_second_engine_of_the_name_is_refused(start_engine: "Callable[..., Engine]") -> None:
     first = start_engine(LONG, ALONE)
     first.wait_for("is LIVE", times=2)

@@ -276,8 +276,8 @@ def test_what_lies_behind_a_frame_is_not_read(
 
 def changed(name: str, path: tuple[Any, ...], value: Any) -> Frame:
     """The message with one value, named by its path, replaced; ``...`` removes it."""
-    frame = json.loads(encode(MESSAGES[name]))
-    holder = frame
+    frame: Frame = json.loads(encode(MESSAGES[name]))
+    holder: Any = frame
     for step in path[:-1]:
         holder = holder[step]
     if value is ...:
@@ -304,7 +304,8 @@ EACH_PATH = [("update", path) for path in UPDATE_PATHS] + [("trades", path) for 
 
 @pytest.mark.parametrize(("name", "path"), EACH_PATH)
 def test_wrong_json_types(decoder: CoinbaseAdvancedFeed, name: str, path: tuple[Any, ...]) -> None:
-    for value in (None, True, 5, 1.5, {}, [5], [[]], [None], {"a": []}, [{}]):
+    values: list[Any] = [None, True, 5, 1.5, {}, [5], [[]], [None], {"a": []}, [{}]]
+    for value in values:
         if path == ("sequence_num",) and value == 5:
             continue
         assert refuses(decoder, changed(name, path, value)), value
@@ -374,11 +375,11 @@ def test_bad_trade_ids(decoder: CoinbaseAdvancedFeed, trade_id: str) -> None:
 
 @pytest.mark.parametrize("product", ["XRP-USD", "", "BTC", "BTC-USDX", "btc-usd"])
 def test_unknown_products(decoder: CoinbaseAdvancedFeed, product: str) -> None:
-    for path in (
+    for name, path in (
         ("update", (*EVENT, "product_id")),
         ("trades", (*EVENT, "trades", 0, "product_id")),
     ):
-        frame = changed(*path, product)
+        frame = changed(name, path, product)
         assert decode(decoder, frame) is FeedStatus.FEED_UNKNOWN_PRODUCT
 
 

