@@ -5,6 +5,7 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 
 from ext.book cimport Book, OrderBook, apply_update
+from ext.book_side cimport best_key
 from ext.clock import measure_stamp_rate
 from ext.clock cimport read_stamp
 from ext.codecs.fix_frame cimport FRAME_COMPLETE, GarbledReason, frame_message
@@ -161,8 +162,8 @@ def time_changes(books: list[OrderBook], const int64_t[:, ::1] changes) -> tuple
         for index in range(count):
             book = pointers[changes[index, 0]]
             apply_update(book, &deltas[index], 1)
-            result = mix(result, book.bids.keys[book.bids.count - 1] if book.bids.count else 0)
-            result = mix(result, -book.asks.keys[book.asks.count - 1] if book.asks.count else 0)
+            result = mix(result, best_key(&book.bids) if book.bids.count else 0)
+            result = mix(result, -best_key(&book.asks) if book.asks.count else 0)
         return _elapsed_ns(started), result
     finally:
         free(pointers)

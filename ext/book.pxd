@@ -1,20 +1,14 @@
-"""Order book of one instrument: every level the venue sends, best prices at the end of arrays.
+"""Order book of one instrument: every level the venue sends.
 
-Each side is two parallel arrays sorted by key, the key being ``side * price_ticks``: the best
-price of either side is the last element, so one code serves both. Changes near the touch move
-little memory; a search gallops from the touch and then bisects, so a deep change costs a
-logarithm, and a deep insertion one memmove.
+Its two sides are ladders of ticks, see ``ext/book_side.pxd``; here are the book as a whole, frames
+of changes, and the view of its best levels that strategies and the monitor see.
 """
 
 cimport cython
 from libc.stdint cimport int64_t
 
+from ext.book_side cimport BookSide, best_key
 from ext.wire cimport BookDelta, BookState, BookView, StaleReason
-
-cdef struct BookSide:
-    int64_t* keys                   # side * price_ticks, ascending
-    int64_t* lots                   # quantity of each, > 0
-    int64_t count
 
 cdef enum ApplyStatus:
     APPLIED = 0
@@ -36,7 +30,7 @@ cdef void write_view(
 cdef inline bint is_crossed(const Book* book) noexcept nogil:
     """Best bid at or above best ask; one key is the price, the other its negative."""
     return book.bids.count > 0 and book.asks.count > 0 and \
-        book.bids.keys[book.bids.count - 1] >= -book.asks.keys[book.asks.count - 1]
+        best_key(&book.bids) >= -best_key(&book.asks)
 
 
 @cython.final

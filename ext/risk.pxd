@@ -25,6 +25,7 @@ cdef struct EngineLimits:
     int64_t duplicate_window_ns     # 0: off
 
 cdef struct SentOrder:              # for the duplicate check
+    int64_t previous                # number of the one before with the same hash; 0: none
     int64_t time_ns
     int64_t instrument
     int64_t side
@@ -41,7 +42,8 @@ cdef class RiskGate:
     cdef int64_t message_times_ns[MAX_RATE_WINDOW]
     cdef int64_t message_count
     cdef SentOrder sent[MAX_RATE_WINDOW]
-    cdef int64_t sent_count
+    cdef int64_t sent_count         # the number of the newest; number n stands at n % size
+    cdef int64_t newest[MAX_RATE_WINDOW]        # number of the newest order of each hash
     cdef public bint is_paused
 
     cdef Verdict check(

@@ -1,7 +1,7 @@
 """Pre-trade risk gate, see the ``.pxd``."""
 
 cimport cython
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memset
 
 from ext.bounds cimport MAX_INSTRUMENTS, MAX_RATE_WINDOW, MAX_STRATEGIES, MAX_WORKING_ORDERS
@@ -63,6 +63,7 @@ cdef class RiskGate:
         memset(&self.engine, 0, sizeof(self.engine))
         memset(self.message_times_ns, 0, sizeof(self.message_times_ns))
         memset(self.sent, 0, sizeof(self.sent))
+        memset(self.newest, 0, sizeof(self.newest))
 
     def set_engine_limits(
         self,
@@ -232,30 +233,44 @@ cdef class RiskGate:
 
     cdef bint _is_duplicate(self, const Intent* intent, int64_t instrument, int64_t time_ns) \
             noexcept nogil:
+        """Whether the same order was accepted within the window. Only orders of its hash are
+        looked at; numbers older than the table's size are gone, the rate forbids that in time."""
         cdef SentOrder* other
-        cdef int64_t index = self.sent_count
-        while index > 0 and index > self.sent_count - MAX_RATE_WINDOW:
-            index -= 1
-            other = &self.sent[index % MAX_RATE_WINDOW]
+        cdef int64_t number = self.newest[_hash_order(intent, instrument)]
+        while number > 0 and number > self.sent_count - MAX_RATE_WINDOW:
+            other = &self.sent[number % MAX_RATE_WINDOW]
             if time_ns - other.time_ns >= self.engine.duplicate_window_ns:
                 return False
             if other.instrument == instrument and other.side == intent.side \
                     and other.price_ticks == intent.price_ticks \
                     and other.quantity_lots == intent.quantity_lots:
                 return True
+            number = other.previous
         return False
 
     cdef void note_sent(self, const Intent* intent, int64_t instrument, int64_t time_ns) \
             noexcept nogil:
         """Counts an accepted message; every one counts, sent or not."""
         cdef SentOrder* sent
+        cdef int64_t bucket
         self.message_times_ns[self.message_count % MAX_RATE_WINDOW] = time_ns
         self.message_count += 1
         if intent.kind == NEW_ORDER:
+            self.sent_count += 1
+            bucket = _hash_order(intent, instrument)
             sent = &self.sent[self.sent_count % MAX_RATE_WINDOW]
+            sent.previous = self.newest[bucket]
+            self.newest[bucket] = self.sent_count
             sent.time_ns = time_ns
             sent.instrument = instrument
             sent.side = intent.side
             sent.price_ticks = intent.price_ticks
             sent.quantity_lots = intent.quantity_lots
-            self.sent_count += 1
+
+
+cdef inline int64_t _hash_order(const Intent* intent, int64_t instrument) noexcept nogil:
+    """Bucket of an order by what makes it the same; side, price and quantity are small numbers."""
+    cdef uint64_t mixed = <uint64_t>intent.price_ticks * 0x9E3779B97F4A7C15u
+    mixed ^= <uint64_t>intent.quantity_lots * 0xC2B2AE3D27D4EB4Fu
+    mixed ^= <uint64_t>(instrument * 2 + (intent.side == BUY)) * 0x165667B19E3779F9u
+    return <int64_t>((mixed >> 40) % MAX_RATE_WINDOW)

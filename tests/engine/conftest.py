@@ -55,13 +55,17 @@ max_position = 0.2
 symbol = "ETH-USD"
 tick = "0.01"
 lot = 1e-8
-limits = {max_order_quantity = 1, max_order_notional = "5000", price_collar_percent = 0.5, max_position = 4}
+[instrument.limits]
+max_order_quantity = 1
+max_order_notional = "5000"
+price_collar_percent = 0.5
+max_position = 4
 
 [[strategy]]
 class = "jerico_maker"
 instrument = "BTC-USD"
 params = {half_spread_ticks = 2, lean = 0.15, quantity = "0.01"}
-"""  # noqa: E501
+"""
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import orjson
 import pytest
@@ -71,8 +71,7 @@ def rig(make_arc: Callable[..., Arc], monkeypatch: pytest.MonkeyPatch) -> Rig:
         on_disconnect=ended.append,
         on_inconsistent=lambda: inconsistent.append(1),
     )
-    assert isinstance(data.transport, Wires)
-    return Rig(arc, data, data.transport, ended, inconsistent)
+    return Rig(arc, data, cast(Wires, data.transport), ended, inconsistent)
 
 
 def test_the_state_of_the_connection_is_published(rig: Rig) -> None:

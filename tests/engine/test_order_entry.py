@@ -3,7 +3,7 @@
 import dataclasses
 import logging
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import pytest
 
@@ -91,16 +91,15 @@ def rig(
         on_pause=paused.append,
         on_notices=lambda _: None,
     )
-    assert isinstance(entry.transport, Wires)
-    rig = Rig(arc, entry, entry.transport, session, fatal, paused)
+    rig = Rig(arc, entry, cast(Wires, entry.transport), session, fatal, paused)
     assert rig.states() == [OrderState.PENDING_NEW] * 2
     return rig
 
 
 def test_it_is_active_when_the_session_is(rig: Rig) -> None:
-    assert not rig.entry.is_active
+    was_active = rig.entry.is_active
     rig.activate()
-    assert rig.entry.is_active
+    assert (was_active, rig.entry.is_active) == (False, True)
     assert rig.arc.memory.header_record()["order_session_state"][0] == ACTIVE
 
 

@@ -132,7 +132,6 @@ async def test_a_run_from_start_to_stop(supervise: Make) -> None:
     supervisor.request_stop("enough")
 
     assert await task == ExitCode.OK
-    assert supervisor.is_stopping
     assert state_of(supervisor) == (EngineState.ENGINE_STOPPED, b"enough")
     assert supervisor.arc.pipeline.gate.is_paused
     assert OrderEntry.made[0].transport.logouts == [0.1]

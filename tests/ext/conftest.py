@@ -124,6 +124,7 @@ class RigOptions:
     )
     sender: OrderSender | None = None
     is_sending: bool = True
+    is_timing: bool = False
     bar_interval_ns: int = 0
     timer_interval_ns: int = 1
     engine_limits: tuple[int, int, int, int] = (1024, 0, 10**15, 0)
@@ -179,7 +180,7 @@ class OrderRig:
             sender=self.sender,
             store=self.store,
             is_sending=options.is_sending,
-            is_timing=False,
+            is_timing=options.is_timing,
         )
         self._add_listener()
         self.positions = self.memory.region("positions_offset", POSITION, max(1, len(names)))

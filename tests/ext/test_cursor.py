@@ -23,7 +23,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def count_units(text: str, decimals: int) -> Decimal | None:
     """The truth: units of 10**-decimals, None when the text is no JSON number without a sign."""
-    if not JSON_NUMBER.fullmatch(text):
+    match = JSON_NUMBER.fullmatch(text)
+    if match is None or len(match[3] or "") > len("e-9999"):  # longer ones are never read
         return None
     return EXACT.multiply(Decimal(text), Decimal(10) ** decimals)
 

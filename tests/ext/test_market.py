@@ -144,7 +144,7 @@ DOUBTS: dict[str, tuple[Any, set[int], StaleReason]] = {
     "no number": (update(["buy", "x", "1"]), {BTC}, StaleReason.BAD_NUMBER),
     "number too large": (update(["buy", "1e18", "1"]), {BTC}, StaleReason.BAD_NUMBER),
     "bad side": (update(["bid", "99", "1"]), {BTC}, StaleReason.BAD_FRAME),
-    "wrong type": (update(["buy", 99, "1"]), {BTC}, StaleReason.BAD_FRAME),  # type: ignore[list-item]
+    "wrong type": ({**update(), "changes": [["buy", 9, "1"]]}, {BTC}, StaleReason.BAD_FRAME),
     "bad time": ({**update(), "time": "now"}, {BTC}, StaleReason.BAD_FRAME),
     "bad trade": ({**match(1), "price": "1.001"}, {BTC}, StaleReason.BAD_NUMBER),
     "bad heartbeat": ({"type": "heartbeat", "product_id": "BTC-USD"}, {BTC}, StaleReason.BAD_FRAME),

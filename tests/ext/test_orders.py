@@ -64,8 +64,8 @@ class Story:
         self.rig.reject_cancel(number, self.x, reason, status)
 
     @property
-    def state(self) -> OrderState:
-        return OrderState(int(self.rig.order(self.x)["state"]))
+    def state(self) -> int:
+        return int(self.rig.order(self.x)["state"])
 
     @property
     def leaves(self) -> int:

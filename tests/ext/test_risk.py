@@ -331,7 +331,7 @@ def test_rate_with_a_reserve_for_cancels(make_order_rig: MakeRig) -> None:
 
 def test_rate_slides(make_order_rig: MakeRig) -> None:
     rig = make_order_rig(engine_limits=(4, 0, 10**15, 0))
-    sent_ns = []
+    sent_ns: list[int] = []
     for _ in range(400):
         rig.now_ns += 60_000_000
         is_free = len(sent_ns) < 4 or rig.now_ns + 1 - sent_ns[-4] >= SECOND_NS
@@ -345,7 +345,7 @@ def test_rate_slides(make_order_rig: MakeRig) -> None:
 
 def test_rate_at_the_largest_window(make_order_rig: MakeRig) -> None:
     rig = make_order_rig(engine_limits=(1024, 0, 10**15, 0))
-    assert Bound.MAX_RATE_WINDOW == 1024
+    assert int(Bound.MAX_RATE_WINDOW) == 1024
     for count in range(1100):
         verdict = rig.verdict(rig.new(Side.BUY, PRICE, 5))
         assert verdict == (Verdict.ACCEPTED if count < 1024 else Verdict.MESSAGE_RATE)

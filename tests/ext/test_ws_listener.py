@@ -262,6 +262,17 @@ async def test_end_without_a_beginning_ends_the_connection(link: Link) -> None:
     assert link.client.is_disconnected
 
 
+@on_link
+async def test_joined_message_has_ended(link: Link) -> None:
+    """What continues it is out of place, and ends the connection too."""
+    link.send(SNAPSHOT[:50], fin=False)
+    link.send(SNAPSHOT[50:], CONTINUATION)
+    await link.flush()
+    link.send(b" ", CONTINUATION)
+    await link.until(lambda: link.disconnected)
+    assert link.frames == 2
+
+
 def test_fragments_up_to_their_bound(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """More bytes than the bound end the connection, as many as it do not."""
     monkeypatch.setattr(ws_listener, "MAX_FRAGMENTED_BYTES", len(SNAPSHOT))
