@@ -20,6 +20,7 @@ from ext.tap cimport record_book_state, record_trade
 from ext.wire cimport (
     BAD_FRAME,
     BAD_NUMBER,
+    CONNECTING,
     CROSSED,
     DISCONNECTED,
     FEED_BAD_NUMBER,
@@ -126,10 +127,16 @@ cdef class Market:
 
     cdef void go_stale(self, int64_t instrument, StaleReason reason, int64_t receive_time_ns) \
             noexcept nogil:
-        if self.books[instrument].view.state == LIVE:
+        cdef int64_t state = self.books[instrument].view.state
+        if state == CONNECTING:
+            return
+        if state == STALE:              # the snapshot that was asked for is of no use either
+            self.has_notice[instrument] = self.has_notices = True
+            return
+        if state == LIVE:
             self.memory.header.stale_count += reason != DISCONNECTED
-            self.set_state(instrument, STALE, reason, receive_time_ns)
             self.has_fallen = True
+        self.set_state(instrument, STALE, reason, receive_time_ns)
 
     cdef void set_state(
         self, int64_t instrument, BookState state, StaleReason reason, int64_t receive_time_ns

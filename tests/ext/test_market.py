@@ -196,15 +196,19 @@ def test_refused_frame_is_refused_whole(feed: Feed) -> None:
 
 
 def test_bad_and_crossed_frames_before_the_snapshot() -> None:
-    """Nothing to give up yet; the book waits on."""
+    """Nothing to give up yet, but each may have been the snapshot: the session is told to ask."""
     feed = Feed(CoinbaseExchangeFeed)
     feed.pipeline.subscribed(7)
-    for frame in (b"{", snapshot(BTC, ASKS, BIDS), update(["buy", "1.001", "1"])):
+    feed.notices()
+    for frame in (snapshot(BTC, ASKS, BIDS), update(["buy", "1.001", "1"])):
         feed.receive(frame)
-        assert feed.states() == [BookState.SYNCING] * 2
+        assert feed.states() == [BookState.STALE, BookState.SYNCING]
+        assert feed.notices() == [(BTC, BookState.STALE, StaleReason.CROSSED)]
+    feed.receive(b"{")
+    assert feed.states() == [BookState.STALE] * 2
     assert feed.count("stale_count") == 0
     feed.receive(snapshot())
-    assert feed.states() == [BookState.LIVE, BookState.SYNCING]
+    assert feed.states() == [BookState.LIVE, BookState.STALE]
     assert feed.levels() == BTC_LEVELS
 
 
