@@ -32,7 +32,7 @@ _MEANINGS = {
     ExitCode.OK: "Done; also after SIGINT or SIGTERM when no order was left behind.",
     ExitCode.DIFFERENCES: "`verify` found a difference between the book and the reference.",
     ExitCode.CONFIG: "The command line, the config or an input file cannot be used.",
-    ExitCode.VENUE: "The venue refused us, broke its protocol or could not be reached.",
+    ExitCode.VENUE: "The venue refused us, broke its protocol, or ours ended before its time.",
     ExitCode.ORDERS_LEFT: "Stopped, but orders are open or their state is unknown: look now.",
     ExitCode.INTERNAL: "A defect of the engine; WOW_DEBUG=1 shows the traceback.",
     ExitCode.ALREADY_RUNNING: "Another engine of that name runs in the same state directory.",

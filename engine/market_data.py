@@ -41,7 +41,8 @@ _log = logging.getLogger("engine.feed")
 
 
 class MarketData:
-    """One feed of a run. ``on_disconnect`` gets the reason whenever the connection has ended."""
+    """One feed of a run. ``on_disconnect`` gets the reason whenever the connection has ended, and
+    says whether the run goes on."""
 
     def __init__(
         self,
@@ -50,7 +51,7 @@ class MarketData:
         pipeline: Pipeline,
         clock: EngineClock,
         *,
-        on_disconnect: Callable[[str], None],
+        on_disconnect: Callable[[str], bool],
         on_inconsistent: Callable[[], None],
         poller: BusyPoller | None = None,
     ) -> None:
@@ -151,10 +152,11 @@ class MarketData:
             case FeedSubscribed():
                 self._set_state(SessionState.SESSION_ACTIVE)
                 _log.info("subscribed to %s", ", ".join(self._session.symbols))
-            case FeedDisconnected(reason=reason):
+            case FeedDisconnected(reason=reason, retry_in_ns=retry_in_ns):
                 self._set_state(SessionState.SESSION_DISCONNECTED)
-                _log.warning("market data ended: %s", reason)
-                self._on_disconnect(reason)
+                if self._on_disconnect(reason) and retry_in_ns >= 0:
+                    retry_in_ms = retry_in_ns // MILLISECOND_NS
+                    _log.warning("market data ended: %s; again in %d ms", reason, retry_in_ms)
             case FeedRefused(reason=reason) | FeedComplaint(reason=reason):
                 _log.error("%s", reason)
             case ReconnectNeeded(reason=reason):

@@ -181,10 +181,11 @@ class Supervisor:
         if self._order_entry is not None:
             self._order_entry.transport.poll()
 
-    def _on_feed_end(self, reason: str) -> None:
+    def _on_feed_end(self, reason: str) -> bool:
         # A venue that we started ends its session once, for good.
         if self._venue is not None:
             self.request_stop(f"the venue ended the session ({reason})")
+        return not self._stop.is_set()
 
     async def _watch(self) -> None:
         """Heartbeat, wall clock, timers of strategies, unanswered requests, progress."""

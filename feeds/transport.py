@@ -6,7 +6,6 @@ passes its notices on. Nothing here runs per market data frame.
 """
 
 import asyncio
-import logging
 import socket
 import ssl
 import time
@@ -25,8 +24,6 @@ from feeds.session import MILLISECOND_NS, NEVER_NS, SECOND_NS, FeedSession
 TICK_INTERVAL_NS = 50 * MILLISECOND_NS
 CLOSE_TIMEOUT_S = 1.0  # for the venue's answer to our close frame
 HANDSHAKE_TIMEOUT_S = 5.0  # venues close when the first subscribe takes longer than that
-
-_log = logging.getLogger(__name__)
 
 
 class FeedActivity(Protocol):
@@ -104,7 +101,6 @@ class FeedTransport:
                 self._on_notice(FeedDisconnected(self._endpoint.url, reason, -1))
                 return
             delay_ns = self._backoff.next_delay_ns(self._clock())
-            _log.info("%s: %s; next attempt in %d ms", self._endpoint.url, reason, delay_ns // 1e6)
             self._on_notice(FeedDisconnected(self._endpoint.url, reason, delay_ns))
             await self._wait_for_stop(delay_ns)
 

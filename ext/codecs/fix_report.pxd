@@ -36,8 +36,11 @@ cdef struct ReportTexts:            # decimals before the instrument is known
     Span leaves
     Span last_price
     Span last_quantity
-    Span fee_amount
+    Span fee_amount                 # of the group entry in hand, still to be added
     bint is_fee_rate                # MiscFeeBasis(891)=2: amount per unit of notional
+    int64_t fee_nano                # sum of the absolute entries
+    int64_t fee_rate_nano           # sum of the rates
+    bint is_fee_bad
     bint has_sender                 # SenderCompID(49) is the venue's
     bint has_target                 # TargetCompID(56) is ours
     bint is_foreign                 # one of them is not

@@ -189,7 +189,8 @@ cdef class FixReportDecoder:
             texts.last_quantity = value
         elif tag == 60:
             report.exchange_time_ns = _read_fix_time(value)
-        elif tag == 137:
+        elif tag == 137:                    # MiscFeeAmt begins an entry of the group
+            _add_fee(texts)
             texts.fee_amount = value
         elif tag == 891:
             texts.is_fee_rate = value.start[0] == b"2"
@@ -216,19 +217,22 @@ cdef class FixReportDecoder:
                 or not _to_steps(texts.last_price, instrument.price_decimals,
                                  instrument.price_step, &report.last_price_ticks) \
                 or not _to_steps(texts.last_quantity, instrument.quantity_decimals,
-                                 instrument.quantity_step, &report.last_quantity_lots) \
-                or not _read_fee(texts.fee_amount, &report.fee_nano):
+                                 instrument.quantity_step, &report.last_quantity_lots):
             return REPORT_BAD_NUMBER
+        _add_fee(texts)
+        if texts.is_fee_bad:
+            return REPORT_BAD_NUMBER
+        report.fee_nano = texts.fee_nano
         if report.execution_type == EXEC_TRADE:
             if report.last_price_ticks <= 0 or report.last_quantity_lots <= 0 \
                     or report.execution_id_high == 0:
                 return REPORT_MISSING_FIELD
-            if texts.is_fee_rate:
-                fee = <double>report.fee_nano * report.last_price_ticks \
+            if texts.fee_rate_nano != 0:
+                fee = <double>texts.fee_rate_nano * report.last_price_ticks \
                     * report.last_quantity_lots * instrument.tick_size * instrument.lot_size
                 if not -MAX_FEE_NANO < fee < MAX_FEE_NANO:
                     return REPORT_BAD_NUMBER
-                report.fee_nano = <int64_t>fee
+                report.fee_nano += <int64_t>fee
         return REPORT_READ
 
     def decode_message(self, message: bytes) -> tuple[int, dict[str, object], dict[str, object]]:
@@ -249,19 +253,40 @@ cdef inline bint _is_data_length(int64_t tag) noexcept nogil:
 
 cdef inline bint _to_steps(Span text, int64_t decimals, int64_t step, int64_t* steps) \
         noexcept nogil:
-    """A decimal as whole steps, ABSENT for an absent field; False when it is neither."""
+    """A decimal as whole steps, ABSENT for an absent field; False when it is neither.
+
+    FIX type float: leading zeros are allowed ("00023.23"), which a JSON number may not have.
+    """
     cdef NumberStatus status
-    cdef const char* end = text.start + text.size
+    cdef const char* p = text.start
+    cdef const char* end = p + text.size
     steps[0] = ABSENT
-    if text.start == NULL:
+    if p == NULL:
         return True
+    while end - p > 1 and p[0] == b"0" and is_digit(p[1]):
+        p += 1
     # One byte more than the value: its SOH ends the number.
-    if read_decimal(text.start, end + 1, decimals, steps, &status) != end:
+    if read_decimal(p, end + 1, decimals, steps, &status) != end:
         return False
     if steps[0] % step != 0:
         return False
     steps[0] = steps[0] // step
     return True
+
+
+cdef void _add_fee(ReportTexts* texts) noexcept nogil:
+    """Adds the entry in hand, if there is one; a report may carry several fees."""
+    cdef int64_t nano
+    cdef int64_t* total = &texts.fee_rate_nano if texts.is_fee_rate else &texts.fee_nano
+    if texts.fee_amount.start == NULL:
+        return
+    if not _read_fee(texts.fee_amount, &nano) \
+            or not -MAX_FEE_NANO < total[0] + nano < MAX_FEE_NANO:
+        texts.is_fee_bad = True
+    else:
+        total[0] += nano
+    texts.fee_amount.start = NULL
+    texts.is_fee_rate = False
 
 
 cdef bint _read_fee(Span text, int64_t* fee_nano) noexcept nogil:

@@ -279,6 +279,13 @@ def test_position_while_a_replace_down_is_pending(rig: "OrderRig") -> None:
     assert rig.verdict(rig.new(Side.BUY, PRICE, 5)) == Verdict.ACCEPTED
 
 
+def test_a_replace_down_frees_nothing_before_its_answer(rig: "OrderRig") -> None:
+    number = acknowledged(rig, Side.BUY, PRICE, 70)
+    rig.report(number, "D", "0", t14="0", t38=rig.quantity(MAX_POSITION + 10))
+    assert rig.verdict(rig.replace(number, PRICE, 20)) == Verdict.POSITION_LIMIT
+    assert rig.verdict(rig.cancel(number)) == Verdict.ACCEPTED
+
+
 def test_positions_of_an_instrument_add_up(make_order_rig: MakeRig) -> None:
     rig = make_order_rig(
         strategies=(0, 1, 0), instrument_limits=(MAX_LOTS, 1 << 60, COLLAR_PPM, MAX_POSITION)

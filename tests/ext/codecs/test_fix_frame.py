@@ -117,6 +117,7 @@ BROKEN = {
     "sum not a number": (framed(b"35=0\x01", checksum="abc"), CHECKSUM),
     "sum of two digits": (framed(b"35=0\x01", checksum="12"), TRAILER),
     "sum of four digits": (framed(b"35=0\x01", checksum="0123"), TRAILER),
+    "sum inside a field": (framed(b"35=0\x0158=x"), TRAILER),
     "no sum": (b"8=FIX.4.4\x019=5\x0135=0\x0158=x\x01", TRAILER),
     "length missing": (b"8=FIX.4.4\x0135=0\x0110=000\x01", BEGIN),
     "type before length": (b"8=FIX.4.4\x0135=0\x019=5\x0110=000\x01", BEGIN),

@@ -294,6 +294,22 @@ def test_fee_rates_are_of_the_notional(decode: Decode, rate: str, fee: float) ->
     assert report["fee_nano"] == pytest.approx(fee * 1e9, abs=1)
 
 
+def test_several_fees_add_up(decode: Decode) -> None:
+    """The group of fees repeats 137; a rate beside an absolute one counts of the notional."""
+    rate_only = decode(t137="0.001", t891="2")[2]["fee_nano"]
+    for last, basis in (("0.75", "0"), ("0.75", None)):
+        first = {"t137": f"0.25\x01891=0\x01137=0.001\x01891=2\x01137={last}", "t891": basis}
+        assert decode(**first)[2]["fee_nano"] == 10**9 + rate_only
+    assert decode(t137="0.25\x01137=x")[0] == BAD_NUMBER
+    assert decode(t137="x\x01137=0.25")[0] == BAD_NUMBER
+
+
+def test_leading_zeros_are_fix(decode: Decode) -> None:
+    """Type float of FIX: "00023.23" is 23.23."""
+    plain, padded = decode(t31="50000.00")[2], decode(t31="00050000.00")[2]
+    assert padded == plain
+
+
 def test_a_fee_rate_beyond_all_reason(decode: Decode) -> None:
     huge = {"t137": "999999999", "t891": "2", "t31": "90000000000000.00", "t32": "900000000000"}
     assert decode(**huge)[0] == BAD_NUMBER
