@@ -278,15 +278,15 @@ cdef void _add_fee(ReportTexts* texts) noexcept nogil:
     """Adds the entry in hand, if there is one; a report may carry several fees."""
     cdef int64_t nano
     cdef int64_t* total = &texts.fee_rate_nano if texts.is_fee_rate else &texts.fee_nano
+    texts.is_fee_rate = False
     if texts.fee_amount.start == NULL:
-        return
+        return                          # a basis without an amount says nothing
     if not _read_fee(texts.fee_amount, &nano) \
             or not -MAX_FEE_NANO < total[0] + nano < MAX_FEE_NANO:
         texts.is_fee_bad = True
     else:
         total[0] += nano
     texts.fee_amount.start = NULL
-    texts.is_fee_rate = False
 
 
 cdef bint _read_fee(Span text, int64_t* fee_nano) noexcept nogil:

@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_DOWN, Decimal
+from typing import Any
 
 import pytest
 
@@ -65,15 +66,15 @@ DATA_LENGTHS = {95, 90, 93, 212, 348, 350, 352, 354, 356, 358, 360, 362, 364, 44
 TIME = re.compile(r"(\d{4})(\d\d)(\d\d)-(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?")
 
 
-def plain_fields(message: bytes) -> dict[int, str]:
-    """Last value of each tag, data fields left out; ValueError when it is no list of fields."""
-    fields: dict[int, str] = {}
+def plain_fields(message: bytes) -> list[tuple[int, str]]:
+    """Every field in order, data fields left out; ValueError when it is no list of fields."""
+    fields: list[tuple[int, str]] = []
     text = message.decode("latin-1")
     while text:
         match = re.match(r"(\d{1,9})=([^\x01]*)\x01", text)
         if match is None:
             raise ValueError(text)
-        fields[int(match[1])] = match[2]
+        fields.append((int(match[1]), match[2]))
         text = text[match.end() :]
         if int(match[1]) in DATA_LENGTHS:
             data = re.match(r"\d+=", text)
@@ -111,14 +112,15 @@ def plain_time(text: str) -> int:
     return nanoseconds if 0 < nanoseconds < 2**63 else 0
 
 
-def plain_report(message: bytes, orders: OrderTable) -> dict[str, object]:
+def plain_report(message: bytes, orders: OrderTable) -> dict[str, Any]:
     """What a report says; ValueError or ArithmeticError when it says nothing usable."""
-    fields = plain_fields(message)
+    in_order = plain_fields(message)
+    fields = dict(in_order)  # of a tag that comes twice the last one holds
     symbols = [symbol for symbol, _, _ in INSTRUMENTS]
     instrument = symbols.index(fields[55])
     _, tick, lot = INSTRUMENTS[instrument]
     sides = {"1": Side.BUY, "2": Side.SELL, "5": Side.SELL, "6": Side.SELL}
-    report: dict[str, object] = {
+    report: dict[str, Any] = {
         "instrument": instrument,
         "execution_type": EXECUTIONS[fields[150]],
         "order_state": STATES.get(fields[39], OrderState.UNKNOWN) if 39 in fields else -1,
@@ -131,11 +133,25 @@ def plain_report(message: bytes, orders: OrderTable) -> dict[str, object]:
     }
     for names, step in ((QUANTITY_NAMES, lot), (PRICE_NAMES, tick)):
         report |= {name: plain_steps(fields.get(tag), step) for tag, name in names.items()}
-    fee = Decimal(fields.get(137, "0"))
-    if fields.get(891, "").startswith("2") and fields[150] == "F":
-        fee *= Decimal(fields[31]) * Decimal(fields[32])
-    report["fee_nano"] = int((fee * 10**9).to_integral_value(ROUND_DOWN))
+    report["fee_nano"] = 0
+    for amount, is_rate in plain_fees(in_order):
+        fee = (amount * 10**9).to_integral_value(ROUND_DOWN)
+        if not is_rate:
+            report["fee_nano"] += int(fee)
+        elif fields[150] == "F":
+            report["fee_nano"] += int(fee * Decimal(fields[31]) * Decimal(fields[32]))
     return report
+
+
+def plain_fees(fields: list[tuple[int, str]]) -> list[tuple[Decimal, bool]]:
+    """(amount, whether it is a rate) of each entry of the fee group; 137 begins an entry."""
+    fees: list[tuple[Decimal, bool]] = []
+    for tag, text in fields:
+        if tag == 137:
+            fees.append((Decimal(text), False))
+        elif tag == 891 and fees:
+            fees[-1] = (fees[-1][0], text.startswith("2"))
+    return fees
 
 
 PIECES = ("0", "1", "9", ".", "-", "e5", "=", "\x01", "\xff", "", "Y", "F", "0000", "\x0111=", "5")

@@ -16,8 +16,8 @@ VECTOR_KEY = "00112233445566778899aabbccddeeff"
 VECTOR_LOGON = (
     (
         "8=FIXT.1.1|9=231|35=A|34=1|49=00112233445566778899aabbccddeeff|52=20260101-00:00:00.000|"
-        "56=Coinbase|98=0|108=30|141=Y|553=00112233445566778899aabbccddeeff|554=passphrase123|95=44|"
-        "96=4HmjPmkx7LOjL5/HDtEs1EkUTMb7v0HPuGsbsfVM+pE=|1137=9|8013=S|9406=N|10=229|"
+        "56=Coinbase|98=0|108=30|141=Y|553=00112233445566778899aabbccddeeff|554=passphrase123|"
+        "95=44|96=4HmjPmkx7LOjL5/HDtEs1EkUTMb7v0HPuGsbsfVM+pE=|1137=9|8013=S|9406=N|10=229|"
     )
     .replace("|", "\x01")
     .encode()
