@@ -68,7 +68,7 @@ def rig(make_arc: Callable[..., Arc], monkeypatch: pytest.MonkeyPatch) -> Rig:
         URL,
         arc.pipeline,
         EngineClock(arc.memory),
-        on_disconnect=ended.append,
+        on_disconnect=lambda reason: ended.append(reason) is None,
         on_inconsistent=lambda: inconsistent.append(1),
     )
     return Rig(arc, data, cast(Wires, data.transport), ended, inconsistent)

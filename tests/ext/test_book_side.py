@@ -51,8 +51,8 @@ def test_a_market_that_walks(seed: int) -> None:
         for other, levels in reference.sides.items():  # what the middle has walked over is gone
             crossed = [p for p in levels if other * (middle - p) <= 0]
             changes += [(int(other), p, 0) for p in crossed]
-        if levels := list(reference.sides[side]):
-            changes.append((int(side), pick.choice(levels), pick.choice((0, 7))))
+        if known := list(reference.sides[side]):
+            changes.append((int(side), pick.choice(known), pick.choice((0, 7))))
         book.change(changes)
         for change in changes:
             reference.change(*change)
