@@ -1,6 +1,5 @@
 """One side of a book, see the ``.pxd``."""
 
-cimport cython
 from libc.stdint cimport int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memmove, memset

@@ -63,12 +63,17 @@ def rig(make_arc: Callable[..., Arc], monkeypatch: pytest.MonkeyPatch) -> Rig:
     arc = make_arc()
     ended: list[str] = []
     inconsistent: list[int] = []
+
+    def note_end(reason: str) -> bool:
+        ended.append(reason)
+        return True
+
     data = MarketData(
         arc.config,
         URL,
         arc.pipeline,
         EngineClock(arc.memory),
-        on_disconnect=lambda reason: ended.append(reason) is None,
+        on_disconnect=note_end,
         on_inconsistent=lambda: inconsistent.append(1),
     )
     return Rig(arc, data, cast(Wires, data.transport), ended, inconsistent)
