@@ -206,4 +206,5 @@ async def test_listener_keeps_nothing(arc: Arc, frames: GeneratedFrames, is_keep
     await server.wait_closed()
     assert counters["bad_frames"] == counters["stale_count"] == 0
     assert counters["frames"] == 1 + (WARM_UP + ROUNDS) // BURST * (BURST + 1)
-    assert left >= ROUNDS if is_keeping else abs(left) <= SOCKET_OBJECTS
+    # What the sockets and the loop take or give back meanwhile is as little in either case.
+    assert abs(left - (ROUNDS if is_keeping else 0)) <= SOCKET_OBJECTS
