@@ -4,15 +4,19 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import uvloop
 
+from engine.background_writer import BackgroundWriter
 from engine.composition import Arc, compile_strategies, compose
 from engine.config_schema import EngineConfig
 from engine.exit_codes import ExitCode
 from engine.kernels import CompiledStrategy
-from engine.log_setup import log_into_ring, set_up_logging
+from engine.log_setup import CLOSE_TIMEOUT_S, log_in_background, log_into_ring, set_up_logging
 from engine.run_lock import AlreadyRunning, RunLock
 from engine.summary import (
     print_banner,
@@ -26,7 +30,9 @@ from engine.supervisor import Supervisor
 SIGNAL_EXIT_CODES = {
     signal.SIGINT: ExitCode.INTERRUPTED,
     signal.SIGTERM: ExitCode.TERMINATED,
+    signal.SIGHUP: ExitCode.HANGUP,
 }
+LAST_WORDS_TIMEOUT_S = 0.5  # of a process that has to end now
 
 _log = logging.getLogger("engine.app")
 
@@ -37,7 +43,7 @@ def run(config: EngineConfig, is_live: bool) -> int:
     ``is_live`` is whether ``--live`` was given; the command line has checked that it fits the
     mode. Errors of the config or of the venue's start are raised.
     """
-    set_up_logging(config.log)
+    handler = set_up_logging(config.log)
     lock = RunLock(config.engine.state_directory, config.engine.name)
     try:
         lock.acquire()
@@ -48,7 +54,9 @@ def run(config: EngineConfig, is_live: bool) -> int:
         arc = compose(config, compile_strategies(config, _note_compiled))
         ring = log_into_ring(arc.memory)
         try:
-            return uvloop.run(_serve(arc, is_live))
+            # The writers are there before the loop is pinned: they would inherit its core.
+            with log_in_background(handler) as log, _print_in_background() as output:
+                return uvloop.run(_serve(arc, is_live, output, log))
         finally:
             logging.getLogger("engine").removeHandler(ring)
     finally:
@@ -59,31 +67,48 @@ def _note_compiled(strategy: CompiledStrategy) -> None:
     _log.info("%s on %s is ready", strategy.name, strategy.instrument.symbol)
 
 
-async def _serve(arc: Arc, is_live: bool) -> ExitCode:
+@contextmanager
+def _print_in_background() -> Iterator[BackgroundWriter]:
+    sys.stdout.flush()
+    writer = BackgroundWriter(sys.stdout.fileno())
+    try:
+        yield writer
+    finally:
+        writer.close(CLOSE_TIMEOUT_S)
+
+
+async def _serve(
+    arc: Arc, is_live: bool, output: BackgroundWriter, log: BackgroundWriter
+) -> ExitCode:
     started_s = time.monotonic()
-    supervisor = Supervisor(arc, lambda: print_progress(arc, time.monotonic() - started_s))
-    _handle_signals(supervisor)
-    print_banner(arc)
+
+    def show_progress() -> None:
+        print_progress(arc, time.monotonic() - started_s, output.write)
+
+    supervisor = Supervisor(arc, show_progress)
+    _handle_signals(supervisor, (output, log))
+    print_banner(arc, output.write)
     if is_live:
         _log.warning("LIVE: orders are real")
-    code = await _run_supervised(supervisor)
-    print_summary(arc, time.monotonic() - started_s, supervisor.reason, supervisor.orders_left)
+    code = await _run_supervised(supervisor, output)
+    elapsed_s = time.monotonic() - started_s
+    print_summary(arc, elapsed_s, supervisor.reason, supervisor.orders_left, output.write)
     if supervisor.venue_summary is not None:
-        print_venue(arc, supervisor.venue_summary)
+        print_venue(arc, supervisor.venue_summary, output.write)
     return code
 
 
-async def _run_supervised(supervisor: Supervisor) -> ExitCode:
+async def _run_supervised(supervisor: Supervisor, output: BackgroundWriter) -> ExitCode:
     task = asyncio.ensure_future(supervisor.run())
     while not task.done() and supervisor.relay_ready is None:
         await asyncio.wait({task}, timeout=0.05)
         if not supervisor.arc.config.telemetry.relay:
             break
-    print_relay(supervisor.relay_ready)
+    print_relay(supervisor.relay_ready, output.write)
     return await task
 
 
-def _handle_signals(supervisor: Supervisor) -> None:
+def _handle_signals(supervisor: Supervisor, writers: Sequence[BackgroundWriter] = ()) -> None:
     loop = asyncio.get_running_loop()
 
     def stop(number: signal.Signals) -> None:
@@ -91,7 +116,12 @@ def _handle_signals(supervisor: Supervisor) -> None:
             supervisor.request_stop(f"signal {number.name}")
             return
         _log.critical("second %s: the stop is cut short, orders may be open", number.name)
+        supervisor.abandon_children()
+        for writer in writers:
+            writer.flush(LAST_WORDS_TIMEOUT_S)
         os._exit(SIGNAL_EXIT_CODES[number])
 
     for number in SIGNAL_EXIT_CODES:
+        if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
+            continue  # nohup: the end of the terminal is not to stop us
         loop.add_signal_handler(number, stop, number)

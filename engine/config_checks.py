@@ -16,6 +16,7 @@ from engine.config_schema import (
     EngineSection,
     FeedSection,
     InstrumentSection,
+    LoopSection,
     OrderEntrySection,
     RiskSection,
     SimulatorSection,
@@ -67,8 +68,10 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
             _check_feed_address(engine, simulator, feed, problems)
         if order_entry:
             _check_order_address(engine, simulator, order_entry, problems)
+    if feed and (loop := sections.get("loop")):
+        _check_busy_poll(loop, feed, problems)
     if engine:
-        _check_demo_secrets(engine, {"feed": feed, "order_entry": order_entry}, problems)
+        _check_secrets(engine, {"feed": feed, "order_entry": order_entry}, problems)
         if telemetry := sections.get("telemetry"):
             _check_publish(engine, telemetry, problems)
 
@@ -209,20 +212,32 @@ def _check_simulator_name(
         problems.add_value(path, value, '"simulator", because [simulator] start is true')
 
 
-def _check_demo_secrets(
+def _check_busy_poll(loop: LoopSection, feed: FeedSection, problems: Problems) -> None:
+    if loop.busy_poll and feed.url.lower().startswith("wss:"):
+        problems.add_value(
+            ("loop", "busy_poll"),
+            loop.busy_poll,
+            "false with a wss:// [feed] url, whose socket holds ciphertext,"
+            " or a ws:// url of a TLS tunnel on loopback",
+        )
+
+
+def _check_secrets(
     engine: EngineSection,
     connections: Mapping[str, FeedSection | OrderEntrySection | None],
     problems: Problems,
 ) -> None:
+    """The demo's secrets in simulated mode and only there: a loopback address may be a tunnel."""
+    is_demo = engine.mode == "simulated"
+    allowed = (
+        "demo:key, demo:secret or demo:passphrase" if is_demo else "env:, file: or credential:"
+    )
     for section, connection in connections.items():
-        for name in CREDENTIALS if engine.mode != "simulated" else ():
+        for name in CREDENTIALS:
             secret: Secret | None = getattr(connection, name, None)
-            if secret and secret.is_demo:
-                problems.add_value(
-                    (section, name),
-                    secret,
-                    f"env:, file: or credential:, because [engine] mode is {engine.mode}",
-                )
+            if secret and secret.is_demo != is_demo:
+                reason = f"because [engine] mode is {engine.mode}"
+                problems.add_value((section, name), secret, f"{allowed}, {reason}")
 
 
 def _check_publish(engine: EngineSection, telemetry: TelemetrySection, problems: Problems) -> None:

@@ -8,7 +8,7 @@ from ext.errors import ConfigError, InstrumentError, RecordingError, UsageError,
 class ExitCode(IntEnum):
     """Exit statuses of ``wow-engine``; the numbers never change their meaning.
 
-    SIGINT and SIGTERM ask for an orderly stop, so a stop that leaves nothing behind is ``OK``;
+    SIGINT, SIGTERM and SIGHUP ask for an orderly stop: one that leaves nothing behind is ``OK``;
     only a second signal, which cuts the stop short, gives the shell's 128 + signal number.
     """
 
@@ -19,6 +19,7 @@ class ExitCode(IntEnum):
     ORDERS_LEFT = 4
     INTERNAL = 5
     ALREADY_RUNNING = 6
+    HANGUP = 129
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -29,13 +30,14 @@ class ExitCode(IntEnum):
 
 
 _MEANINGS = {
-    ExitCode.OK: "Done; also after SIGINT or SIGTERM when no order was left behind.",
+    ExitCode.OK: "Done; also after SIGINT, SIGTERM or SIGHUP when no order was left behind.",
     ExitCode.DIFFERENCES: "`verify` found a difference between the book and the reference.",
     ExitCode.CONFIG: "The command line, the config or an input file cannot be used.",
     ExitCode.VENUE: "The venue refused us, broke its protocol, or ours ended before its time.",
     ExitCode.ORDERS_LEFT: "Stopped, but orders are open or their state is unknown: look now.",
     ExitCode.INTERNAL: "A defect of the engine; WOW_DEBUG=1 shows the traceback.",
     ExitCode.ALREADY_RUNNING: "Another engine of that name runs in the same state directory.",
+    ExitCode.HANGUP: "A second SIGHUP cut the stop short; orders may be open: look now.",
     ExitCode.INTERRUPTED: "A second SIGINT cut the stop short; orders may be open: look now.",
     ExitCode.TERMINATED: "A second SIGTERM cut the stop short; orders may be open: look now.",
 }

@@ -5,13 +5,18 @@ Nothing on the arc logs; what comes here is the control plane's, so the standard
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
+from engine.background_writer import BackgroundHandler, BackgroundWriter
 from engine.config_schema import LogSection
 from ext.errors import ConfigError
 from ext.shared_memory import SharedMemory
 
 FORMAT = "%(asctime)s %(levelname)-7s %(name)-16s %(message)s"
+CLOSE_TIMEOUT_S = 2.0  # for whoever reads the log, at the end
 
 
 class RingHandler(logging.Handler):
@@ -26,9 +31,15 @@ class RingHandler(logging.Handler):
         self._memory.write_text(int(record.created * 1e9), record.levelno, record.getMessage())
 
 
-def set_up_logging(section: LogSection) -> None:
-    """Sends everything from ``section.level`` on to its place; ConfigError for a bad file."""
-    handler: logging.Handler
+LogHandler = logging.StreamHandler[Any]
+
+
+def set_up_logging(section: LogSection) -> LogHandler:
+    """Sends everything from ``section.level`` on to its place; ConfigError for a bad file.
+
+    Gives the handler that ``log_in_background`` wants.
+    """
+    handler: LogHandler
     if section.file:
         try:
             Path(section.file).parent.mkdir(parents=True, exist_ok=True)
@@ -43,6 +54,24 @@ def set_up_logging(section: LogSection) -> None:
     logging.basicConfig(level=section.level.upper(), handlers=[handler], force=True)
     for chatty in ("numba", "asyncio", "picows", "feed"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    return handler
+
+
+@contextmanager
+def log_in_background(handler: LogHandler) -> Iterator[BackgroundWriter]:
+    """What ``handler`` would write leaves on a thread of its own while the context lasts."""
+    root = logging.getLogger()
+    writer = BackgroundWriter(handler.stream.fileno())
+    background = BackgroundHandler(writer)
+    background.setFormatter(handler.formatter)
+    root.addHandler(background)
+    root.removeHandler(handler)
+    try:
+        yield writer
+    finally:
+        root.removeHandler(background)
+        if writer.close(CLOSE_TIMEOUT_S):  # else nobody reads: the next record would block
+            root.addHandler(handler)
 
 
 def log_into_ring(memory: SharedMemory) -> RingHandler:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import time
 from collections.abc import Callable
 
@@ -10,13 +11,16 @@ from ext.busy_poll import BusyPoller
 from ext.shared_memory import SharedMemory
 from tuning.affinity import pin_to_core
 
+_log = logging.getLogger("engine.loop")
+
 
 class LoopCare:
     """Begins with the run and ends with it.
 
     With busy poll the loop never sleeps: between two turns the market data socket is read
     ``spin_count`` times and the order socket once. The longest turn is published; it is measured
-    only then, because a sleeping loop cannot tell a long turn from a quiet market.
+    only then, because a sleeping loop cannot tell a long turn from a quiet market. A turn that
+    fails is counted in ``failed_turns``; the next one comes all the same.
     """
 
     def __init__(
@@ -26,6 +30,7 @@ class LoopCare:
         poller: BusyPoller | None,
         poll_orders: Callable[[], None],
     ) -> None:
+        self.failed_turns = 0
         self._section = section
         self._header = memory.header_record()
         self._poller = poller
@@ -52,6 +57,8 @@ class LoopCare:
     def end(self) -> None:
         """Lets the loop sleep again and the collector work."""
         self._is_running = False
+        if self.failed_turns > 1:
+            _log.error("%d turns of the busy poll failed", self.failed_turns)
         if self._section.garbage_collection == "frozen":
             gc.enable()
             gc.unfreeze()
@@ -64,7 +71,13 @@ class LoopCare:
         header["loop_cycles"] += 1
         if elapsed_ns > header["loop_max_cycle_ns"][0]:
             header["loop_max_cycle_ns"] = elapsed_ns
-        self._poll_orders()
-        self._poller.poll()
-        self._turn_ended_ns = time.monotonic_ns()
-        asyncio.get_running_loop().call_soon(self._turn)
+        try:
+            self._poll_orders()
+            self._poller.poll()
+        except Exception:
+            self.failed_turns += 1
+            if self.failed_turns == 1:
+                _log.exception("a turn of the busy poll failed; further ones are counted")
+        finally:
+            self._turn_ended_ns = time.monotonic_ns()
+            asyncio.get_running_loop().call_soon(self._turn)

@@ -112,7 +112,8 @@ class MarketData:
 
     def _on_connected(self, connection: picows.WSTransport) -> None:
         self._pipeline.subscribed(self._clock.now_ns())
-        if self._poller is not None:
+        # Under TLS the socket holds ciphertext: only the loop's own read can make frames of it.
+        if self._poller is not None and not connection.is_secure:
             raw = connection.underlying_transport.get_extra_info("socket")
             protocol = connection.underlying_transport.get_protocol()
             if not isinstance(protocol, asyncio.BufferedProtocol):
@@ -122,8 +123,12 @@ class MarketData:
     def _on_disconnected(self, connection: picows.WSTransport) -> None:
         if self._poller is not None:
             self._poller.detach()
-        self._pipeline.connection_lost(self._clock.now_ns())
-        self.take_book_notices(self._clock.now_ns())
+        self._lose_books()
+
+    def _lose_books(self) -> None:
+        now_ns = self._clock.now_ns()
+        self._pipeline.connection_lost(now_ns)
+        self.take_book_notices(now_ns)
 
     def _take_control(self, payload: bytes, status: int, receive_time_ns: int) -> None:
         if status == FeedStatus.FEED_CONTROL:
@@ -161,6 +166,7 @@ class MarketData:
                 _log.error("%s", reason)
             case ReconnectNeeded(reason=reason):
                 _log.warning("connecting again: %s", reason)
+                self._lose_books()  # now: the close may take the venue a second
             case ProductSilent(symbol=symbol):
                 index = self._pipeline.table.index(symbol)
                 self._pipeline.mark_stale(index, StaleReason.SILENCE, self._clock.now_ns())

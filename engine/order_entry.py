@@ -9,6 +9,7 @@ from collections.abc import Callable
 from engine.composition import OrderParts
 from engine.config_schema import EngineConfig
 from engine.engine_clock import EngineClock
+from ext.errors import UsageError
 from ext.fix_listener import FixListener
 from ext.pipeline import Pipeline
 from ext.wire import OrderState, SessionState, Side
@@ -20,6 +21,7 @@ from gateways.session import (
     LoggedOut,
     LogonRefused,
     MessageRejected,
+    NumbersReset,
     OrderNotRepeated,
     SessionEvent,
     StateChanged,
@@ -28,6 +30,7 @@ from gateways.session import (
 from gateways.transport import OrderTransport
 
 ACKNOWLEDGE_TIMEOUT_NS = 5_000_000_000  # a request unanswered for longer: its order is Unknown
+ASK_AGAIN_NS = 5_000_000_000  # between two questions for one Unknown order, until answered
 MAX_SHOWN_BYTES = 200
 
 _log = logging.getLogger("engine.orders")
@@ -61,6 +64,7 @@ class OrderEntry:
         self._on_notices = on_notices
         self._header = pipeline.memory.header_record()
         self._target = f"{host}:{port}"
+        self._asked_ns: dict[int, int] = {}  # when each Unknown order was asked for, by its number
         self._listener: FixListener | None = None
         self.transport = OrderTransport(
             parts.session, self._make_listener, parts.sender, host, port, on_event=self._take_event
@@ -68,16 +72,16 @@ class OrderEntry:
 
     @property
     def is_active(self) -> bool:
-        """Whether orders can be sent now."""
-        return self._parts.session.state == SessionState.SESSION_ACTIVE
+        """Whether orders can be sent now: the word that the compiled path goes by."""
+        return self._parts.store.is_active
 
     def check_pending(self, now_ns: int) -> None:
-        """Requests unanswered for too long: their orders are Unknown, and asked for."""
+        """Requests unanswered for too long: their orders are Unknown. Asks for all that are."""
         count = self._pipeline.orders.expire_pending(now_ns, ACKNOWLEDGE_TIMEOUT_NS)
         if count:
             seconds = ACKNOWLEDGE_TIMEOUT_NS / 1e9
             _log.error("%d orders are Unknown: no answer for %.0f s", count, seconds)
-            self._ask_for_unknown()
+        self._ask_for_unknown(now_ns)
 
     def _make_listener(
         self, on_message: Callable[[bytes], None], on_garbled: Callable[[str, bytes], None]
@@ -103,7 +107,7 @@ class OrderEntry:
                 self._header["order_session_state"] = new
                 self._pipeline.memory.write_session(self._clock.now_ns(), 1, new)
                 if new == SessionState.SESSION_ACTIVE:
-                    self._ask_for_unknown()
+                    self._ask_for_unknown(self._clock.now_ns())
             case LoggedOn(heartbeat_s=heartbeat_s):
                 _log.info("logged on to %s, heartbeat %d s", self._target, heartbeat_s)
             case Disconnected(text=text):
@@ -113,6 +117,8 @@ class OrderEntry:
                     self._refuse_report(message)
             case MessageRejected():
                 self._reject(event)
+            case NumbersReset():
+                self._pipeline.orders.forget_sequences()
             case OrderNotRepeated(sequence=sequence):
                 _log.warning("message %d was too old to repeat: its request is dead", sequence)
                 self._pipeline.reject_request(sequence, 0, self._clock.now_ns())
@@ -131,6 +137,7 @@ class OrderEntry:
         now_ns = self._clock.now_ns()
         count = self._pipeline.orders.mark_unknown(now_ns)
         self._pipeline.orders.forget_sequences()
+        self._asked_ns.clear()  # what was asked on that connection is not answered any more
         _log.log(
             logging.WARNING if count else logging.INFO,
             "order session disconnected: %s%s",
@@ -150,20 +157,37 @@ class OrderEntry:
             event.reference_sequence, max(event.reason_code, 0), self._clock.now_ns()
         )
 
-    def _ask_for_unknown(self) -> None:
-        """OrderStatusRequest(H) for every Unknown order; the report decides its state."""
+    def _ask_for_unknown(self, now_ns: int) -> None:
+        """OrderStatusRequest(H) for every Unknown order; the report decides its state.
+
+        Each is asked for again every ``ASK_AGAIN_NS``, because a question can be lost as well.
+        """
+        unknown = {
+            int(str(order["order_number"])): order
+            for order in self._pipeline.orders.open_orders()
+            if order["state"] == OrderState.UNKNOWN
+        }
+        self._asked_ns = {
+            number: asked_ns for number, asked_ns in self._asked_ns.items() if number in unknown
+        }
         if not self.is_active:
             return
-        orders = self._pipeline.orders
-        for order in orders.open_orders():
-            if order["state"] != OrderState.UNKNOWN:
-                continue
-            symbol = self._pipeline.table.symbol(int(str(order["instrument"])))
-            side = b"1" if order["side"] == Side.BUY else b"2"
-            client_order_id = orders.client_order_id(int(str(order["accepted_number"])))
-            fields = [(11, client_order_id.encode()), (55, symbol.encode()), (54, side)]
-            venue_order_id = order["venue_order_id"]
-            if isinstance(venue_order_id, bytes) and venue_order_id:
-                fields.append((37, venue_order_id))
-            _log.warning("asking for order %s (%s)", order["order_number"], client_order_id)
+        for number, order in unknown.items():
+            asked_ns = self._asked_ns.get(number)
+            if asked_ns is None or now_ns - asked_ns >= ASK_AGAIN_NS:
+                self._asked_ns[number] = now_ns
+                self._ask_for(order)
+
+    def _ask_for(self, order: dict[str, object]) -> None:
+        symbol = self._pipeline.table.symbol(int(str(order["instrument"])))
+        side = b"1" if order["side"] == Side.BUY else b"2"
+        client_order_id = self._pipeline.orders.client_order_id(int(str(order["accepted_number"])))
+        fields = [(11, client_order_id.encode()), (55, symbol.encode()), (54, side)]
+        venue_order_id = order["venue_order_id"]
+        if isinstance(venue_order_id, bytes) and venue_order_id:
+            fields.append((37, venue_order_id))
+        _log.warning("asking for order %s (%s)", order["order_number"], client_order_id)
+        try:
             self.transport.send_application("H", fields)
+        except UsageError as error:
+            _log.warning("order %s was not asked for: %s", order["order_number"], error)

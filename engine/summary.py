@@ -1,6 +1,7 @@
 """What the engine prints about a run: the start banner, a line a second, the summary."""
 
 import sys
+from collections.abc import Callable
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
@@ -20,33 +21,47 @@ from ext.wire import OrderState, Side
 from tuning.affinity import available_cores, format_cores
 
 TWO_DECIMAL_CURRENCIES = {"USD", "EUR", "GBP", "USDC", "USDT"}
+# The only net under orders whose session has ended; what it does not hold is known to the venue.
+CANCELLED_BY_VENUE = {
+    "off": "cancel_on_disconnect is off: nobody cancels them but you",
+    "session": "cancel_on_disconnect: the venue was told to cancel those of the session; look",
+    "profile": "cancel_on_disconnect: the venue was told to cancel those of the profile; look",
+}
 WIDTH = 200  # above what is needed: a narrow terminal breaks lines, a cut figure is a wrong one
 
+Write = Callable[[str], object]
 
-def print_banner(arc: Arc) -> None:
+
+def write_now(text: str) -> None:
+    """Writes to standard output, as slow as its reader is."""
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def print_banner(arc: Arc, write: Write = write_now) -> None:
     """Who runs, in which mode, with which limits, on which core."""
     config = arc.config
     core = config.loop.engine_core
     place = f"pinned to core {core}" if core >= 0 else f"cores {format_cores(available_cores())}"
     polling = "busy poll" if config.loop.busy_poll else "blocking"
-    _say(
+    write(
         f"wow-engine {config.engine.name}: mode {config.engine.mode.upper()}, "
-        f"config {config_hash(config)[:12]}, {polling}, {place}"
+        f"config {config_hash(config)[:12]}, {polling}, {place}\n"
     )
     for strategy in arc.strategies:
         slow = "" if strategy.is_compiled else "   SLOW: plain Python, not compiled"
-        _say(f"  {strategy.name} trades {strategy.instrument.symbol}{slow}")
+        write(f"  {strategy.name} trades {strategy.instrument.symbol}{slow}\n")
     if not arc.strategies:
-        _say("  no strategy: books only")
+        write("  no strategy: books only\n")
 
 
-def print_relay(ready: RelayReady | None) -> None:
+def print_relay(ready: RelayReady | None, write: Write = write_now) -> None:
     """Where to look at the run."""
     if ready is not None:
-        _say(f"  watch it: wow-monitor --connect {ready.publish}    metrics: {ready.http}")
+        write(f"  watch it: wow-monitor --connect {ready.publish}    metrics: {ready.http}\n")
 
 
-def print_progress(arc: Arc, elapsed_s: float) -> None:
+def print_progress(arc: Arc, elapsed_s: float, write: Write = write_now) -> None:
     """One line: how far, what came, what was done about it."""
     counters = arc.pipeline.counters()
     books = "  ".join(
@@ -58,17 +73,28 @@ def print_progress(arc: Arc, elapsed_s: float) -> None:
     for strategy in read_strategies(arc):
         nets[strategy.quote] = nets.get(strategy.quote, 0.0) + strategy.net
     net = " ".join(f"{value:+.2f} {quote}" for quote, value in nets.items()) or "-"
-    _say(
+    write(
         f"{elapsed_s:5.0f} s  frames {counters['frames']:,}  orders {counters['orders_sent']:,}"
-        f"  fills {counters['fills']:,}  P&L {net}  {books}"
+        f"  fills {counters['fills']:,}  P&L {net}  {books}\n"
     )
 
 
 def print_summary(
-    arc: Arc, elapsed_s: float, reason: str, orders_left: list[dict[str, object]]
+    arc: Arc,
+    elapsed_s: float,
+    reason: str,
+    orders_left: list[dict[str, object]],
+    write: Write = write_now,
 ) -> None:
     """The whole run as tables, and what was left behind."""
     console = Console(file=sys.stdout, highlight=False, width=WIDTH)
+    with console.capture() as shown:
+        _print_run(console, arc, elapsed_s, reason)
+        _print_left(console, arc, orders_left)
+    write(shown.get())
+
+
+def _print_run(console: Console, arc: Arc, elapsed_s: float, reason: str) -> None:
     counters = arc.pipeline.counters()
     console.print(f"\n[bold]Run of {elapsed_s:.1f} s ended[/bold]: {reason}")
     console.print(_market_data_line(counters))
@@ -96,18 +122,19 @@ def print_summary(
     console.print(_money_table(arc))
     console.print(_book_table(arc))
     console.print(_latency_table(arc))
-    _print_left(console, arc, orders_left)
 
 
-def print_venue(arc: Arc, venue: VenueSummary) -> None:
+def print_venue(arc: Arc, venue: VenueSummary, write: Write = write_now) -> None:
     """What the venue counted on its own, and where it differs from our count."""
     console = Console(file=sys.stdout, highlight=False, width=WIDTH)
-    console.print(
-        f"Venue's own count: {venue.orders:,} orders, {venue.fills:,} fills, "
-        f"{venue.open_orders:,} open orders, ledger {venue.ledger_sha256[:12]}"
-    )
-    for difference in find_differences(arc, venue):
-        console.print(f"[bold red]THE VENUE DIFFERS, look now: {difference}[/bold red]")
+    with console.capture() as shown:
+        console.print(
+            f"Venue's own count: {venue.orders:,} orders, {venue.fills:,} fills, "
+            f"{venue.open_orders:,} open orders, ledger {venue.ledger_sha256[:12]}"
+        )
+        for difference in find_differences(arc, venue):
+            console.print(f"[bold red]THE VENUE DIFFERS, look now: {difference}[/bold red]")
+    write(shown.get())
 
 
 def _market_data_line(counters: dict[str, int]) -> str:
@@ -209,8 +236,6 @@ def _print_left(console: Console, arc: Arc, orders_left: list[dict[str, object]]
             f"{OrderState(int(str(order['state']))).name}, "
             f"ClOrdID {arc.pipeline.orders.client_order_id(number)}"
         )
-
-
-def _say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
+    section = arc.config.order_entry
+    if section is not None:
+        console.print(f"  {CANCELLED_BY_VENUE[section.cancel_on_disconnect]}")

@@ -91,6 +91,11 @@ class Supervisor:
         if not self._stop.is_set():
             self.arc.memory.set_state(EngineState.ENGINE_PAUSED_STATE, reason)
 
+    def abandon_children(self) -> None:
+        """The process ends at once: its venue too; the relay drains the ring and ends itself."""
+        if self._venue is not None:
+            self._venue.stop()
+
     async def run(self) -> ExitCode:
         """Start, watch, stop; raises what made the start impossible after cleaning up."""
         try:

@@ -139,6 +139,7 @@ ORDER = _record(
         "accepted_number",
         "sent_time_ns",
         "acknowledged_time_ns",
+        "accepted_time_ns",
         "update_time_ns",
         "reason",
         "state_before_pending",

@@ -34,6 +34,8 @@ cdef class StrategyTable:
     cdef readonly int64_t count
     cdef list owners                # keep the state arrays and compiled functions alive
     cdef Intents intents            # of the last hook called
+    cdef BookView shown_book        # what a hook gets: nothing that it writes reaches the gate
+    cdef Position shown_position
 
     cdef Intents* decide_book(self, int64_t index, BookView* book, Position* position) \
         noexcept nogil

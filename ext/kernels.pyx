@@ -6,7 +6,7 @@ from libc.string cimport memset
 
 import numpy as np
 
-from ext.bounds cimport MAX_STRATEGIES
+from ext.bounds cimport MAX_INTENTS_PER_CALL, MAX_STRATEGIES
 from ext.errors import ConfigError, UsageError
 from ext.wire cimport Bar, BookView, Fill, Intents, Position, Timer, Trade
 
@@ -128,5 +128,10 @@ cdef class StrategyTable:
     ) noexcept nogil:
         self.intents.count = 0
         self.intents.dropped = 0
-        hook(strategy.state, event, book, position, &self.intents)
+        self.shown_book = book[0]
+        self.shown_position = position[0]
+        hook(strategy.state, event, &self.shown_book, &self.shown_position, &self.intents)
+        if self.intents.count < 0 or self.intents.count > MAX_INTENTS_PER_CALL:
+            self.intents.count = 0          # not written by our helpers: nothing of it is sent
+            self.intents.dropped += 1
         return &self.intents

@@ -44,6 +44,7 @@ cdef class OrderTable:
     cdef int64_t next_number
     cdef Request requests[MAX_REQUESTS]
     cdef ExecutionIds counted       # fills that are in the positions
+    cdef Order* last_order          # that the last report was applied to; NULL: none of ours
     cdef Fill last_fill
     cdef int64_t acknowledged_ns
     cdef double tick_value[MAX_INSTRUMENTS]     # of one tick times one lot, quote currency
@@ -57,6 +58,7 @@ cdef class OrderTable:
     cdef void note_sequence(self, int64_t request_number, int64_t sequence) noexcept nogil
     cdef int apply_report(self, const ExecutionReport* report, int64_t time_ns) noexcept nogil
     cdef Order* _find_reported(self, const ExecutionReport* report) noexcept nogil
+    cdef Order* _search(self, const ExecutionReport* report) noexcept nogil
     cdef int _apply_fill(self, Order* order, const ExecutionReport* report, int64_t time_ns) \
         noexcept nogil
     cdef int _apply_replaced(self, Order* order, const ExecutionReport* report) noexcept nogil

@@ -136,7 +136,8 @@ cdef class OrderTable:
             order = &self.orders[intent.order_number % MAX_ORDERS]
             if order.state != PENDING_CANCEL and order.state != PENDING_REPLACE:
                 order.state_before_pending = order.state
-                order.pending_quantity_lots = 0
+                if order.state != UNKNOWN:  # else a replace may hold that nobody has told us of
+                    order.pending_quantity_lots = 0
             if intent.kind == CANCEL_ORDER:
                 order.state = PENDING_CANCEL
             else:
@@ -188,6 +189,21 @@ cdef class OrderTable:
                     if order.order_number == entry.order_number:
                         return order
             number = report.original_number
+        return self._search(report)
+
+    cdef Order* _search(self, const ExecutionReport* report) noexcept nogil:
+        """An open order whose requests are older than the table of requests; rare, so it looks
+        at every order."""
+        cdef Order* order
+        cdef int64_t index
+        if report.request_number <= 0 and report.original_number <= 0:
+            return NULL
+        for index in range(<int64_t>MAX_ORDERS):
+            order = &self.orders[index]
+            if is_open(order.state) and (
+                    _names(order, report.request_number)
+                    or _names(order, report.original_number)):
+                return order
         return NULL
 
     cdef int apply_report(self, const ExecutionReport* report, int64_t time_ns) noexcept nogil:
@@ -195,7 +211,10 @@ cdef class OrderTable:
         cdef Order* order = self._find_reported(report)
         cdef int result = REPORT_APPLIED
         cdef int64_t kind = report.execution_type
+        self.last_order = order
         if order == NULL:
+            if kind == EXEC_TRADE:          # somebody's fill that is in no position of ours
+                return REPORT_UNKNOWN_ORDER | REPORT_INCONSISTENT
             return REPORT_UNKNOWN_ORDER
         if order.acknowledged_time_ns == 0:
             order.acknowledged_time_ns = time_ns
@@ -204,6 +223,8 @@ cdef class OrderTable:
         if order.venue_order_id[0] == 0 and kind != EXEC_CANCEL_REJECT \
                 and kind != EXEC_MESSAGE_REJECT:
             memcpy(order.venue_order_id, report.venue_order_id, VENUE_ORDER_ID_BYTES)
+        if order.accepted_time_ns == 0 and _shows_acceptance(report):
+            order.accepted_time_ns = time_ns
         if kind == EXEC_TRADE:
             result = (result & ~REPORT_APPLIED) | self._apply_fill(order, report, time_ns)
         elif kind == EXEC_NEW:
@@ -212,6 +233,7 @@ cdef class OrderTable:
             elif order.state_before_pending == PENDING_NEW:
                 order.state_before_pending = NEW
         elif kind == EXEC_CANCELED or kind == EXEC_EXPIRED or kind == EXEC_DONE_FOR_DAY:
+            result |= _check_cumulative(order, report)
             if is_open(order.state):
                 order.state = CANCELED if kind == EXEC_CANCELED else EXPIRED
                 order.leaves_lots = 0
@@ -220,6 +242,7 @@ cdef class OrderTable:
         elif kind == EXEC_REJECTED:
             # ExecType Rejected with the status of a living order answers a duplicate id.
             if report.order_state == REJECTED and is_open(order.state):
+                result |= _check_cumulative(order, report) | _check_rejectable(order)
                 order.state = REJECTED
                 order.leaves_lots = 0
         elif kind == EXEC_CANCEL_REJECT:
@@ -237,6 +260,8 @@ cdef class OrderTable:
             result |= self._apply_status(order, report)
         if result & REPORT_INCONSISTENT and is_open(order.state):
             order.state = UNKNOWN
+        if not is_open(order.state):
+            order.pending_quantity_lots = 0
         order.update_time_ns = time_ns
         self._show(order)
         return result
@@ -279,8 +304,10 @@ cdef class OrderTable:
     cdef int _apply_replaced(self, Order* order, const ExecutionReport* report) noexcept nogil:
         """The replace holds; a cancel sent after it may still be on its way."""
         cdef int64_t state
-        if order.pending_quantity_lots == 0 or not self._is_kind(report, REPLACE_ORDER):
-            return REPORT_INCONSISTENT if is_open(order.state) else 0
+        cdef int result = _check_cumulative(order, report)
+        if order.pending_quantity_lots == 0 or not is_open(order.state) \
+                or not self._is_kind(report, REPLACE_ORDER):
+            return REPORT_INCONSISTENT      # of no replace of ours, or of an order that has ended
         order.price_ticks = order.pending_price_ticks
         order.quantity_lots = order.pending_quantity_lots
         order.pending_quantity_lots = 0
@@ -296,18 +323,21 @@ cdef class OrderTable:
             order.state_before_pending = state
         else:
             order.state = state
-        return 0
+        return result
 
     cdef int _apply_status(self, Order* order, const ExecutionReport* report) noexcept nogil:
         """Answer to a status request, or a restatement: no fill in it."""
         cdef int64_t state = report.order_state
-        if report.cumulative_lots >= 0 and report.cumulative_lots != order.filled_lots:
-            return REPORT_INCONSISTENT      # fills that we have not seen
+        cdef int result = _check_cumulative(order, report)
+        if result != 0:
+            return result
         if not is_open(order.state):
             return 0
         if order.state != UNKNOWN and report.execution_type == EXEC_STATUS:
             return 0                        # we know more than a status in flight
         if state == CANCELED or state == EXPIRED or state == REJECTED or state == FILLED:
+            if state == REJECTED:
+                result = _check_rejectable(order)
             order.state = state
             order.leaves_lots = 0
         elif is_open(state):
@@ -323,7 +353,7 @@ cdef class OrderTable:
                 order.price_ticks = report.price_ticks
             if self._is_kind(report, REPLACE_ORDER):
                 order.accepted_number = report.request_number
-        return 0
+        return result
 
     cdef bint _is_kind(self, const ExecutionReport* report, int64_t kind) noexcept nogil:
         """Whether ClOrdID names a request of that IntentKind."""
@@ -353,7 +383,7 @@ cdef class OrderTable:
                 order.state = order.state_before_pending
         elif order.state == PENDING_CANCEL:
             order.state = order.state_before_pending
-            if order.pending_quantity_lots > 0:
+            if order.pending_quantity_lots > 0 and order.state != UNKNOWN:
                 order.state = PENDING_REPLACE
 
     cdef void _show(self, const Order* order) noexcept nogil:
@@ -422,6 +452,34 @@ cdef class OrderTable:
         """Request number of a ClOrdID(11) text, 0 when it is not one of this run."""
         cdef bytes encoded = client_order_id.encode()
         return read_client_order_id(encoded, len(encoded), &self.run)
+
+
+cdef inline bint _names(const Order* order, int64_t number) noexcept nogil:
+    """Whether a request number is one that the order itself remembers."""
+    return number > 0 and (number == order.order_number or number == order.accepted_number
+                           or number == order.request_number)
+
+
+cdef inline bint _shows_acceptance(const ExecutionReport* report) noexcept nogil:
+    """Whether the report could not come for an order that the venue never took."""
+    cdef int64_t kind = report.execution_type
+    return kind == EXEC_NEW or kind == EXEC_TRADE or kind == EXEC_REPLACED \
+        or kind == EXEC_RESTATED or kind == EXEC_SUSPENDED or (
+            kind == EXEC_STATUS and is_open(report.order_state)
+            and report.order_state != PENDING_NEW and report.order_state != UNKNOWN)
+
+
+cdef inline int _check_cumulative(const Order* order, const ExecutionReport* report) \
+        noexcept nogil:
+    """CumQty(14) tells of fills that we have not seen, or have counted and nobody else has."""
+    if report.cumulative_lots >= 0 and report.cumulative_lots != order.filled_lots:
+        return REPORT_INCONSISTENT
+    return 0
+
+
+cdef inline int _check_rejectable(const Order* order) noexcept nogil:
+    """An order that the venue once accepted cannot be rejected: what became of it?"""
+    return REPORT_INCONSISTENT if order.accepted_time_ns != 0 else 0
 
 
 def _run_prefix(seed: bytes | None) -> bytes:

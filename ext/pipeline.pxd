@@ -69,7 +69,7 @@ cdef class Pipeline:
     cdef void _send(self, OrderRequest* request, int64_t time_ns) noexcept nogil
     cdef int receive_report(self, const ExecutionReport* report, int64_t receive_time_ns) \
         noexcept nogil
-    cdef void _pull_orders(self, int64_t receive_time_ns) noexcept nogil
+    cdef void _pull_orders(self, int64_t receive_time_ns, int64_t quiet_ns) noexcept nogil
 
     cdef inline bint has_something_to_tell(self) noexcept nogil:
         """Whether ``take_notices`` has something."""

@@ -66,6 +66,10 @@ from ext.wire cimport (
 )
 
 
+cdef enum:
+    CANCEL_AGAIN_NS = 1_000_000_000     # between two cancels of an order that nobody has ended
+
+
 @cython.final
 cdef class Pipeline:
     """Everything between a frame and its orders, for the instruments of ``table``.
@@ -148,7 +152,7 @@ cdef class Pipeline:
                     if self.has_strategy[event.instrument]:
                         self._decide_book(event.instrument, receive_time_ns)
         if self.market.has_fallen:
-            self._pull_orders(receive_time_ns)
+            self._pull_orders(receive_time_ns, 0)
         self.step_stamp = self.received_stamp
         self._time_step(STEP_TICK)
         return status
@@ -207,8 +211,8 @@ cdef class Pipeline:
         if intent.kind != NEW_ORDER:
             self.orders.complete(intent)        # side and terms are the order's own
         verdict = self.gate.check(
-            intent, strategy, &self.memory.books[instrument], self.market.last_frame_ns,
-            self.orders, not self.is_sending or self.store.state.is_active != 0, time_ns
+            intent, strategy, &self.memory.books[instrument],
+            self.market.last_product_ns[instrument], self.orders, not self.is_sending or self.store.state.is_active != 0, time_ns
         )
         self._time_step(STEP_CHECK)
         header.intents += 1
@@ -235,7 +239,9 @@ cdef class Pipeline:
         """Encodes a registered request and hands it to the socket."""
         cdef int64_t sequence = self.store.state.next_outgoing
         cdef EncodedMessage message = self.encoder.encode(request, sequence, time_ns)
-        self.store.save(sequence, message.start, message.size)
+        self.store.save(
+            sequence, message.start, message.size, time_ns - self.memory.header.wall_offset_ns
+        )
         self.store.state.next_outgoing = sequence + 1
         self.orders.note_sequence(request.request_number, sequence)
         self._time_step(STEP_ENCODE)
@@ -267,7 +273,7 @@ cdef class Pipeline:
         header.reports += 1
         header.duplicate_fills += (result & <int>REPORT_DUPLICATE) != 0
         header.unknown_reports += (result & <int>REPORT_UNKNOWN_ORDER) != 0
-        order = self.orders._find_reported(report)
+        order = self.orders.last_order
         record_report(self.memory, order, report, receive_time_ns)
         if result & <int>REPORT_FIRST:
             self.memory.count_latency(STEP_ACKNOWLEDGE, self.orders.acknowledged_ns)
@@ -282,9 +288,13 @@ cdef class Pipeline:
             ), receive_time_ns)
         return result
 
-    cdef void _pull_orders(self, int64_t receive_time_ns) noexcept nogil:
-        """Cancels every working order of the instruments whose books may not be traded on."""
+    cdef void _pull_orders(self, int64_t receive_time_ns, int64_t quiet_ns) noexcept nogil:
+        """Cancels every working order of the instruments whose books may not be traded on.
+
+        Orders about which something was said or asked within ``quiet_ns`` are left alone.
+        """
         cdef Position* position
+        cdef Order* order
         cdef Intent intent
         cdef int64_t strategy, index
         self.market.has_fallen = False
@@ -296,8 +306,10 @@ cdef class Pipeline:
                     or self.store.state.is_active == 0:
                 continue
             for index in range(position.working_count):
-                if position.working[index].state != PENDING_CANCEL:
-                    intent.order_number = position.working[index].order_number
+                order = self.orders.find_open(position.working[index].order_number)
+                if order != NULL and order.state != PENDING_CANCEL and (
+                        quiet_ns == 0 or receive_time_ns - order.update_time_ns >= quiet_ns):
+                    intent.order_number = order.order_number
                     self._submit(strategy, &intent, receive_time_ns)
 
     # The cold edge: what the engine, tools and tests call.
@@ -332,7 +344,7 @@ cdef class Pipeline:
         """
         cdef int64_t strategy, instrument
         self._begin()
-        self._pull_orders(now_ns)
+        self._pull_orders(now_ns, CANCEL_AGAIN_NS)
         for strategy in range(self.strategy_count):
             instrument = self.memory.positions[strategy].instrument
             if self.memory.books[instrument].state == LIVE:
@@ -391,7 +403,7 @@ cdef class Pipeline:
             if instrument < 0 or instrument == index:
                 self.market.go_stale(index, reason, now_ns)
         if self.market.has_fallen:
-            self._pull_orders(now_ns)
+            self._pull_orders(now_ns, 0)
 
     def take_notices(self) -> tuple[list[tuple[int, int, int]], bool]:
         """([(instrument, BookState, StaleReason) of changed books], a report was inconsistent)."""

@@ -21,7 +21,8 @@ cdef struct InstrumentLimits:
 cdef struct EngineLimits:
     int64_t max_messages_per_second     # 1 to MAX_RATE_WINDOW
     int64_t cancel_reserve          # of them only cancels may use these
-    int64_t stale_after_ns          # age of the last market data frame
+    int64_t stale_after_ns          # age of the last frame of the instrument
+    int64_t max_feed_delay_ns       # receive time less exchange time of the book; 0: not checked
     int64_t duplicate_window_ns     # 0: off
 
 cdef struct SentOrder:              # for the duplicate check
@@ -47,7 +48,7 @@ cdef class RiskGate:
     cdef public bint is_paused
 
     cdef Verdict check(
-        self, const Intent* intent, int64_t strategy, BookView* book, int64_t last_frame_ns,
+        self, const Intent* intent, int64_t strategy, BookView* book, int64_t last_product_ns,
         OrderTable orders, bint is_session_up, int64_t time_ns
     ) noexcept nogil
     cdef void note_sent(self, const Intent* intent, int64_t instrument, int64_t time_ns) \

@@ -9,6 +9,7 @@ class RiskGate:
         cancel_reserve: int,
         stale_after_ns: int,
         duplicate_window_ns: int,
+        max_feed_delay_ns: int = 0,
     ) -> None: ...
     def set_instrument_limits(
         self,

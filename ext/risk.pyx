@@ -71,8 +71,11 @@ cdef class RiskGate:
         cancel_reserve: int,
         stale_after_ns: int,
         duplicate_window_ns: int,
+        max_feed_delay_ns: int = 0,
     ) -> None:
         """Limits over all orders; UsageError outside their ranges (see ``EngineLimits``)."""
+        if max_feed_delay_ns < 0:
+            raise UsageError(f"max_feed_delay_ns was {max_feed_delay_ns}; use 0 (off) or more")
         if not 1 <= max_messages_per_second <= MAX_RATE_WINDOW:
             raise UsageError(
                 f"max_messages_per_second was {max_messages_per_second}; use 1 to "
@@ -91,6 +94,7 @@ cdef class RiskGate:
         self.engine.cancel_reserve = cancel_reserve
         self.engine.stale_after_ns = stale_after_ns
         self.engine.duplicate_window_ns = duplicate_window_ns
+        self.engine.max_feed_delay_ns = max_feed_delay_ns
 
     def set_instrument_limits(
         self,
@@ -119,7 +123,7 @@ cdef class RiskGate:
         self.strategy_count += 1
 
     cdef Verdict check(
-        self, const Intent* intent, int64_t strategy, BookView* book, int64_t last_frame_ns,
+        self, const Intent* intent, int64_t strategy, BookView* book, int64_t last_product_ns,
         OrderTable orders, bint is_session_up, int64_t time_ns
     ) noexcept nogil:
         """Whether the intent may be sent now, and if not, the first reason found."""
@@ -133,8 +137,11 @@ cdef class RiskGate:
             return INTENT_INVALID
         if self.is_paused:
             return ENGINE_PAUSED
-        if book.state != LIVE or time_ns - last_frame_ns > self.engine.stale_after_ns:
+        if book.state != LIVE or time_ns - last_product_ns > self.engine.stale_after_ns:
             return BOOK_NOT_LIVE
+        if self.engine.max_feed_delay_ns > 0 \
+                and time_ns - book.exchange_time_ns > self.engine.max_feed_delay_ns:
+            return BOOK_NOT_LIVE            # fresh to us, but old: a backlog is being read
         if intent.kind == REPLACE_ORDER:
             replaced = orders.find_open(intent.order_number)
             if replaced == NULL or replaced.strategy != strategy or replaced.side != intent.side \

@@ -23,6 +23,7 @@ cdef struct SessionState:
 
 cdef struct OutgoingSlot:
     int64_t sequence                # 0: empty
+    int64_t sent_ns                 # monotonic
     int64_t size
     char text[OUTGOING_SLOT_BYTES]
 
@@ -34,11 +35,14 @@ cdef class SessionStore:
     cdef object memory
     cdef readonly str path
 
-    cdef inline void save(self, int64_t sequence, const char* text, int64_t size) noexcept nogil:
+    cdef inline void save(
+        self, int64_t sequence, const char* text, int64_t size, int64_t sent_ns
+    ) noexcept nogil:
         """Keeps an application message for a resend; a longer one than a slot is not kept."""
         cdef OutgoingSlot* slot = &self.slots[sequence % OUTGOING_SLOTS]
         slot.sequence = 0
         if size <= OUTGOING_SLOT_BYTES:
             memcpy(slot.text, text, size)
             slot.size = size
+            slot.sent_ns = sent_ns
             slot.sequence = sequence

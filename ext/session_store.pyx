@@ -9,9 +9,10 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memcpy
 
 from ext.bounds cimport OUTGOING_SLOTS
+from ext.clock import read_monotonic_ns
 from ext.errors import ConfigError, UsageError
 
-MAGIC = b"WOWFIX01"
+MAGIC = b"WOWFIX02"
 
 
 @cython.final
@@ -112,9 +113,9 @@ cdef class SessionStore:
         return self.state.created_time_ns
 
     def save_outgoing(self, sequence: int, message: bytes) -> None:
-        """Keeps an application message; the OUTGOING_SLOTS newest are kept."""
+        """Keeps an application message sent now; the OUTGOING_SLOTS newest are kept."""
         _check_sequence(sequence)
-        self.save(sequence, message, len(message))
+        self.save(sequence, message, len(message), read_monotonic_ns())
 
     def load_outgoing(self, sequence: int) -> bytes | None:
         """The message sent under a number, None when it is not kept."""
@@ -122,6 +123,11 @@ cdef class SessionStore:
         if sequence < 1 or slot.sequence != sequence:
             return None
         return slot.text[: slot.size]
+
+    def outgoing_sent_ns(self, sequence: int) -> int:
+        """Monotonic time at which a kept message was sent; 0 when it is not kept."""
+        cdef OutgoingSlot* slot = &self.slots[<int64_t>sequence % OUTGOING_SLOTS]
+        return slot.sent_ns if sequence > 0 and slot.sequence == sequence else 0
 
     def close(self) -> None:
         """Writes the file to disk; the store may not be used any more by the hot path."""

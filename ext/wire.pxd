@@ -287,7 +287,8 @@ cdef struct Order:
     int64_t request_number          # last client id of the chain: new, cancel or replace
     int64_t accepted_number         # last client id that the venue accepted
     int64_t sent_time_ns
-    int64_t acknowledged_time_ns
+    int64_t acknowledged_time_ns    # first report of it
+    int64_t accepted_time_ns        # first report that shows that the venue took it; 0: none
     int64_t update_time_ns
     int64_t reason                  # of the intent that made it
     int64_t state_before_pending    # OrderState to go back to when a request is refused

@@ -2,14 +2,15 @@
 
 FIX session layer, "Resend" and "Gap fill": application messages are repeated with 43=Y, 122 and
 a new 52; each run of others becomes one SequenceReset-GapFill. A new order that the venue never
-got is a real order when repeated, so one that is too old is gap filled instead.
+got is a real order when repeated, so one that is too old is gap filled instead, and so is every one
+while new risk is not allowed. Cancels are always repeated.
 """
 
 from collections.abc import Iterator
 from typing import NamedTuple
 
 from ext.bounds import Bound
-from gateways.fix_message import FixMessage, encode_message, parse_time
+from gateways.fix_message import FixMessage, encode_message
 from gateways.session import SessionStore
 
 MAX_HELD_MESSAGES = 4096  # of a gap; later ones are dropped and asked for again
@@ -27,45 +28,55 @@ class Repeat(NamedTuple):
 class GapFill(NamedTuple):
     """Numbers from ``sequence`` to before ``new_sequence`` are filled without contents.
 
-    ``stale`` holds the orders among them that were too old to repeat.
+    ``withheld`` holds the orders among them that must not be repeated.
     """
 
     sequence: int
     new_sequence: int
-    stale: tuple[Repeat, ...]
+    withheld: tuple[Repeat, ...]
 
 
 def plan_resend(
-    store: SessionStore, begin: int, end: int, wall_ns: int, age_limit_ns: int | None
+    store: SessionStore,
+    begin: int,
+    end: int,
+    now_ns: int,
+    age_limit_ns: int | None,
+    *,
+    is_risk_allowed: bool = True,
 ) -> Iterator[Repeat | GapFill]:
     """The answer to a ResendRequest for ``begin`` to ``end``, both sent before, in order.
 
-    At most ``OUTGOING_SLOTS`` kept messages exist, so numbers further back are filled at once.
+    ``now_ns`` is monotonic. What adds risk is filled unless ``is_risk_allowed`` and it was sent at
+    most ``age_limit_ns`` ago (None: however long); an unknown send time counts as too old. At most
+    ``OUTGOING_SLOTS`` kept messages exist, so numbers further back are filled at once.
     """
     run_start = begin
-    stale: list[Repeat] = []
+    withheld: list[Repeat] = []
     for sequence in range(max(begin, store.next_outgoing - Bound.OUTGOING_SLOTS), end + 1):
         raw = store.load_outgoing(sequence)
         if raw is None:
             continue
         repeat = Repeat(sequence, FixMessage(raw))
-        if _is_stale(repeat.message, wall_ns, age_limit_ns):
-            stale.append(repeat)
+        if repeat.message.message_type in RISKY_TYPES and not (
+            is_risk_allowed and _is_fresh(store.outgoing_sent_ns(sequence), now_ns, age_limit_ns)
+        ):
+            withheld.append(repeat)
             continue
         if run_start < sequence:
-            yield GapFill(run_start, sequence, tuple(stale))
+            yield GapFill(run_start, sequence, tuple(withheld))
         yield repeat
         run_start = sequence + 1
-        stale = []
+        withheld = []
     if run_start <= end:
-        yield GapFill(run_start, end + 1, tuple(stale))
+        yield GapFill(run_start, end + 1, tuple(withheld))
 
 
-def _is_stale(message: FixMessage, wall_ns: int, age_limit_ns: int | None) -> bool:
-    if age_limit_ns is None or message.message_type not in RISKY_TYPES:
-        return False
-    sent_ns = parse_time(message.get(52) or b"")
-    return sent_ns is None or wall_ns - sent_ns > age_limit_ns
+def _is_fresh(sent_ns: int, now_ns: int, age_limit_ns: int | None) -> bool:
+    if age_limit_ns is None:
+        return True
+    # 0: not known. Later than now: of before a restart of the host, whose clock began anew.
+    return 0 < sent_ns <= now_ns and now_ns - sent_ns <= age_limit_ns
 
 
 def repeat_message(message: FixMessage, sending_time: bytes) -> bytes:

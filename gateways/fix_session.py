@@ -6,12 +6,14 @@ those that the compiled listener consumed have advanced ``next_incoming`` alread
 2.c name the FIX session test cases.
 """
 
+from collections.abc import Callable
+
 from ext.errors import UsageError
 from ext.wire import SessionState
 from gateways import fix_states as states
 from gateways.fix_dialect import FixDialect
 from gateways.fix_message import Fault, Field, FixMessage, RejectReason
-from gateways.fix_resend import GapFill, InboundGap, plan_resend
+from gateways.fix_resend import InboundGap
 from gateways.fix_states import TABLE, Stimulus, classify
 from gateways.fix_timers import SessionLimits, SessionTimers
 from gateways.fix_validation import (
@@ -19,7 +21,6 @@ from gateways.fix_validation import (
     check_header,
     check_logon,
     check_possible_duplicate,
-    is_defined_type,
     read_reject,
 )
 from gateways.fix_writer import FixWriter
@@ -30,7 +31,7 @@ from gateways.session import (
     LoggedOn,
     LoggedOut,
     LogonRefused,
-    OrderNotRepeated,
+    NumbersReset,
     SessionEvent,
     SessionStore,
     StateChanged,
@@ -44,6 +45,8 @@ class FixSession:
     """One FIX session as the initiator; implements ``gateways.session.OrderSession``.
 
     Not for use from several threads. Raises nothing on any input of the peer.
+    ``is_risk_allowed`` is asked at each resend: new orders and replaces are not repeated while it
+    says False. The engine may replace it; without that the answer is always True.
     """
 
     def __init__(
@@ -55,6 +58,7 @@ class FixSession:
         wall_offset_ns: int = 0,
     ) -> None:
         self.wall_offset_ns = wall_offset_ns
+        self.is_risk_allowed: Callable[[], bool] = lambda: True
         self._dialect = dialect
         self._rules = dialect.rules
         self._store = store
@@ -109,14 +113,13 @@ class FixSession:
         self._set_time(now_ns)
         if not self._is_listening():
             return
-        parsed = FixMessage(message)
-        limit = self._limits.sending_time_limit_ns
-        problem = check_header(parsed, self._rules, self._writer.wall_ns, limit)
+        parsed, limit_ns = FixMessage(message), self._limits.sending_time_limit_ns
+        problem = check_header(parsed, self._rules, self._writer.wall_ns, limit_ns)
         if problem is not None:
             if problem.fault is not None:
                 self._count_if_expected(parsed)
                 self._writer.write_reject(parsed, problem.fault)
-            self._end(problem.text)
+            self._end(problem.text, is_retryable=problem.is_retryable)
             return
         self._store.last_received_ns = now_ns
         stimulus = classify(parsed.message_type)
@@ -131,10 +134,9 @@ class FixSession:
         if self._state is states.DISCONNECTED:
             return
         self._set_time(now_ns)
-        reason = self._close_text or text or "connection lost"
-        rules = self._rules
+        reason, rules = self._close_text or text or "connection lost", self._rules
         if rules.reset_on_disconnect or (rules.reset_on_logout and self._is_logout_complete):
-            self._store.reset(now_ns)
+            self._start_numbers_again()
         self._gap.clear()
         self._close_text = self._timers.deadline_ns = None
         self._writer.outbox.clear()
@@ -194,11 +196,10 @@ class FixSession:
             self._process(stimulus, message)
 
     def _take_early(self, stimulus: Stimulus, message: FixMessage) -> None:
-        if stimulus in states.ACTED_ON_EARLY:
+        is_acted_on = stimulus in states.ACTED_ON_EARLY
+        if is_acted_on:
             self._handle(stimulus, message)
-            self._gap.hold(message.sequence, None)
-        else:
-            self._gap.hold(message.sequence, message)
+        self._gap.hold(message.sequence, None if is_acted_on else message)
 
     def _take_late(self, message: FixMessage, expected: int) -> None:
         if not message.is_set(43):
@@ -228,9 +229,8 @@ class FixSession:
             self._run(stimulus, message)
         else:
             self._writer.write_reject(message, fault)
-            self._events.append(
-                Warned(f"message {message.sequence} rejected: {fault.text}, tag {fault.tag}")
-            )
+            text = f"message {message.sequence} rejected: {fault.text}, tag {fault.tag}"
+            self._events.append(Warned(text))
 
     def _settle(self) -> None:
         # Releases what the last message made possible, asks for what is missing, sets the state.
@@ -242,9 +242,7 @@ class FixSession:
             self._process(classify(held.message_type), held)
         if self.is_close_requested or self._state not in states.TALKING:
             return
-        request = self._gap.request(self._store.next_incoming, self._writer.now_ns)
-        if request is not None:
-            self._writer.write_resend_request(*request)
+        self._ask(self._gap.request(self._store.next_incoming, self._writer.now_ns))
         if self._state in states.UP:
             self._set_state(self._state_when_up())
 
@@ -260,7 +258,7 @@ class FixSession:
 
     def _log_on(self, _: FixMessage) -> None:
         if self._rules.reset_on_logon:
-            self._store.reset(self._writer.now_ns)
+            self._start_numbers_again()
         next_expected = self._store.next_incoming if self._rules.sends_next_expected else None
         self._is_first_logon = self._store.next_outgoing == 1
         self._writer.write_logon(self._rules.reset_on_logon, next_expected)
@@ -276,7 +274,7 @@ class FixSession:
             return
         if message.is_set(141) and not self._rules.reset_on_logon:
             # The peer reset on its own: our Logon counts as its number 1 if that was its number.
-            self._store.reset(self._writer.now_ns)
+            self._start_numbers_again()
             self._store.next_outgoing = 2 if self._is_first_logon else 1
         if message.sequence < self._store.next_incoming:
             self._take_late(message, self._store.next_incoming)
@@ -291,14 +289,13 @@ class FixSession:
         self._enter(message.integer(108) or 0)
 
     def _enter(self, heartbeat_s: int) -> None:
-        now_ns = self._writer.now_ns
         self._events.append(LoggedOn(heartbeat_s))
         self._timers.start_watch(heartbeat_s)
         self._timers.deadline_ns = None
         self._is_in_step = not self._rules.is_logon_verified
         if self._rules.is_logon_verified:
             self._send_test_request()
-            self._timers.deadline_ns = now_ns + self._limits.logon_timeout_ns
+            self._timers.deadline_ns = self._writer.now_ns + self._limits.logon_timeout_ns
         self._set_state(self._state_when_up())
 
     def _report_refusal(self, message: FixMessage) -> None:
@@ -338,7 +335,7 @@ class FixSession:
             self._end(f"MsgSeqNum {message.sequence} of a Logon that resets is not 1")
             return
         self._gap.clear()
-        self._store.reset(self._writer.now_ns)
+        self._start_numbers_again()
         self._store.next_incoming = 2
         self._writer.write_logon(True, 2 if self._rules.sends_next_expected else None)
         self._events.append(Warned("the peer reset both sequence numbers"))
@@ -362,14 +359,13 @@ class FixSession:
             self._repeat_request()
 
     def _repeat(self, first: int, last: int) -> None:
-        wall_ns, age_limit_ns = self._writer.wall_ns, self._limits.resend_age_limit_ns
-        for step in plan_resend(self._store, first, last, wall_ns, age_limit_ns):
-            self._writer.write_again(step)
-            if isinstance(step, GapFill):
-                self._events += [OrderNotRepeated(o.sequence, o.message.raw) for o in step.stale]
+        age_limit_ns, is_risk_allowed = self._limits.resend_age_limit_ns, self.is_risk_allowed()
+        self._events += self._writer.write_again(first, last, age_limit_ns, is_risk_allowed)
 
     def _repeat_request(self) -> None:
-        request = self._gap.repeat(self._store.next_incoming, self._writer.now_ns)
+        self._ask(self._gap.repeat(self._store.next_incoming, self._writer.now_ns))
+
+    def _ask(self, request: tuple[int, int] | None) -> None:
         if request is not None:
             self._writer.write_resend_request(*request)
 
@@ -395,12 +391,8 @@ class FixSession:
             self._report_reject(message)
         elif message.message_type in self._rules.application_types:
             self._events.append(ApplicationMessage(message.raw))
-        elif is_defined_type(message.message_type):
-            self._writer.write_unsupported(message)
-        else:
-            text = "Invalid MsgType"
-            self._writer.write_reject(message, Fault(RejectReason.MESSAGE_TYPE, 0, text))
-            self._events.append(Warned(f"{text} {message.text(35)} rejected"))
+        elif not self._writer.write_unsupported(message):
+            self._events.append(Warned(f"Invalid MsgType {message.text(35)} rejected"))
 
     # Watching and ending
 
@@ -446,17 +438,19 @@ class FixSession:
         self._close("logged out")
 
     def _await_end(self, _: FixMessage) -> None:
-        if not self._timers.is_overdue(self._writer.now_ns):
-            return
-        text = "no answer to the Logout in time"
-        if self._state is states.LOGOUT_RECEIVED:
-            text = "the peer logged out but did not close the connection"
-        self._events.append(Warned(text))
-        self._close(text)
+        if self._timers.is_overdue(self._writer.now_ns):
+            text = "no answer to the Logout in time"
+            if self._state is states.LOGOUT_RECEIVED:
+                text = "the peer logged out but did not close the connection"
+            self._events.append(Warned(text))
+            self._close(text)
 
-    def _end(self, text: str) -> None:
+    def _end(self, text: str, *, is_retryable: bool = False) -> None:
         self._writer.write_logout(text)
-        self._events.append(Fatal(text))
+        if not is_retryable:
+            self._events.append(Fatal(text))
+        elif self._state is states.LOGON_SENT:
+            self._events.append(LogonRefused(text, is_retryable=True))
         self._close(text)
 
     def _close(self, text: str) -> None:
@@ -488,6 +482,10 @@ class FixSession:
     def _is_listening(self) -> bool:
         is_connected = self._state not in (states.DISCONNECTED, states.CONNECTING)
         return is_connected and not self.is_close_requested
+
+    def _start_numbers_again(self) -> None:
+        self._store.reset(self._writer.now_ns)
+        self._events.append(NumbersReset())
 
     def _count_if_expected(self, message: FixMessage) -> bool:
         if message.sequence != self._store.next_incoming:

@@ -49,10 +49,14 @@ _LAST_TWO_LETTER_TYPE = b"EB"
 
 
 class HeaderProblem(NamedTuple):
-    """A header that ends the session: a Reject for ``fault`` if any, then Logout with ``text``."""
+    """A header that ends the session: a Reject for ``fault`` if any, then Logout with ``text``.
+
+    ``is_retryable``: a new connection may be better, as after a stall of the network.
+    """
 
     text: str
     fault: Fault | None = None
+    is_retryable: bool = False
 
 
 def check_header(
@@ -76,7 +80,7 @@ def check_header(
         return None  # one that cannot be read is a matter of content
     if abs(wall_ns - sending_time_ns) > sending_time_limit_ns:
         text = f"SendingTime accuracy problem: {(wall_ns - sending_time_ns) / 1e9:.3f} s off"
-        return HeaderProblem(text, Fault(RejectReason.SENDING_TIME, 52, text))
+        return HeaderProblem(text, Fault(RejectReason.SENDING_TIME, 52, text), is_retryable=True)
     return None
 
 

@@ -5,11 +5,13 @@ from gateways.fix_message import (
     Fault,
     Field,
     FixMessage,
+    RejectReason,
     encode_message,
     format_time,
 )
-from gateways.fix_resend import GapFill, Repeat, repeat_message
-from gateways.session import SessionStore
+from gateways.fix_resend import GapFill, Repeat, plan_resend, repeat_message
+from gateways.fix_validation import is_defined_type
+from gateways.session import OrderNotRepeated, SessionStore
 
 FIX42_LAST_REJECT_REASON = 11  # FIX.4.2 knows SessionRejectReason(373) 0 to 11
 UNSUPPORTED_MESSAGE_TYPE = 3  # BusinessRejectReason(380)
@@ -78,8 +80,14 @@ class FixWriter:
         body.append((58, encode_text(fault.text)))
         self.write(b"3", body, header=_route_back(message))
 
-    def write_unsupported(self, message: FixMessage) -> None:
-        """BusinessMessageReject(j) 380=3 of an application message that we do not read."""
+    def write_unsupported(self, message: FixMessage) -> bool:
+        """Rejects an application message that we do not read; whether FIX defines its type.
+
+        BusinessMessageReject(j) 380=3 if so (2.r), else Reject(3) 373=11 (2.q).
+        """
+        if not is_defined_type(message.message_type):
+            self.write_reject(message, Fault(RejectReason.MESSAGE_TYPE, 0, "Invalid MsgType"))
+            return False
         body = [
             (45, b"%d" % message.sequence),
             (372, message.message_type),
@@ -87,9 +95,22 @@ class FixWriter:
             (58, b"Unsupported Message Type"),
         ]
         self.write(b"j", body, header=_route_back(message))
+        return True
 
-    def write_again(self, step: Repeat | GapFill) -> None:
-        """One step of a resend, under its old number."""
+    def write_again(
+        self, first: int, last: int, age_limit_ns: int | None, is_risk_allowed: bool
+    ) -> list[OrderNotRepeated]:
+        """Answers a ResendRequest under the old numbers; what was withheld, see ``plan_resend``."""
+        withheld: list[OrderNotRepeated] = []
+        for step in plan_resend(
+            self._store, first, last, self.now_ns, age_limit_ns, is_risk_allowed=is_risk_allowed
+        ):
+            self._write_step(step)
+            if isinstance(step, GapFill):
+                withheld += [OrderNotRepeated(o.sequence, o.message.raw) for o in step.withheld]
+        return withheld
+
+    def _write_step(self, step: Repeat | GapFill) -> None:
         time = self._sending_time()
         if isinstance(step, Repeat):
             self._queue(repeat_message(step.message, time))

@@ -67,6 +67,15 @@ class Fatal:
 
 
 @dataclass(frozen=True, slots=True)
+class NumbersReset:
+    """Both sequence numbers start again at 1, by whichever side: old numbers mean nothing now.
+
+    It comes before every other event of the call that reset them, so what a handler of those
+    sends under a new number is safe from whoever forgets the old ones.
+    """
+
+
+@dataclass(frozen=True, slots=True)
 class Warned:
     """Something the peer should not do, survived: for the log."""
 
@@ -97,7 +106,10 @@ class MessageRejected:
 
 @dataclass(frozen=True, slots=True)
 class OrderNotRepeated:
-    """The venue asked for an order again that is too old to repeat: it never got it, it is dead."""
+    """The venue asked for an order again that must not be repeated: it never got it, it is dead.
+
+    The order was too old, or new risk is not allowed now.
+    """
 
     sequence: int
     message: bytes
@@ -110,6 +122,7 @@ SessionEvent = (
     | LoggedOut
     | Disconnected
     | Fatal
+    | NumbersReset
     | Warned
     | ApplicationMessage
     | MessageRejected
@@ -134,6 +147,9 @@ class SessionStore(Protocol):
 
     def load_outgoing(self, sequence: int) -> bytes | None:
         """A kept application message, or None (admin, or no longer kept)."""
+
+    def outgoing_sent_ns(self, sequence: int) -> int:
+        """Monotonic time at which a kept message was sent; 0 when it is not kept."""
 
     def reset(self, now_ns: int) -> None:
         """Both numbers to 1; kept messages are forgotten."""

@@ -56,24 +56,27 @@ async def connect_tcp(host: str, port: int) -> socket.socket:
     Names are resolved on each connect: venues move without notice.
     """
     loop = asyncio.get_running_loop()
-    error: OSError | None = None
-    for family, kind, protocol, _, address in await loop.getaddrinfo(
-        host, port, type=socket.SOCK_STREAM
-    ):
-        connection = socket.socket(family, kind, protocol)
-        try:
-            connection.setblocking(False)
-            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            await loop.sock_connect(connection, address)
-        except OSError as raised:
-            connection.close()
-            error = raised
-        except BaseException:
-            connection.close()
-            raise
-        else:
-            return connection
-    raise error or OSError(f"{host}:{port} has no address")
+    error = OSError(f"{host}:{port} has no address")
+    try:
+        for family, kind, protocol, _, address in await loop.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM
+        ):
+            connection = socket.socket(family, kind, protocol)
+            try:
+                connection.setblocking(False)
+                connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                await loop.sock_connect(connection, address)
+            except OSError as raised:
+                connection.close()
+                error = raised
+            except BaseException:
+                connection.close()
+                raise
+            else:
+                return connection
+        raise error
+    finally:
+        del error  # its traceback holds this frame: a cycle, and nobody collects those
 
 
 class OrderTransport:

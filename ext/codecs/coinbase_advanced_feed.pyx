@@ -123,7 +123,9 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
             if p != NULL and is_last:
                 if skip_space(p, end) != end:
                     return FEED_BAD_JSON
-                return FEED_OK if envelope.channel.start != NULL else FEED_CONTROL
+                if envelope.channel.start != NULL:
+                    return FEED_OK
+                return FEED_MISSING_FIELD if envelope.has_events else FEED_CONTROL   # an error
         return FEED_BAD_JSON
 
     cdef const char* _read_events(

@@ -96,7 +96,7 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
             if p < end and p[0] == b"}":
                 if skip_space(p + 1, end) != end:
                     return FEED_BAD_JSON
-                return FEED_OK if fields.type.start != NULL else FEED_CONTROL
+                return FEED_OK if fields.type.start != NULL else FEED_MISSING_FIELD
             p = expect(p, end, b",")
         return FEED_BAD_JSON
 

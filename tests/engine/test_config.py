@@ -168,7 +168,12 @@ def test_loading_reads_no_secret(
     write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NOT_SET", raising=False)
-    key = load_config(write_config(), ["feed.key=env:NOT_SET"]).feed.key
+    text = write_config().read_text()
+    for name in ("key", "secret", "passphrase"):
+        text = text.replace(f"demo:{name}", "env:NOT_SET")
+    overrides = ["engine.mode=shadow", "simulator.start=false", "feed.url=wss://x"]
+    path = write_config(text=text.replace('port = "simulator"', "port = 1"))
+    key = load_config(path, overrides).feed.key
     assert key is not None
     with pytest.raises(ConfigError, match="env:NOT_SET is not set"):
         key.reveal()

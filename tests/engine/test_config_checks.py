@@ -124,6 +124,18 @@ LIVE = {
             '[feed] url was "wss://ws-feed.exchange.coinbase.com";'
             " use a loopback address in simulated mode, as 127.0.0.1",
         ),
+        *(
+            (
+                {f'[{section}]\n{first}\nkey = "demo:key"': f'[{section}]\n{first}\nkey = "{reference}"'},
+                f'[{section}] key was "{reference}"; use demo:key, demo:secret or'
+                " demo:passphrase, because [engine] mode is simulated",
+            )
+            for section, first in (
+                ("feed", 'venue = "coinbase_exchange"\nurl = "simulator"'),
+                ("order_entry", 'port = "simulator"'),
+            )
+            for reference in ("env:K", "file:/k", "credential:k")
+        ),
         (
             {"[risk]": '[telemetry]\npublish = "tcp://*:5555"\n[risk]'},
             '[telemetry] publish was "tcp://*:5555";'
@@ -159,6 +171,7 @@ def test_one_wrong_relation(
         ("order_entry.port=simulator", "use the venue's own, because [engine] mode is live"),
         ("order_entry.host=10.0.0.1", "use a loopback address with a TLS tunnel to the venue"),
         ("feed.key=demo:key", "use env:, file: or credential:, because [engine] mode is live"),
+        ("loop.busy_poll=true", "busy_poll was true; use false with a wss:// [feed] url"),
         ("order_entry.secret=demo:secret", 'was "demo:secret"; use env:, file: or credential:'),
     ],
 )
@@ -170,6 +183,11 @@ def test_live_mode(
     said = refusal(path, [override])
     assert message.replace("[simulator] start", "--set simulator.start") in said
     assert "hunter2" not in said
+
+
+def test_busy_poll_goes_over_a_tunnel(write_config: WriteConfig) -> None:
+    overrides = ["loop.busy_poll=true", "feed.url=ws://127.0.0.1:8443"]
+    assert load_config(write_config(LIVE), overrides).loop.busy_poll
 
 
 def test_only_shadow_mode_does_without_order_entry(

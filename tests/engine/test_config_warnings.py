@@ -47,10 +47,6 @@ def test_a_right_config_has_none(write_config: WriteConfig) -> None:
             "telemetry.shared_memory_directory=/nowhere",
             "[telemetry] shared_memory_directory /nowhere cannot be written to",
         ),
-        (
-            "feed.key=env:WOW_NOT_SET",
-            "[feed] key: env:WOW_NOT_SET is not set; export WOW_NOT_SET before the start",
-        ),
     ],
 )
 def test_each_warning(write_config: WriteConfig, override: str, warning: str) -> None:
@@ -75,6 +71,9 @@ def test_warnings_of_the_modes_that_see_the_world(
     assert find_warnings(load_config(path, overrides)) == [
         "[order_entry] cancel_on_disconnect is off: a lost connection leaves orders open",
         "[telemetry] publish: positions and orders leave this machine in clear text",
+    ]
+    assert find_warnings(load_config(path, [*overrides[:-2], "feed.key=env:WOW_NOT_SET"])) == [
+        "[feed] key: env:WOW_NOT_SET is not set; export WOW_NOT_SET before the start"
     ]
     assert find_warnings(load_config(path, [*overrides[1:-2], "engine.mode=shadow"])) == [
         "[order_entry]: shadow mode sends nothing, so it is not used"

@@ -15,6 +15,7 @@ def test_the_numbers_never_change() -> None:
         "ORDERS_LEFT": 4,
         "INTERNAL": 5,
         "ALREADY_RUNNING": 6,
+        "HANGUP": 129,
         "INTERRUPTED": 130,
         "TERMINATED": 143,
     }

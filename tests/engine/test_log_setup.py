@@ -1,6 +1,7 @@
 """Where log records go, and that the ring gets the engine's."""
 
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from engine.composition import Arc
 from engine.config_schema import LogSection
-from engine.log_setup import log_into_ring, set_up_logging
+from engine.log_setup import log_in_background, log_into_ring, set_up_logging
 from ext.dtypes import RECORD
 from ext.errors import ConfigError
 from ext.wire import RecordKind
@@ -46,6 +47,34 @@ def test_a_file_that_cannot_be_is_a_config_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"\[log\] file .* cannot be written: "):
         set_up_logging(LogSection(file=str(tmp_path / "file" / "below")))
+
+
+def test_in_the_background_it_is_the_same_text_in_the_same_place(tmp_path: Path) -> None:
+    path = tmp_path / "engine.log"
+    direct = set_up_logging(LogSection(file=str(path)))
+    log = logging.getLogger("engine.test")
+    log.info("before")
+    with log_in_background(direct) as writer:
+        assert direct not in logging.getLogger().handlers
+        log.info("within")
+        assert writer.flush(10)
+    log.info("after")
+    lines = path.read_text().splitlines()
+    assert [line.split()[-1] for line in lines] == ["before", "within", "after"]
+    assert len({line[24:-6] for line in lines[:2]}) == 1
+    assert logging.getLogger().handlers == [direct]
+
+
+def test_a_log_that_nobody_reads_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.log_setup.CLOSE_TIMEOUT_S", 0.02)
+    reader, descriptor = os.pipe()
+    with os.fdopen(descriptor, "w") as stream:
+        direct = set_up_logging(LogSection())
+        direct.setStream(stream)
+        with log_in_background(direct):
+            logging.getLogger("engine.test").error("x" * 1_000_000)
+        assert direct not in logging.getLogger().handlers
+        os.close(reader)
 
 
 @pytest.mark.parametrize("name", ["numba.core", "asyncio", "picows.feed", "feed"])

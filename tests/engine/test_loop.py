@@ -58,6 +58,25 @@ async def test_busy_poll_looks_at_both_sockets_every_turn(memory: SharedMemory) 
     assert 0 < int(memory.header_record()["loop_max_cycle_ns"][0]) < 10_000_000_000
 
 
+async def test_a_turn_that_fails_is_followed_by_the_next(
+    memory: SharedMemory, caplog: pytest.LogCaptureFixture
+) -> None:
+    poller = BusyPoller(1)
+
+    def fail() -> None:
+        raise ValueError("a defect")
+
+    care = LoopCare(LoopSection(busy_poll=True), memory, poller, fail)
+    care.begin()
+    for _ in range(20):
+        await asyncio.sleep(0)
+    care.end()
+    assert care.failed_turns == count_turns(memory) >= 19
+    assert caplog.text.count("a turn of the busy poll failed") == 1
+    assert caplog.text.count("ValueError: a defect") == 1
+    assert f"{care.failed_turns} turns of the busy poll failed" in caplog.text
+
+
 async def test_no_turn_comes_after_the_end(memory: SharedMemory) -> None:
     care = LoopCare(LoopSection(busy_poll=True), memory, BusyPoller(1), lambda: None)
     care.begin()

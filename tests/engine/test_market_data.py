@@ -1,16 +1,19 @@
 """Market data of a run: what becomes of a book, a connection, a frame that is refused."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
 import orjson
+import picows
 import pytest
 
 from engine.composition import Arc
 from engine.config import EngineConfig
 from engine.engine_clock import EngineClock
 from engine.market_data import MAX_REFUSED_LOGGED, MarketData, make_feed_session
+from ext.busy_poll import BusyPoller
 from ext.dtypes import RECORD
 from ext.errors import UsageError
 from ext.wire import BookState, FeedStatus, RecordKind, SessionState
@@ -126,6 +129,62 @@ def test_silence_of_a_product_makes_its_book_stale(
     rig.wires.notify(ProductSilent("ETH-USD", 6_000_000_000))
     assert rig.arc.pipeline.book(1).state == BookState.STALE
     assert rig.arc.pipeline.book(0).state == BookState.LIVE
+
+
+def test_a_connection_that_is_given_up_makes_its_books_stale_at_once(
+    rig: Rig, snapshot: Callable[..., bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "engine.feed")
+    rig.arc.pipeline.subscribed(1)
+    rig.arc.pipeline.receive(snapshot("BTC-USD"), 1)
+    rig.wires.notify(ReconnectNeeded("no frame for 5.0 s"))
+    assert rig.arc.pipeline.book(0).state == BookState.STALE
+    assert "book BTC-USD is STALE: DISCONNECTED" in caplog.text
+
+
+class Connection:
+    """Stands for ``picows.WSTransport``, over TLS or not, with a protocol that reads buffers."""
+
+    def __init__(self, is_secure: bool) -> None:
+        self.is_secure = is_secure
+        self.underlying_transport = self
+
+    def get_extra_info(self, name: str) -> "Connection":
+        return self
+
+    def get_protocol(self) -> asyncio.BufferedProtocol:
+        return asyncio.BufferedProtocol()
+
+    def fileno(self) -> int:
+        return 7
+
+
+@pytest.mark.parametrize(("is_secure", "expected"), [(False, [7]), (True, [])])
+def test_ciphertext_is_not_polled(
+    make_arc: Callable[..., Arc],
+    monkeypatch: pytest.MonkeyPatch,
+    is_secure: bool,
+    expected: list[int],
+) -> None:
+    monkeypatch.setattr("engine.market_data.FeedTransport", Wires)
+    attached: list[int] = []
+
+    class Poller:
+        def attach(self, descriptor: int, protocol: object) -> None:
+            attached.append(descriptor)
+
+    arc = make_arc()
+    data = MarketData(
+        arc.config,
+        URL,
+        arc.pipeline,
+        EngineClock(arc.memory),
+        on_disconnect=lambda _: True,
+        on_inconsistent=lambda: None,
+        poller=cast(BusyPoller, Poller()),
+    )
+    data._on_connected(cast(picows.WSTransport, Connection(is_secure)))
+    assert attached == expected
 
 
 def test_the_times_of_frames_are_the_pipeline_s(rig: Rig, snapshot: Callable[..., bytes]) -> None:

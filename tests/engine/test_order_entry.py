@@ -1,6 +1,5 @@
 """The order session of a run: what its events do to orders, the log and the engine."""
 
-import dataclasses
 import logging
 from collections.abc import Callable
 from typing import NamedTuple, cast
@@ -9,7 +8,14 @@ import pytest
 
 from engine.composition import Arc
 from engine.engine_clock import EngineClock
-from engine.order_entry import ACKNOWLEDGE_TIMEOUT_NS, MAX_SHOWN_BYTES, OrderEntry
+from engine.order_entry import (
+    ACKNOWLEDGE_TIMEOUT_NS,
+    ASK_AGAIN_NS,
+    MAX_SHOWN_BYTES,
+    OrderEntry,
+)
+from ext.errors import UsageError
+from ext.session_store import SessionStore
 from ext.wire import OrderState, SessionState
 from gateways.session import (
     ApplicationMessage,
@@ -19,6 +25,7 @@ from gateways.session import (
     LoggedOut,
     LogonRefused,
     MessageRejected,
+    NumbersReset,
     OrderNotRepeated,
     SessionEvent,
     StateChanged,
@@ -30,12 +37,6 @@ CONNECTING, ACTIVE = SessionState.SESSION_RESYNCING, SessionState.SESSION_ACTIVE
 Fields = list[tuple[int, bytes]]
 
 
-class Session:
-    """Stands for ``FixSession``: only its state is looked at."""
-
-    state = SessionState.SESSION_DISCONNECTED
-
-
 class Wires:
     """Stands for ``OrderTransport``: the test is the session behind it."""
 
@@ -43,9 +44,12 @@ class Wires:
                  on_event: Callable[[SessionEvent], None]) -> None:  # fmt: skip
         self.notify = on_event
         self.sent: list[tuple[str, Fields]] = []
+        self.error: UsageError | None = None
         make_listener(lambda message: None, lambda reason, data: None)
 
     def send_application(self, message_type: str, fields: Fields) -> int:
+        if self.error is not None:
+            raise self.error
         self.sent.append((message_type, fields))
         return 1
 
@@ -54,7 +58,7 @@ class Rig(NamedTuple):
     arc: Arc
     entry: OrderEntry
     wires: Wires
-    session: Session
+    store: SessionStore
     fatal: list[str]
     paused: list[str]
 
@@ -62,7 +66,7 @@ class Rig(NamedTuple):
         return [order["state"] for order in self.arc.pipeline.orders.open_orders()]
 
     def activate(self) -> None:
-        self.session.state = ACTIVE
+        self.store.is_active = True
         self.wires.notify(StateChanged(CONNECTING, ACTIVE))
 
 
@@ -76,27 +80,27 @@ def rig(
     monkeypatch.setattr("engine.order_entry.OrderTransport", Wires)
     arc = make_arc(is_trading=True)
     feed_book(arc, NOW_NS)
-    session = Session()
     assert arc.orders is not None
+    arc.orders.store.is_active = False  # until the test activates it
     fatal: list[str] = []
     paused: list[str] = []
     entry = OrderEntry(
         arc.config,
         "127.0.0.1",
         9,
-        dataclasses.replace(arc.orders, session=session),  # type: ignore[arg-type]
+        arc.orders,
         arc.pipeline,
         EngineClock(arc.memory),
         on_fatal=fatal.append,
         on_pause=paused.append,
         on_notices=lambda _: None,
     )
-    rig = Rig(arc, entry, cast(Wires, entry.transport), session, fatal, paused)
+    rig = Rig(arc, entry, cast(Wires, entry.transport), arc.orders.store, fatal, paused)
     assert rig.states() == [OrderState.PENDING_NEW] * 2
     return rig
 
 
-def test_it_is_active_when_the_session_is(rig: Rig) -> None:
+def test_it_is_active_when_the_compiled_path_may_send(rig: Rig) -> None:
     was_active = rig.entry.is_active
     rig.activate()
     assert (was_active, rig.entry.is_active) == (False, True)
@@ -140,6 +144,43 @@ def test_a_request_without_an_answer_makes_its_order_unknown(rig: Rig) -> None:
     assert [kind for kind, _ in rig.wires.sent] == ["H", "H"]
 
 
+def ask_of(rig: Rig, seconds: float) -> int:
+    """How many are asked for by the check so long after the first one."""
+    before = len(rig.wires.sent)
+    start_ns = NOW_NS + ACKNOWLEDGE_TIMEOUT_NS + 1
+    rig.entry.check_pending(start_ns + int(seconds * 1e9))
+    return len(rig.wires.sent) - before
+
+
+def test_an_unknown_order_is_asked_for_until_it_is_answered(rig: Rig) -> None:
+    rig.activate()
+    assert ask_of(rig, 0) == 2
+    interval = ASK_AGAIN_NS / 1e9
+    assert [ask_of(rig, interval * part) for part in (0.2, 0.9, 1, 1.2, 2)] == [0, 0, 2, 0, 2]
+    now_ns = NOW_NS + 60 * ASK_AGAIN_NS
+    sequence = rig.store.next_outgoing - 1
+    assert rig.arc.pipeline.reject_request(sequence, 0, now_ns)  # one of the two is dead now
+    assert ask_of(rig, interval * 3) == 1
+
+
+def test_an_order_that_becomes_unknown_meanwhile_is_asked_for_at_the_next_check(rig: Rig) -> None:
+    rig.activate()
+    assert ask_of(rig, -1) == 0
+    rig.arc.pipeline.orders.mark_unknown(NOW_NS)  # as a refused cancel does for one
+    assert ask_of(rig, 0) == 2
+
+
+def test_a_session_that_cannot_ask_now_is_asked_again(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.activate()
+    rig.wires.error = UsageError("the session is not ACTIVE")
+    assert ask_of(rig, 0) == 0
+    assert caplog.text.count("was not asked for: the session is not ACTIVE") == 2
+    rig.wires.error = None
+    assert ask_of(rig, ASK_AGAIN_NS / 1e9) == 2
+
+
 def test_nothing_is_asked_while_the_session_is_down(rig: Rig) -> None:
     rig.entry.check_pending(NOW_NS + ACKNOWLEDGE_TIMEOUT_NS + 1)
     assert rig.states() == [OrderState.UNKNOWN] * 2
@@ -157,6 +198,14 @@ def test_a_rejected_message_ends_its_order(rig: Rig, caplog: pytest.LogCaptureFi
 @pytest.mark.parametrize("sequence", [-1, 0, 999_999])
 def test_a_rejected_message_that_is_nobody_s_ends_none(rig: Rig, sequence: int) -> None:
     rig.wires.notify(MessageRejected(sequence, "D", -1, ""))
+    assert rig.states() == [OrderState.PENDING_NEW] * 2
+
+
+def test_numbers_that_start_again_name_no_older_message(rig: Rig) -> None:
+    assert rig.arc.orders is not None
+    last = rig.arc.orders.store.next_outgoing - 1
+    rig.wires.notify(NumbersReset())
+    rig.wires.notify(MessageRejected(last, "D", 5, "of a message after the reset"))
     assert rig.states() == [OrderState.PENDING_NEW] * 2
 
 

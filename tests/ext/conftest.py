@@ -18,7 +18,7 @@ from ext.bounds import Bound
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder
 from ext.codecs.fix_report import FixReportDecoder
-from ext.dtypes import INTENT, INTENTS, ORDER, POSITION, RECORD
+from ext.dtypes import BOOK_VIEW, INTENT, INTENTS, ORDER, POSITION, RECORD
 from ext.fix_listener import FixListener
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
@@ -83,6 +83,7 @@ class Script:
         self.reactions: list[dict[str, int]] = []
         self.seen: list[tuple[str, Any]] = []
         self.arguments: list[tuple[int, int, int]] = []
+        self.shown: list[tuple[int, int]] = []  # instrument of the book, strategy of the position
         self._functions = {name: self._hook(name, dtype) for name, dtype in events.items()}
 
     def _hook(self, name: str, dtype: np.dtype[Any] | None) -> Any:
@@ -90,6 +91,8 @@ class Script:
             copied = record_at(event, dtype).copy() if event and dtype is not None else None
             self.seen.append((name, copied))
             self.arguments.append((state, book, position))
+            shown_book, shown_position = record_at(book, BOOK_VIEW), record_at(position, POSITION)
+            self.shown.append((int(shown_book["instrument"]), int(shown_position["strategy"])))
             wanted = self.reactions if name == "on_fill" else self.waiting
             intents = record_at(out, INTENTS)
             count = min(len(wanted), int(Bound.MAX_INTENTS_PER_CALL))

@@ -144,6 +144,13 @@ def test_reports_of_others_change_nothing(rig: "OrderRig") -> None:
     assert rig.counters()["fills"] == 0
     assert (rig.orders == before[0]).all()
     assert (rig.positions == before[1]).all()
+    assert rig.gate.is_paused, "somebody's fill is in no position of ours: a person has to look"
+
+
+def test_other_reports_of_others_are_only_counted(rig: "OrderRig") -> None:
+    for execution_type, state in (("0", "0"), ("4", "4"), ("5", "0"), ("8", "8")):
+        rig.report(1, execution_type, state, t11="abc")
+    assert rig.counters()["unknown_reports"] == 4
     assert not rig.gate.is_paused
 
 
@@ -186,7 +193,17 @@ def test_a_status_resolves_unknown(
     is_working = state not in (OrderState.CANCELED, OrderState.EXPIRED, OrderState.REJECTED)
     assert rig.order(1)["leaves_lots"] == (100 - filled if is_working else 0)
     assert rig.position()["working_count"] == is_working
-    assert not rig.gate.is_paused
+    # An order that was accepted once cannot have been rejected: what became of it?
+    assert rig.gate.is_paused == (state == OrderState.REJECTED)
+
+
+@pytest.mark.parametrize(("execution_type", "status"), [("4", "4"), ("C", "C"), ("3", "3")])
+def test_the_end_of_an_order_tells_of_a_missed_fill(
+    rig: "OrderRig", execution_type: str, status: str
+) -> None:
+    rig.report(1, execution_type, status, t14=rig.quantity(40))
+    assert rig.gate.is_paused
+    assert rig.position()["working_count"] == 0, "it is not open any more"
 
 
 def test_a_status_with_fills_that_we_have_not_seen(rig: "OrderRig") -> None:
@@ -349,7 +366,13 @@ def test_max_requests(rig: "OrderRig") -> None:
     assert state_of(rig, 1) == OrderState.SUSPENDED, "MAX_REQUESTS ids are known"
     cancel = rig.request(rig.cancel(1))
     assert cancel == Bound.MAX_REQUESTS + 1
+    one = rig.quantity(1)
+    rig.report(1, "F", "1", t31="1", t32=one, t14=one)
+    assert rig.order(1)["filled_lots"] == 1, "an open order is found by what it remembers itself"
+    rest = rig.quantity(int(rig.order(1)["leaves_lots"]))
+    rig.report(1, "F", "2", t17="last", t31="1", t32=rest)
+    assert state_of(rig, 1) == OrderState.FILLED, "also by the fill that ends it"
+    rig.report(cancel, "8", "8")
+    assert rig.counters()["unknown_reports"] == unknown
     rig.report(1, "4", "4")
-    assert rig.counters()["unknown_reports"] == unknown + 1, "its id is forgotten"
-    rig.report(cancel, "4", "4")
-    assert state_of(rig, 1) == OrderState.CANCELED, "a newer id of the chain finds it"
+    assert rig.counters()["unknown_reports"] == unknown + 1, "the id of an ended one is forgotten"

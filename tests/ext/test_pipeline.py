@@ -1,5 +1,6 @@
 """The market data half of the arc: who is called when, and what a doubtful book does to orders."""
 
+import ctypes
 import json
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +10,13 @@ import pytest
 
 from ext.bounds import Bound
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
-from ext.dtypes import BAR, BOOK_VIEW, TRADE
+from ext.dtypes import BAR, BOOK_VIEW, POSITION, TRADE
 from ext.errors import UsageError
 from ext.feed_decoder import PADDING
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
 from ext.pipeline import Pipeline
+from ext.risk import RiskGate
 from ext.shared_memory import SharedMemory
 from ext.wire import BookState, FeedStatus, OrderState, RecordKind, Side, StaleReason, Step, Verdict
 
@@ -105,11 +107,8 @@ def test_trade_hooks(watcher: Any) -> None:
 def test_hooks_get_the_book_and_position_of_their_own(watcher: Any) -> None:
     watcher.frame(update(watcher, (BUY, 49_999, 5)))
     watcher.frame(update(watcher, (BUY, 49_998, 5), instrument=ETH))
-    (first,), (second,), (third,) = (script.arguments for script in watcher.scripts)
-    books = watcher.memory.region("books_offset", BOOK_VIEW, 2).ctypes.data
-    assert [call[1] - books for call in (first, second, third)] == [0, BOOK_VIEW.itemsize, 0]
-    positions = [call[2] for call in (first, second, third)]
-    assert positions == [watcher.positions[n : n + 1].ctypes.data for n in range(3)]
+    shown = [script.shown[0] for script in watcher.scripts]
+    assert shown == [(BTC, 0), (ETH, 1), (BTC, 2)]
     assert [int(p["strategy"]) for p in watcher.positions] == [0, 1, 2]
     assert [int(p["instrument"]) for p in watcher.positions] == [BTC, ETH, BTC]
 
@@ -283,3 +282,29 @@ def test_latency_of_the_steps(is_timing: bool) -> None:
     assert int(memory.histogram(Step.STEP_TICK).sum()) == (4 if is_timing else 0)
     ticks = np.flatnonzero(memory.histogram(Step.STEP_TICK))
     assert all(0 < tick < Bound.HISTOGRAM_BUCKETS - 1 for tick in ticks), "measured, and sane"
+
+
+def test_what_a_hook_writes_reaches_nobody(make_order_rig: MakeRig) -> None:
+    """Book and position are copies; a count beyond the array is not believed."""
+    rig = make_order_rig(strategies=(BTC,))
+
+    @ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)
+    def scribble(state: int, event: int, book: int, position: int, out: int) -> None:
+        ctypes.memset(book, 0xFF, BOOK_VIEW.itemsize)
+        ctypes.memset(position, 0xFF, POSITION.itemsize)
+        ctypes.cast(out, ctypes.POINTER(ctypes.c_int64))[0] = 100
+
+    table = StrategyTable()
+    address = ctypes.cast(scribble, ctypes.c_void_p).value or 0
+    table.add(0, np.zeros(1, "i8"), {"on_timer": address}, timer_interval_ns=1, owner=scribble)
+    gate = RiskGate()
+    pipeline = Pipeline(
+        rig.pipeline.table, rig.pipeline.decoder, rig.memory, table, rig.order_table, gate
+    )
+    rig.memory.region("books_offset", BOOK_VIEW, 1)["state"] = BookState.LIVE
+    before = rig.positions.copy(), rig.memory.region("books_offset", BOOK_VIEW, 1).copy()
+    pipeline.call_timers(rig.now_ns)
+    assert pipeline.counters()["dropped_intents"] == 1
+    assert pipeline.counters()["intents"] == 0
+    assert (rig.positions == before[0]).all()
+    assert (rig.memory.region("books_offset", BOOK_VIEW, 1) == before[1]).all()

@@ -34,7 +34,7 @@ class PlainGate:
         self.sent_ns: list[int] = []
         self.new_orders: list[tuple[int, int, int, int, int]] = []
         self.books = [(50_000, 50_010), (50_000, 50_010)]
-        self.last_frame_ns = 0
+        self.last_frame_ns = [0, 0]  # of each instrument
 
     def check(
         self,
@@ -64,7 +64,7 @@ class PlainGate:
             return Verdict.INTENT_INVALID
         if self.is_paused:
             return Verdict.ENGINE_PAUSED
-        if now_ns - self.last_frame_ns > STALE_NS:
+        if now_ns - self.last_frame_ns[STRATEGY_INSTRUMENTS[strategy]] > STALE_NS:
             return Verdict.BOOK_NOT_LIVE
         if kind == IntentKind.REPLACE_ORDER:
             if not is_known or state == OrderState.UNKNOWN:
@@ -178,7 +178,7 @@ def random_event(rig: "OrderRig", chance: random.Random, plain: PlainGate, order
         instrument = chance.randrange(2)
         bid = 50_000 + chance.randrange(-3, 4)
         plain.books[instrument] = (bid, bid + 10)
-        plain.last_frame_ns = rig.now_ns
+        plain.last_frame_ns[instrument] = rig.now_ns
         rig.set_book(bid, bid + 10, instrument)
     elif kind < 0.48:
         plain.is_paused = rig.gate.is_paused = chance.random() < 0.1
@@ -212,7 +212,7 @@ def test_the_gate_is_its_model(make_order_rig: MakeRig, seed: int) -> None:
         instrument_limits=(MAX_LOTS, MAX_NOTIONAL, COLLAR_PPM, MAX_POSITION),
     )
     plain = PlainGate()
-    plain.last_frame_ns = rig.now_ns
+    plain.last_frame_ns = [rig.now_ns] * 2
     seen: Counter[Verdict] = Counter()
     for index in range(INTENTS_PER_SEED):
         orders: Orders = {

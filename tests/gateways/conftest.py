@@ -49,16 +49,43 @@ def read(message: bytes) -> dict[str, str]:
     return fields
 
 
+class TimedStore:
+    """Stand-in for the compiled store that stamps messages with the clock of the test."""
+
+    def __init__(self, read_clock: Callable[[], int]) -> None:
+        self._read_clock = read_clock
+        self.next_outgoing = self.next_incoming = 1
+        self.is_active = False
+        self.last_sent_ns = self.last_received_ns = 0
+        self.kept: dict[int, bytes] = {}
+        self.sent_ns: dict[int, int] = {}
+
+    def save_outgoing(self, sequence: int, message: bytes) -> None:
+        self.kept[sequence] = message
+        self.sent_ns[sequence] = self._read_clock()
+
+    def load_outgoing(self, sequence: int) -> bytes | None:
+        return self.kept.get(sequence)
+
+    def outgoing_sent_ns(self, sequence: int) -> int:
+        return self.sent_ns.get(sequence, 0)
+
+    def reset(self, now_ns: int) -> None:
+        self.next_outgoing = self.next_incoming = 1
+        self.kept.clear()
+        self.sent_ns.clear()
+
+
 class Rig:
     """A session, its store and a peer whose clock and numbers the test drives."""
 
     def __init__(self, dialect: FixDialect, limits: SessionLimits) -> None:
         self.rules = dialect.rules
-        self.store = SessionStore(None, "TEST")
+        self.now_ns = START_NS
+        self.store = TimedStore(lambda: self.now_ns)
         self.session = FixSession(
             dialect, self.store, limits=limits, wall_offset_ns=WALL_START_NS - START_NS
         )
-        self.now_ns = START_NS
         self.next_sequence = 1
         self.raw: list[bytes] = []
         self.events: list[SessionEvent] = []

@@ -125,6 +125,61 @@ def test_8_at_the_age_limit_an_order_is_repeated(make_rig: RigMaker) -> None:
     assert summary(ask(rig, 2, 0)) == [("4", "2", "3")]
 
 
+def test_8_age_is_of_the_monotonic_clock_whatever_the_wall_says(rig: "Rig") -> None:
+    send_orders(rig, 1)
+    rig.session.wall_offset_ns += 3_600_000_000_000
+    rig.now_ns += 2_000_000_000
+    request = [("7", "2"), ("16", "0")]
+    sent = rig.receive("2", request, header={"52": "20260101-01:00:02.000"})
+    assert summary(sent) == [("D", "2", "order-0")]
+    rig.session.wall_offset_ns -= 3_600_000_000_000
+    rig.now_ns += 1_000_000_000
+    assert summary(ask(rig, 2, 0)) == [("4", "2", "3")]
+
+
+@pytest.mark.parametrize(("sent_after_ns", "is_known"), [(0, False), (1, True)])
+def test_8_without_a_credible_send_time_an_order_is_too_old(
+    rig: "Rig", sent_after_ns: int, is_known: bool
+) -> None:
+    send_orders(rig, 1)
+    first_raw = rig.raw[0]
+    # Not kept, or later than now: of before a restart of the host.
+    rig.store.sent_ns[2] = rig.now_ns + sent_after_ns if is_known else 0
+    assert summary(ask(rig, 2, 0)) == [("4", "2", "3")]
+    assert rig.found(OrderNotRepeated) == [OrderNotRepeated(2, first_raw)]
+    rig.store.sent_ns[2] = rig.now_ns
+    assert summary(ask(rig, 2, 0)) == [("D", "2", "order-0")]
+
+
+@pytest.mark.parametrize("age_limit_ns", [None, 2_000_000_000])
+@pytest.mark.parametrize("message_type", ["D", "E", "G", "U6"])
+def test_8_nothing_that_adds_risk_is_repeated_while_risk_is_not_allowed(
+    make_rig: RigMaker, age_limit_ns: int | None, message_type: str
+) -> None:
+    rig = make_rig(limits=SessionLimits(resend_age_limit_ns=age_limit_ns))
+    rig.log_on()
+    for each in (message_type, "F", "H"):
+        rig.session.send_application(each, [(11, each.encode())], rig.now_ns)
+    rig.sent()
+    assert rig.session.is_risk_allowed()
+    rig.session.is_risk_allowed = lambda: False
+    assert summary(ask(rig, 2, 0)) == [("4", "2", "3"), ("F", "3", "F"), ("H", "4", "H")]
+    assert [e.sequence for e in rig.events if isinstance(e, OrderNotRepeated)] == [2]
+    rig.session.is_risk_allowed = lambda: True
+    assert summary(ask(rig, 2, 2)) == [(message_type, "2", message_type)]
+
+
+def test_8_an_answer_to_789_obeys_the_risk_too(make_rig: RigMaker) -> None:
+    rig = make_rig(sends_next_expected=True)
+    rig.log_on(("789", "2"))
+    send_orders(rig, 1)
+    rig.drop()
+    rig.session.is_risk_allowed = lambda: False
+    rig.connect()
+    sent = rig.receive("A", [("98", "0"), ("108", "30"), ("789", "2")])
+    assert [(m["35"], m["34"], m["36"]) for m in sent] == [("4", "2", "4")]
+
+
 def test_8_while_logging_out_a_resend_is_still_answered(rig: "Rig") -> None:
     send_orders(rig, 1)
     rig.session.logout(rig.now_ns)

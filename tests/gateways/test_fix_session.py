@@ -12,6 +12,7 @@ from ext.errors import UsageError
 from ext.wire import SessionState
 from gateways.session import (
     ApplicationMessage,
+    Disconnected,
     Fatal,
     LoggedOut,
     MessageRejected,
@@ -129,10 +130,20 @@ def test_2n_sending_time_at_the_limit_is_accepted(rig: "Rig") -> None:
 
 
 @pytest.mark.parametrize("time", ["20260101-00:02:00.001", "20251231-23:57:59.999"])
-def test_2o_sending_time_outside_the_limit_ends_the_session(rig: "Rig", time: str) -> None:
-    assert_rejected(rig.report("E1", header={"52": time}), 10, 52, 2)
+def test_2o_sending_time_outside_the_limit_ends_the_connection(rig: "Rig", time: str) -> None:
+    sent = rig.report("E1", header={"52": time})
+    assert_rejected(sent, 10, 52, 2)
+    assert [m["35"] for m in sent] == ["3", "5"]
+    assert "SendingTime accuracy problem" in sent[1]["58"]
     assert rig.store.next_incoming == 3
-    assert_ended(rig, "SendingTime accuracy problem")
+    assert rig.is_closing()
+    assert not rig.store.is_active
+    assert rig.events == [], "a stall of the network passes: no Fatal"
+    rig.drop()
+    assert isinstance(rig.events[-1], Disconnected)
+    assert rig.events[-1].text.startswith("SendingTime accuracy problem")
+    rig.log_on()
+    assert rig.state() == ACTIVE
 
 
 def test_2q_undefined_type_is_rejected(rig: "Rig") -> None:

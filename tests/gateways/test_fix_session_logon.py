@@ -13,6 +13,7 @@ from gateways.session import (
     Fatal,
     LoggedOn,
     LogonRefused,
+    NumbersReset,
     StateChanged,
     Warned,
 )
@@ -201,9 +202,11 @@ def test_reset_on_logon_starts_both_numbers_again(make_rig: RigMaker) -> None:
     rig.store.next_outgoing, rig.store.next_incoming = 50, 60
     sent = rig.connect()
     assert (sent[0]["34"], sent[0]["141"]) == ("1", "Y")
+    assert rig.found(NumbersReset) == [NumbersReset()]
     rig.receive("A", [*GOOD, ("141", "Y")])
     assert rig.state() == ACTIVE
     assert (rig.store.next_outgoing, rig.store.next_incoming) == (2, 2)
+    assert rig.found(NumbersReset) == [NumbersReset()], "the answer to our reset is none"
 
 
 def test_reset_answered_without_141_is_accepted_with_number_1(make_rig: RigMaker) -> None:
@@ -228,9 +231,11 @@ def test_reset_by_the_answer_alone(make_rig: RigMaker, ours: int, afterwards: in
     rig = make_rig()
     rig.store.next_outgoing, rig.store.next_incoming = ours, 60
     rig.connect()
+    assert rig.found(NumbersReset) == []
     rig.receive("A", [*GOOD, ("141", "Y")])
     assert rig.state() == ACTIVE
     assert (rig.store.next_outgoing, rig.store.next_incoming) == (afterwards, 2)
+    assert rig.events[-3:] == [NumbersReset(), LoggedOn(30), StateChanged(LOGON_SENT, ACTIVE)]
 
 
 def test_session_reset_by_the_peer_in_mid_session(rig: "Rig") -> None:
@@ -242,6 +247,8 @@ def test_session_reset_by_the_peer_in_mid_session(rig: "Rig") -> None:
     assert rig.state() == ACTIVE
     assert rig.store.is_active
     assert rig.store.load_outgoing(2) is None
+    warned = Warned("the peer reset both sequence numbers")
+    assert rig.events[-2:] == [NumbersReset(), warned], "told before anything can be sent"
     rig.report("E2", sequence=2)
     assert rig.released() == ["E1", "E2"]
 
@@ -272,6 +279,7 @@ def test_reset_policies_after_a_logout(
     rig.drop()
     assert rig.store.next_outgoing == (1 if is_reset else 3)
     assert rig.store.next_incoming == (1 if is_reset else 3)
+    assert bool(rig.found(NumbersReset)) is is_reset
 
 
 @pytest.mark.parametrize(
@@ -284,6 +292,7 @@ def test_reset_policies_after_a_lost_connection(
     rig.log_on()
     rig.drop()
     assert rig.store.next_outgoing == (1 if is_reset else 2)
+    assert bool(rig.found(NumbersReset)) is is_reset
 
 
 def test_numbers_go_on_over_a_reconnect(rig: "Rig") -> None:
@@ -292,6 +301,7 @@ def test_numbers_go_on_over_a_reconnect(rig: "Rig") -> None:
     assert rig.connect()[0]["34"] == "2"
     rig.receive("A", GOOD)
     assert rig.state() == ACTIVE
+    assert rig.found(NumbersReset) == []
     rig.report("E2")
     assert rig.released() == ["E1", "E2"]
 
@@ -361,6 +371,22 @@ def test_789_with_a_reset(make_rig: RigMaker) -> None:
     assert rig.state() == ACTIVE
     sent = rig.receive("A", [*GOOD, ("141", "Y")], sequence=1)
     assert (sent[0]["34"], sent[0]["789"]) == ("1", "2")
+
+
+def test_2o_answer_of_another_time_is_refused_and_may_be_tried_again(make_rig: RigMaker) -> None:
+    rig = make_rig()
+    for refusals in (1, 2):
+        rig.connect()
+        sent = rig.receive("A", GOOD, header={"52": "20260101-00:02:00.001"})
+        assert [(m["35"], m.get("373")) for m in sent] == [("3", "10"), ("5", None)]
+        assert rig.is_closing()
+        found = [e for e in rig.events if isinstance(e, LogonRefused)]
+        assert [e.is_retryable for e in found] == [True] * refusals
+        assert found[-1].text == "SendingTime accuracy problem: -120.001 s off"
+        assert rig.found(Fatal) == []
+        rig.drop()
+    rig.log_on()
+    assert rig.state() == ACTIVE
 
 
 def test_sending_time_check_can_be_turned_off(make_rig: RigMaker) -> None:

@@ -154,11 +154,16 @@ def test_heartbeat(decoder: CoinbaseExchangeFeed) -> None:
         {"type": "ticker", "product_id": "BTC-USD", "price": 5, "time": None},
         {"type": "l2updates", "product_id": "BTC-USD"},
         {"type": "", "product_id": "BTC-USD"},
-        {"product_id": "BTC-USD", "price": "1"},
     ],
 )
 def test_other_messages_are_for_the_session(decoder: CoinbaseExchangeFeed, frame: Frame) -> None:
     assert decode(decoder, frame) is FeedStatus.FEED_CONTROL
+
+
+def test_a_message_without_its_type_is_not_passed_by(decoder: CoinbaseExchangeFeed) -> None:
+    """It could be an update: its book may not stay LIVE without it."""
+    update = {key: value for key, value in UPDATE.items() if key != "type"}
+    assert decode(decoder, update) is FeedStatus.FEED_MISSING_FIELD
 
 
 @pytest.mark.parametrize("name", MESSAGES)
