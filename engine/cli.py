@@ -123,7 +123,7 @@ def _compile_strategies(config: EngineConfig) -> Iterator[str]:
                 section.params,
             )
         except ConfigError as error:
-            place = f"[[strategy]] #{index + 1} ({section.class_name} on {section.instrument})"
+            place = f"strategy.{index} ({section.class_name} on {section.instrument})"
             raise ConfigError(f"{place}: {error}") from error
         seconds = (time.perf_counter_ns() - start_ns) / 1e9
         kind = "compiled" if strategy.is_compiled else "plain Python, slow,"

@@ -134,6 +134,7 @@ def _make_gate(config: EngineConfig) -> RiskGate:
         config.risk.cancel_reserve,
         config.risk.stale_after_ms * MILLISECOND_NS,
         config.risk.duplicate_window_ms * MILLISECOND_NS,
+        config.risk.max_feed_delay_ms * MILLISECOND_NS,
     )
     for index, limits in enumerate(make_limits(config)):
         gate.set_instrument_limits(

@@ -12,6 +12,7 @@ from ext.errors import ConfigError
 _FORM = "--set section.key=value, as in --set risk.stale_after_ms=500"
 _PART = re.compile(r'"([^"]*)"|([^."]+)')
 _TITLES = ("symbol", "class")  # what an item of an array of tables may be called by
+_CLASS = re.compile(r"(?:.*/)?(?P<stem>[^/:]+?)(?:\.py)?(?::(?P<name>\w+))?")
 
 
 def apply_overrides(raw: dict[str, Any], overrides: Sequence[str]) -> dict[KeyPath, str]:
@@ -19,7 +20,8 @@ def apply_overrides(raw: dict[str, Any], overrides: Sequence[str]) -> dict[KeyPa
 
     The value is TOML, or text when it is not. An item of an array of tables is named by its
     position from 0, its symbol or its class: ``instrument.BTC-USD.tick``; a name with a dot
-    wants double quotes. ConfigError when the place cannot be found; whether key and value are
+    wants double quotes. Of a class ``/path/trend.py:Trend`` or ``package.trend:Trend``, ``Trend``
+    and ``trend`` are enough. ConfigError when the place cannot be found; whether key and value are
     allowed is for the reader to say.
     """
     places: dict[KeyPath, str] = {}
@@ -69,11 +71,19 @@ def _put(raw: dict[str, Any], words: str, parts: list[str], value: object) -> Ke
     return (*path, last)
 
 
+def _names_of(item: dict[str, Any]) -> list[str]:
+    names = [item[key] for key in _TITLES if isinstance(item.get(key), str)]
+    if match := _CLASS.fullmatch(str(item.get("class", ""))):
+        stem = match["stem"].rpartition(".")[2]
+        names += [name for name in (match["name"], stem) if name and name not in names]
+    return names
+
+
 def _find_item(items: list[Any], words: str, part: str) -> int:
     if part.isdecimal() and int(part) < len(items):
         return int(part)
     titles = {
-        index: [item[key] for key in _TITLES if isinstance(item.get(key), str)]
+        index: _names_of(item)
         for index, item in enumerate(items)
         if isinstance(item, dict)
     }

@@ -57,7 +57,8 @@ class Problems:
     def _place_of(self, path: KeyPath) -> str:
         section, *rest = path
         if rest and isinstance(rest[0], int):
-            place = f"[[{section}]] #{rest[0] + 1}{self._title_of(str(section), rest[0])}"
+            # As --set names it.
+            place = f"{section}.{rest[0]}{self._title_of(str(section), rest[0])}"
             rest = rest[1:]
         else:
             place = f"[{section}]"

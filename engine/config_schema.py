@@ -210,8 +210,17 @@ class RiskSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         int, _whole(0, Bound.MAX_RATE_WINDOW - 1, "Of these, how many only a cancel may use.")
     ] = 10
     stale_after_ms: Annotated[
-        int, _whole(10, 60_000, "Last frame older than this: no new risk on that book.")
+        int, _whole(10, 60_000, "Last frame of the product older than this: no new risk on it.")
     ] = 2000
+    max_feed_delay_ms: Annotated[
+        int,
+        _whole(
+            0,
+            60_000,
+            "Received later after the venue's own time than this, as when a backlog is read: no"
+            " new risk; 0: not checked (the simulated venue has a time of its own).",
+        ),
+    ] = 0
     duplicate_window_ms: Annotated[
         int, _whole(0, 1000, "The same order again within it is rejected; 0: off.")
     ] = 100

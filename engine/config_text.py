@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -18,12 +18,14 @@ def describe_config(config: EngineConfig) -> str:
     return "\n".join(_table_lines(config)).strip() + "\n"
 
 
-def config_hash(config: EngineConfig) -> str:
+def config_hash(config: EngineConfig, strategy_digests: Iterable[str] = ()) -> str:
     """SHA-256 of the effective config in hex: equal hashes, equal behaviour asked for.
 
-    Covers defaults and ``--set``, and of a secret only where it lives.
+    Covers defaults and ``--set``, and of a secret only where it lives. With the digests of the
+    enabled strategies (``engine.kernels.strategy_digest``), in their order, it covers their source.
     """
-    return hashlib.sha256(describe_config(config).encode()).hexdigest()
+    text = "\n".join([describe_config(config), *strategy_digests])
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def format_toml_value(value: object) -> str:

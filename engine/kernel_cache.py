@@ -3,7 +3,7 @@
 Numba's own cache misses a change in any file but the function's own, which must not happen to a
 strategy. Here the key is everything that the machine code depends on: the hook and all functions
 that it reaches, with their files, the values of the globals that they read, the record layouts
-and the versions. A global that is not understood means no cache, never a guess. (A Numba
+and the versions, and the names of the modules. A global that is not understood means no cache, never a guess. (A Numba
 ``@overload`` in a file that the hook does not name is the one thing not seen.)
 
 ``WOW_KERNEL_CACHE`` names the directory, or is ``off``; the default is the user's cache directory.
@@ -14,6 +14,7 @@ import hashlib
 import os
 import platform
 import shutil
+import sys
 import types
 from collections.abc import Callable, Iterator
 from importlib.metadata import version
@@ -93,6 +94,23 @@ def make_entry(user: Any, file: Path | None) -> Callable[..., None]:
     return entry
 
 
+def reached_functions(function: Callable[..., Any]) -> list[types.FunctionType]:
+    """``function`` and all functions that it calls by a global name, save those of libraries."""
+    waiting: list[Any] = [function]
+    found: list[types.FunctionType] = []
+    for value in waiting:
+        current = getattr(value, "py_func", value)  # of a Numba dispatcher
+        package = str(getattr(current, "__module__", None)).split(".")[0]
+        is_library = package in _LIBRARIES or package in sys.stdlib_module_names
+        if not isinstance(current, types.FunctionType) or is_library or current in found:
+            continue
+        found.append(current)
+        named = (current.__globals__.get(name) for name in _names(current.__code__))
+        cells = (cell.cell_contents for cell in current.__closure__ or ())
+        waiting += [*named, *cells]
+    return found
+
+
 def _directory() -> Path | None:
     given = os.environ.get("WOW_KERNEL_CACHE", "")
     if given:
@@ -119,7 +137,8 @@ def _parts(function: Callable[..., Any]) -> Iterator[bytes]:
             continue
         seen.add(current)
         code = current.__code__
-        yield code.co_qualname.encode()
+        # Numba finds kept functions again by the name of their module.
+        yield f"{current.__module__}.{code.co_qualname}".encode()
         yield Path(code.co_filename).read_bytes()
         cells = [cell.cell_contents for cell in current.__closure__ or ()]
         read = [current.__globals__[n] for n in _names(code) if n in current.__globals__]

@@ -5,9 +5,12 @@ read by ``on_book``. A hook that raises leaves no intent and one more in ``failu
 of a decision is never sent.
 """
 
+import hashlib
 import logging
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import FunctionType
 from typing import Any
 
@@ -16,7 +19,14 @@ import numpy as np
 from numba import types
 
 from engine.instruments import Instrument
-from engine.kernel_cache import entry_file, forget, is_cached, kernel_key, make_entry
+from engine.kernel_cache import (
+    entry_file,
+    forget,
+    is_cached,
+    kernel_key,
+    make_entry,
+    reached_functions,
+)
 from engine.kernel_errors import explain_compile_error
 from engine.kernel_function import ERROR_MODEL, kernel_function
 from engine.python_hooks import python_hook
@@ -28,6 +38,7 @@ from ext.errors import ConfigError
 _log = logging.getLogger("engine.strategy")
 
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
+_LOG_AGAIN_FACTOR = 10
 
 # The same strategy on several instruments is compiled once.
 _compiled: dict[tuple[object, ...], Any] = {}
@@ -44,6 +55,7 @@ class CompiledStrategy:
         addresses: of the C function of every hook that the strategy defines.
         bar_interval_ns, timer_interval_ns: 0 when the strategy has no such hook.
         is_compiled: False for plain Python, which is slow.
+        source_digest: of the source that was loaded, see ``strategy_digest``.
     """
 
     name: str
@@ -54,6 +66,7 @@ class CompiledStrategy:
     bar_interval_ns: int
     timer_interval_ns: int
     is_compiled: bool
+    source_digest: str
     # The addresses are valid for as long as these objects live.
     _owners: tuple[object, ...] = field(repr=False)
     _initial_state: np.ndarray[Any, Any] = field(repr=False)
@@ -71,6 +84,64 @@ class CompiledStrategy:
     def reset(self) -> None:
         """Back to the state before the first call, as after a warm-up."""
         self.state[:] = self._initial_state
+
+
+class FailureLog:
+    """Logs that hooks raise: a compiled hook cannot say so itself.
+
+    ``poll`` about once a second. The first failure of a strategy is an error in the log, then each
+    tenfold of the last count, so that a hook that always raises does not fill the log.
+    """
+
+    def __init__(self, strategies: Sequence[CompiledStrategy]) -> None:
+        self._strategies = strategies
+        # A plain-Python hook has told of its first failure by itself.
+        self._logged = [0 if strategy.is_compiled else 1 for strategy in strategies]
+
+    def poll(self) -> int:
+        """Logs what is new; returns the failures of all strategies since the start."""
+        total = 0
+        for index, strategy in enumerate(self._strategies):
+            count = strategy.failure_count
+            total += count
+            if count >= max(1, _LOG_AGAIN_FACTOR * self._logged[index]):
+                _log_failures(strategy, count)
+                self._logged[index] = count
+        return total
+
+
+def _log_failures(strategy: CompiledStrategy, count: int) -> None:
+    hint = "; compiled = False in the class shows where" if strategy.is_compiled else ""
+    _log.error(
+        "%s on %s raised in %d call%s, which left no intent%s",
+        strategy.name,
+        strategy.instrument.symbol,
+        count,
+        "" if count == 1 else "s",
+        hint,
+    )
+
+
+def strategy_digest(strategy: CompiledStrategy | type[Strategy]) -> str:
+    """SHA-256 in hex of the files that a strategy's code stands in, wherever they lie.
+
+    Of a compiled strategy, as they were when it was loaded. Covers the class, its bases and every
+    function that its hooks reach, the engine's own helpers included; libraries are not covered.
+    """
+    if isinstance(strategy, CompiledStrategy):
+        return strategy.source_digest
+    contents = {hashlib.sha256(file.read_bytes()).digest() for file in _source_files(strategy)}
+    return hashlib.sha256(b"".join(sorted(contents))).hexdigest()
+
+
+def _source_files(strategy: type[Strategy]) -> set[Path]:
+    bases = [base for base in strategy.__mro__ if issubclass(base, Strategy)]
+    modules = [sys.modules.get(base.__module__) for base in bases if base is not Strategy]
+    files = [getattr(module, "__file__", None) for module in modules]
+    for hook in strategy.hooks().values():
+        files += [function.__code__.co_filename for function in reached_functions(hook)]
+    paths = {Path(file) for file in files if file}
+    return {path for path in paths if path.is_file()}
 
 
 def compile_strategy(
@@ -118,6 +189,7 @@ def compile_strategy(
         bar_interval_ns=strategy.bar_interval_ms * _NANOSECONDS_PER_MILLISECOND,
         timer_interval_ns=strategy.timer_interval_ms * _NANOSECONDS_PER_MILLISECOND,
         is_compiled=strategy.compiled,
+        source_digest=strategy_digest(strategy),
         _owners=tuple(entries.values()),
         _initial_state=state.copy(),
     )
@@ -149,8 +221,13 @@ def _compile_hook(
     if file is not None:
         try:
             return numba.cfunc(signature, cache=True)(make_entry(user, file))
-        except Exception:  # a kept file that cannot be read must not stop the engine
-            _log.warning("compiled code in %s cannot be used; compiling anew", file, exc_info=True)
+        except Exception as error:  # a kept file that cannot be read must not stop the engine
+            _log.warning(
+                "compiled code in %s cannot be used (%s); compiling anew",
+                file.parent,
+                type(error).__name__,
+            )
+            _log.debug("why it cannot be used", exc_info=True)
             forget(file)
     return numba.cfunc(signature)(make_entry(user, None))
 

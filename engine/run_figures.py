@@ -12,6 +12,7 @@ import numpy as np
 
 from engine.composition import Arc
 from engine.instruments import Instrument
+from engine.kernels import CompiledStrategy
 from engine.processes import VenueSummary
 from ext.book import OrderBook
 from ext.bounds import Bound
@@ -50,6 +51,7 @@ class StrategyFigures:
     realised: float
     unrealised: float
     fees: float
+    failures: int  # hook calls that raised and were ignored
 
     @property
     def net(self) -> float:
@@ -83,14 +85,13 @@ def read_strategies(arc: Arc) -> list[StrategyFigures]:
     positions = arc.memory.region("positions_offset", POSITION, max(len(arc.strategies), 1))
     books = arc.memory.region("books_offset", BOOK_VIEW, len(arc.instruments))
     return [
-        _strategy_figures(strategy.name, strategy.instrument, position, books)
+        _strategy_figures(strategy, position, books)
         for strategy, position in zip(arc.strategies, positions, strict=False)
     ]
 
 
-def _strategy_figures(
-    name: str, instrument: Instrument, position: Any, books: Any
-) -> StrategyFigures:
+def _strategy_figures(strategy: CompiledStrategy, position: Any, books: Any) -> StrategyFigures:
+    instrument = strategy.instrument
     tick_value = float(instrument.tick) * float(instrument.lot)
     lots = int(position["position_lots"])
     book = books[instrument.index]
@@ -100,7 +101,7 @@ def _strategy_figures(
         unrealised = (mid_ticks - float(position["average_price_ticks"])) * lots * tick_value
     last_reject = int(position["last_reject"])
     return StrategyFigures(
-        name=name,
+        name=strategy.name,
         symbol=instrument.symbol,
         quote=quote_currency(instrument.symbol),
         signals=int(position["signal_count"]),
@@ -113,6 +114,7 @@ def _strategy_figures(
         realised=float(position["realised_pnl"]),
         unrealised=unrealised,
         fees=float(position["fees"]),
+        failures=strategy.failure_count,
     )
 
 

@@ -19,7 +19,7 @@ from zlib import crc32
 import engine.strategies
 from engine.strategy import Strategy
 from engine.strategy_parameters import nearest
-from ext.errors import ConfigError
+from ext.errors import ConfigError, UsageError
 
 ENTRY_POINT_GROUP = "wow_engine.strategies"
 
@@ -67,12 +67,13 @@ def _import(reference: str, do_import: Callable[[], ModuleType]) -> ModuleType:
         return do_import()
     except ConfigError:
         raise
+    except UsageError as error:  # ours, about a declaration in the file: it says everything
+        where = _place_of(error) or f"strategy class {reference!r}"
+        raise ConfigError(f"{where}: {error}") from error
     except Exception as error:  # whatever the strategist's file does when it is run
-        where = _place_of(error)
+        where = ", ".join(filter(None, ("cannot be imported", _place_of(error))))
         reason = f"{type(error).__name__}: {error}"
-        raise ConfigError(
-            f"strategy class {reference!r} cannot be imported{where}: {reason}"
-        ) from (error)
+        raise ConfigError(f"strategy class {reference!r} {where}: {reason}") from error
 
 
 def _place_of(error: Exception) -> str:
@@ -87,7 +88,7 @@ def _place_of(error: Exception) -> str:
         and not frame.filename.startswith("<frozen")
         and Path(frame.filename).parent != Path(__file__).parent
     ]
-    return f", {theirs[-1].filename} line {theirs[-1].lineno}" if theirs else ""
+    return f"{theirs[-1].filename} line {theirs[-1].lineno}" if theirs else ""
 
 
 def _import_file(path: Path) -> ModuleType:

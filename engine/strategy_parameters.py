@@ -105,7 +105,8 @@ class Quantity:
     kind = "i8"
 
     def __init__(self, default: str) -> None:
-        self.default = default
+        """Raises UsageError for a float, which may have lost digits that were written."""
+        self.default = _require_exact("Quantity", default, self.describe())
 
     def describe(self) -> str:
         """What is allowed, for an error message."""
@@ -123,7 +124,8 @@ class Price:
     kind = "i8"
 
     def __init__(self, default: str) -> None:
-        self.default = default
+        """Raises UsageError for a float, which may have lost digits that were written."""
+        self.default = _require_exact("Price", default, self.describe())
 
     def describe(self) -> str:
         """What is allowed, for an error message."""
@@ -141,6 +143,12 @@ Parameter = Int | Float | Bool | Quantity | Price
 def _is_exact(value: object) -> TypeGuard[str | int]:
     # A float may have lost digits that were written.
     return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _require_exact(kind: str, default: object, allowed: str) -> str | int:
+    if not _is_exact(default):
+        raise UsageError(f"the default of {kind}({default!r}) is not exact; use {allowed}")
+    return default
 
 
 class Params:

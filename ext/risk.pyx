@@ -139,7 +139,7 @@ cdef class RiskGate:
             return ENGINE_PAUSED
         if book.state != LIVE or time_ns - last_product_ns > self.engine.stale_after_ns:
             return BOOK_NOT_LIVE
-        if self.engine.max_feed_delay_ns > 0 \
+        if self.engine.max_feed_delay_ns > 0 and book.exchange_time_ns > 0 \
                 and time_ns - book.exchange_time_ns > self.engine.max_feed_delay_ns:
             return BOOK_NOT_LIVE            # fresh to us, but old: a backlog is being read
         if intent.kind == REPLACE_ORDER:

@@ -4,14 +4,18 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import cast
 
 import pytest
 
 from engine import app
+from engine.background_writer import BackgroundWriter
 from engine.composition import Arc
 from engine.config import EngineConfig
 from engine.exit_codes import ExitCode
+from engine.processes import ChildProcess
 from engine.run_lock import RunLock
 from engine.supervisor import Supervisor
 from ext.errors import ConfigError
@@ -52,7 +56,60 @@ def test_a_run_without_a_program_to_start_is_cleaned_up(
     )
 
 
+class Venue:
+    """Stands for the started venue."""
+
+    stops = 0
+
+    def stop(self) -> None:
+        self.stops += 1
+
+
+@pytest.fixture
+def kept_signals() -> Iterator[None]:
+    """What each signal did before."""
+    before = {number: signal.getsignal(number) for number in app.SIGNAL_EXIT_CODES}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("kept_signals")
 async def test_the_second_signal_cuts_the_stop_short(
+    make_arc: Callable[..., Arc], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    exits: list[int] = []
+    monkeypatch.setattr("os._exit", exits.append)
+    supervisor = Supervisor(make_arc(), lambda: None)
+    venue = Venue()
+    supervisor._venue = cast(ChildProcess, venue)
+    with (tmp_path / "log").open("wb") as log:
+        writer = BackgroundWriter(log.fileno())
+        app._handle_signals(supervisor, [writer])
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.01)
+        assert (supervisor.is_stopping, supervisor.reason) == (True, "signal SIGHUP")
+        assert (exits, venue.stops) == ([], 0)
+        writer.write("last words")
+        os.kill(os.getpid(), signal.SIGHUP)
+        await asyncio.sleep(0.01)
+        assert (exits, venue.stops) == ([ExitCode.HANGUP], 1)
+        assert (tmp_path / "log").read_text() == "last words"
+        assert writer.close(10)
+
+
+@pytest.mark.usefixtures("kept_signals")
+async def test_an_ignored_hangup_stays_ignored(make_arc: Callable[..., Arc]) -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    supervisor = Supervisor(make_arc(), lambda: None)
+    app._handle_signals(supervisor)
+    os.kill(os.getpid(), signal.SIGHUP)
+    await asyncio.sleep(0.01)
+    assert not supervisor.is_stopping
+
+
+@pytest.mark.usefixtures("kept_signals")
+async def test_each_signal_has_its_status(
     make_arc: Callable[..., Arc], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     exits: list[int] = []

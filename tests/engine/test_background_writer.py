@@ -95,4 +95,3 @@ def test_records_are_formatted_by_the_thread_that_logs(pipe: tuple[int, int]) ->
     handler.handle(record)
     assert writer.close(END_SECONDS)
     assert os.read(pipe[0], 100) == f"ERROR {threading.get_ident()} is lost\n".encode()
-

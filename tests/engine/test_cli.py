@@ -163,9 +163,9 @@ def test_check_prints_a_config_that_loads(write_config: WriteConfig, capsys: Cap
 @pytest.mark.parametrize(
     ("override", "message"),
     [
-        ("strategy.0.class=jerico_makr", "[[strategy]] #1 (jerico_makr on BTC-USD): "),
-        ("strategy.0.params={fasst = 1}", "[[strategy]] #1 (jerico_maker on BTC-USD): "),
-        ("strategy.0.params={quantity = '0.015e-8'}", "[[strategy]] #1 (jerico_maker on BTC-USD)"),
+        ("strategy.0.class=jerico_makr", "strategy.0 (jerico_makr on BTC-USD): "),
+        ("strategy.0.params={fasst = 1}", "strategy.0 (jerico_maker on BTC-USD): "),
+        ("strategy.0.params={quantity = '0.015e-8'}", "strategy.0 (jerico_maker on BTC-USD)"),
     ],
 )
 def test_check_refuses_a_strategy_that_cannot_run(

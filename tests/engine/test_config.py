@@ -14,6 +14,7 @@ from engine.config import (
     make_instruments,
     make_limits,
 )
+from engine.config_schema import EngineConfig
 from engine.secrets import Secret
 from engine.strategy_loader import load_strategy
 from engine.strategy_parameters import bind_parameters
@@ -89,11 +90,20 @@ def test_the_description_loads_again(write_config: WriteConfig, tmp_path: Path) 
     assert load_config(again) == config
 
 
+def load_shadow(write_config: WriteConfig, reference: str) -> EngineConfig:
+    """The right config in shadow mode, where secrets are real ones."""
+    text = write_config().read_text().replace('port = "simulator"', "port = 1")
+    for name in ("key", "secret", "passphrase"):
+        text = text.replace(f"demo:{name}", reference)
+    overrides = ["engine.mode=shadow", "simulator.start=false", "feed.url=wss://x"]
+    return load_config(write_config(text=text), overrides)
+
+
 def test_the_description_holds_no_secret(
     write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WOW_TEST_KEY", LITERAL)
-    config = load_config(write_config(), ["feed.key=env:WOW_TEST_KEY"])
+    config = load_shadow(write_config, "env:WOW_TEST_KEY")
     assert config.feed.key is not None
     assert config.feed.key.reveal() == LITERAL
     assert 'key = "env:WOW_TEST_KEY"' in describe_config(config)
@@ -141,8 +151,8 @@ def test_all_problems_are_told_at_once(write_config: WriteConfig, refusal: Refus
         "  [risk] xyzzy is unknown; known keys: max_orders_per_second, cancel_reserve,"
         " stale_after_ms, duplicate_window_ms\n"
         "  [risk] max_orders_per_second was 0; use a whole number from 1 to 1024\n"
-        '  [[instrument]] #1 (BTC-USD) tick was 0; use a decimal above 0, as in "0.01"\n'
-        "  [[strategy]] #1 (jerico_maker) enable is unknown; did you mean enabled?\n"
+        '  instrument.0 (BTC-USD) tick was 0; use a decimal above 0, as in "0.01"\n'
+        "  strategy.0 (jerico_maker) enable is unknown; did you mean enabled?\n"
         '  [order_entry] port was 1; use "simulator", because [simulator] start is true'
     )
 
@@ -168,12 +178,7 @@ def test_loading_reads_no_secret(
     write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("NOT_SET", raising=False)
-    text = write_config().read_text()
-    for name in ("key", "secret", "passphrase"):
-        text = text.replace(f"demo:{name}", "env:NOT_SET")
-    overrides = ["engine.mode=shadow", "simulator.start=false", "feed.url=wss://x"]
-    path = write_config(text=text.replace('port = "simulator"', "port = 1"))
-    key = load_config(path, overrides).feed.key
+    key = load_shadow(write_config, "env:NOT_SET").feed.key
     assert key is not None
     with pytest.raises(ConfigError, match="env:NOT_SET is not set"):
         key.reveal()

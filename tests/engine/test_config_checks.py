@@ -54,42 +54,41 @@ LIVE = {
         ),
         (
             {'symbol = "ETH-USD"': 'symbol = "BTC-USD"'},
-            '[[instrument]] #2 (BTC-USD) symbol was "BTC-USD", as #1 is already;'
-            " name each product once",
+            'instrument.1 (BTC-USD) symbol was "BTC-USD", as instrument.0 is already; name each product once',
         ),
         (
             {'symbol = "ETH-USD"': f'symbol = "{"X" * 24}"'},
-            f'[[instrument]] #2 ({"X" * 24}) symbol was "{"X" * 24}";'
+            f'instrument.1 ({"X" * 24}) symbol was "{"X" * 24}";'
             " use 1 to 23 ASCII characters without spaces",
         ),
         (
             {'instrument = "BTC-USD"': 'instrument = "btc-usdt"'},
-            '[[strategy]] #1 (jerico_maker) instrument was "btc-usdt",'
+            'strategy.0 (jerico_maker) instrument was "btc-usdt",'
             " which no [[instrument]] has; did you mean BTC-USD?",
         ),
         (
             {'instrument = "BTC-USD"': 'instrument = "ZZZ"'},
-            '[[strategy]] #1 (jerico_maker) instrument was "ZZZ",'
+            'strategy.0 (jerico_maker) instrument was "ZZZ",'
             " which no [[instrument]] has; use one of BTC-USD, ETH-USD",
         ),
         (
             {"max_position = 0.2": "max_position = 0.000000015"},
-            "[[instrument]] #1 (BTC-USD) limits.max_position was 1.5E-8;"
+            "instrument.0 (BTC-USD) limits.max_position was 1.5E-8;"
             " use a whole number of lots of 0.00000001",
         ),
         (
             {"max_order_quantity = 1": "max_order_quantity = 1e12"},
-            "[[instrument]] #2 (ETH-USD) limits.max_order_quantity was 1E+12;"
+            "instrument.1 (ETH-USD) limits.max_order_quantity was 1E+12;"
             " use at most 92233720368.54775807, the largest count of lots in 64 bits",
         ),
         (
             {"max_order_notional = 5000": "max_order_notional = 922337204"},
-            "[[instrument]] #1 (BTC-USD) limits.max_order_notional was 922337204;"
+            "instrument.0 (BTC-USD) limits.max_order_notional was 922337204;"
             " use at most 922337203.6854775807, the largest count of tick times lot in 64 bits",
         ),
         (
             {"price_collar_percent = 1": "price_collar_percent = 0.00001"},
-            "[[instrument]] #1 (BTC-USD) limits.price_collar_percent was 0.00001;"
+            "instrument.0 (BTC-USD) limits.price_collar_percent was 0.00001;"
             " use at most 4 decimals",
         ),
         (
@@ -123,18 +122,6 @@ LIVE = {
             },
             '[feed] url was "wss://ws-feed.exchange.coinbase.com";'
             " use a loopback address in simulated mode, as 127.0.0.1",
-        ),
-        *(
-            (
-                {f'[{section}]\n{first}\nkey = "demo:key"': f'[{section}]\n{first}\nkey = "{reference}"'},
-                f'[{section}] key was "{reference}"; use demo:key, demo:secret or'
-                " demo:passphrase, because [engine] mode is simulated",
-            )
-            for section, first in (
-                ("feed", 'venue = "coinbase_exchange"\nurl = "simulator"'),
-                ("order_entry", 'port = "simulator"'),
-            )
-            for reference in ("env:K", "file:/k", "credential:k")
         ),
         (
             {"[risk]": '[telemetry]\npublish = "tcp://*:5555"\n[risk]'},
@@ -183,6 +170,17 @@ def test_live_mode(
     said = refusal(path, [override])
     assert message.replace("[simulator] start", "--set simulator.start") in said
     assert "hunter2" not in said
+
+
+@pytest.mark.parametrize("key", ["feed.key", "order_entry.passphrase"])
+@pytest.mark.parametrize("reference", ["env:K", "file:/k", "credential:k"])
+def test_simulated_mode_takes_no_real_secret(
+    write_config: WriteConfig, refusal: Refusal, key: str, reference: str
+) -> None:
+    assert refusal(write_config(), [f"{key}={reference}"]) == (
+        f'--set {key} was "{reference}"; use demo:key, demo:secret or demo:passphrase,'
+        " because [engine] mode is simulated"
+    )
 
 
 def test_busy_poll_goes_over_a_tunnel(write_config: WriteConfig) -> None:

@@ -93,32 +93,32 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
         (
             "tick = 0.01",
             "tick = 0",
-            '[[instrument]] #1 (BTC-USD) tick was 0; use a decimal above 0, as in "0.01"',
+            'instrument.0 (BTC-USD) tick was 0; use a decimal above 0, as in "0.01"',
         ),
         (
             'tick = "0.01"',
             'tick = "-0.01"',
-            '[[instrument]] #2 (ETH-USD) tick was "-0.01"; use a decimal above 0, as in "0.01"',
+            'instrument.1 (ETH-USD) tick was "-0.01"; use a decimal above 0, as in "0.01"',
         ),
         (
             "lot = 1e-8",
             "lot = nan",
-            '[[instrument]] #2 (ETH-USD) lot was NaN; use a decimal above 0, as in "0.01"',
+            'instrument.1 (ETH-USD) lot was NaN; use a decimal above 0, as in "0.01"',
         ),
         (
             "lot = 1e-8",
             'lot = "tiny"',
-            '[[instrument]] #2 (ETH-USD) lot was "tiny"; use a decimal above 0, as in "0.01"',
+            'instrument.1 (ETH-USD) lot was "tiny"; use a decimal above 0, as in "0.01"',
         ),
         (
             "lot = 1e-8",
             "lot = 1e-13",
-            "[[instrument]] #2 (ETH-USD) lot was 1E-13; use at most 12 decimals",
+            "instrument.1 (ETH-USD) lot was 1E-13; use at most 12 decimals",
         ),
         (
             "max_position = 0.2",
             "max_position = 1e999999",
-            "[[instrument]] #1 (BTC-USD) limits.max_position was 1E+999999;"
+            "instrument.0 (BTC-USD) limits.max_position was 1E+999999;"
             ' use a decimal above 0, as in "0.01"',
         ),
         # Names.
@@ -148,7 +148,7 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
         (
             "max_position = 0.2",
             "max_position = 0.2\nmax_positon = 1",
-            "[[instrument]] #1 (BTC-USD) limits.max_positon is unknown; did you mean max_position?",
+            "instrument.0 (BTC-USD) limits.max_positon is unknown; did you mean max_position?",
         ),
         # Shape.
         (
@@ -163,13 +163,13 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
         (
             "max_position = 0.2\n",
             "",
-            "[[instrument]] #1 (BTC-USD) limits.max_position is missing;"
+            "instrument.0 (BTC-USD) limits.max_position is missing;"
             ' give a decimal above 0, as in "0.01"',
         ),
         (
             '{half_spread_ticks = 2, lean = 0.15, quantity = "0.01"}',
             "{list = [1]}",
-            "[[strategy]] #1 (jerico_maker) params was {list = [1]};"
+            "strategy.0 (jerico_maker) params was {list = [1]};"
             " use a table of numbers, texts, true or false",
         ),
         # Secrets.

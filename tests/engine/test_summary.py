@@ -154,6 +154,40 @@ def test_orders_left_behind_are_listed(
     assert "Nothing left behind" not in shown
 
 
+@pytest.mark.parametrize(
+    ("setting", "net"),
+    [
+        ("off", "cancel_on_disconnect is off: nobody cancels them but you"),
+        ("session", "the venue was told to cancel those of the session"),
+        ("profile", "the venue was told to cancel those of the profile"),
+    ],
+)
+def test_orders_left_behind_have_the_venue_s_net_or_none(
+    make_arc: Callable[..., Arc],
+    feed_book: Callable[[Arc, int], None],
+    capsys: Capture,
+    setting: str,
+    net: str,
+) -> None:
+    arc = make_arc(f"order_entry.cancel_on_disconnect={setting}", is_trading=True)
+    feed_book(arc, NOW_NS)
+    print_summary(arc, 1, "order session: MsgSeqNum too low", arc.pipeline.orders.open_orders())
+    assert net in words(capsys)
+
+
+def test_it_can_be_printed_elsewhere(make_arc: Callable[..., Arc], capsys: Capture) -> None:
+    arc, texts = make_arc(), list[str]()
+    print_banner(arc, texts.append)
+    print_relay(RelayReady(publish="ipc:///tmp/x"), texts.append)
+    print_progress(arc, 1, texts.append)
+    print_summary(arc, 1, "done", [], texts.append)
+    print_venue(arc, VenueSummary(0, 0, 0, {}, "00"), texts.append)
+    assert capsys.readouterr().out == ""
+    assert all(text.endswith("\n") for text in texts)
+    for phrase in ("wow-engine demo", "watch it", "1 s  frames", "Run of 1.0 s", "own count"):
+        assert sum(phrase in text for text in texts) == 1, phrase
+
+
 def test_shadow_says_nothing_of_orders_left(make_arc: Callable[..., Arc], capsys: Capture) -> None:
     arc = make_arc("engine.mode=shadow", "simulator.start=false", "feed.url=ws://127.0.0.1:9",
                    "order_entry.port=9", "feed.key=env:K", "feed.secret=env:S",

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ext.bounds import Bound
+from ext.dtypes import BOOK_VIEW
 from ext.errors import UsageError
 from ext.risk import RiskGate
 from ext.wire import OrderState, RecordKind, Side, TimeInForce, Verdict
@@ -82,6 +83,29 @@ def test_stale_age(rig: "OrderRig") -> None:
     assert rig.verdict(rig.cancel(number)) == Verdict.ACCEPTED
     rig.set_book(BID, ASK)
     assert rig.verdict(rig.new(Side.BUY, PRICE, 6)) == Verdict.ACCEPTED
+
+
+def test_silence_of_the_product_is_not_broken_by_another(make_order_rig: MakeRig) -> None:
+    rig = make_order_rig(strategies=(0, 1), engine_limits=(50, 5, STALE_NS, 0))
+    rig.now_ns += STALE_NS + 1
+    rig.set_book(BID, ASK, 1)
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 5), 0) == Verdict.BOOK_NOT_LIVE
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 5), 1) == Verdict.ACCEPTED
+
+
+def test_a_backlog_is_not_traded_on(rig: "OrderRig") -> None:
+    """The frame is fresh to us, its time at the venue is not."""
+    delay_ns = 1_000_000_000
+    book = rig.memory.region("books_offset", BOOK_VIEW, 1)
+    rig.gate.set_engine_limits(50, 5, STALE_NS, 0, delay_ns)
+    book["exchange_time_ns"] = rig.now_ns - delay_ns
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 5)) == Verdict.BOOK_NOT_LIVE, "one ns too late"
+    book["exchange_time_ns"] = rig.now_ns - delay_ns + 10
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 5)) == Verdict.ACCEPTED
+    book["exchange_time_ns"] = 0
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 5)) == Verdict.ACCEPTED, "a snapshot has no time"
+    with pytest.raises(UsageError, match="max_feed_delay_ns"):
+        rig.gate.set_engine_limits(50, 5, STALE_NS, 0, -1)
 
 
 def test_book_not_live(rig: "OrderRig") -> None:

@@ -27,9 +27,12 @@ POLL_SECONDS = 0.01
 
 
 class Command:
-    """One started command whose output goes to files; ``stop_all`` ends what it left running."""
+    """One started command whose output goes to files, or both to ``pipe``.
 
-    def __init__(self, output: Path, arguments: list[str], environment: dict[str, str]) -> None:
+    ``stop_all`` ends what it left running.
+    """
+
+    def __init__(self, output: Path, arguments: list[str], pipe: int | None = None) -> None:
         output.mkdir(parents=True, exist_ok=True)
         self._out = output / "stdout.txt"
         self._error = output / "stderr.txt"
@@ -39,9 +42,8 @@ class Command:
                 [program, *arguments[1:]],
                 cwd=REPOSITORY,
                 stdin=subprocess.DEVNULL,
-                stdout=out,
-                stderr=error,
-                env={**os.environ, **environment},
+                stdout=out if pipe is None else pipe,
+                stderr=error if pipe is None else pipe,
                 start_new_session=True,
             )
         self._children: list[int] = []
@@ -97,6 +99,19 @@ class Command:
         assert found, f"no child {name}"
         return found[-1]
 
+    def wait_for_end_of(self, child: int) -> None:
+        """Waits until a process that it left behind is gone, or a zombie that nobody collects."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            try:
+                state = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0]
+            except (FileNotFoundError, ProcessLookupError):
+                return
+            if state == "Z":
+                return
+            assert time.monotonic() < deadline, f"process {child} still runs"
+            time.sleep(POLL_SECONDS)  # tidy-ok: waits for another process
+
     def stop_all(self) -> None:
         if self.is_running:
             self._children = self._read_children()
@@ -118,8 +133,8 @@ class Engine(Command):
 
     name = "test"
 
-    def __init__(self, directory: Path, output: Path, arguments: list[str], more: dict[str, str]):
-        super().__init__(output, arguments, more)
+    def __init__(self, directory: Path, output: Path, arguments: list[str], pipe: int | None):
+        super().__init__(output, arguments, pipe)
         self.directory = directory
         self._memory: SharedReader | None = None
 

@@ -65,13 +65,13 @@ def commands() -> Iterator[list[Command]]:
 def start_engine(
     commands: list[Command], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Engine]:
-    """``start_engine("section.key=value", ..., config=, directory=, environment=)``"""
+    """``start_engine("section.key=value", ..., config=, directory=, pipe=)``"""
 
     def start(
         *overrides: str,
         config: Path = DEMO,
         directory: Path | None = None,
-        environment: dict[str, str] | None = None,
+        pipe: int | None = None,
     ) -> Engine:
         directory = directory or tmp_path_factory.mktemp("e")
         publish = f"ipc://{directory / 'p'}"
@@ -87,7 +87,7 @@ def start_engine(
         for setting in settings:
             arguments += ["--set", setting]
         runs = sum(path.is_dir() for path in directory.glob("run*"))
-        engine = Engine(directory, directory / f"run{runs}", arguments, environment or {})
+        engine = Engine(directory, directory / f"run{runs}", arguments, pipe)
         commands.append(engine)
         return engine
 
@@ -101,7 +101,7 @@ def start_command(
     """``start_command("wow-monitor", "--once", ...)``"""
 
     def start(*arguments: str) -> Command:
-        command = Command(tmp_path_factory.mktemp("c"), list(arguments), {})
+        command = Command(tmp_path_factory.mktemp("c"), list(arguments))
         commands.append(command)
         return command
 
@@ -115,7 +115,7 @@ def start_venue(
     """``start_venue("--duration=5", ...)``: wow-sim on free ports."""
 
     def start(*arguments: str) -> Venue:
-        venue = Venue(tmp_path_factory.mktemp("v"), ["wow-sim", *arguments], {})
+        venue = Venue(tmp_path_factory.mktemp("v"), ["wow-sim", *arguments])
         commands.append(venue)
         return venue
 
@@ -140,14 +140,15 @@ def make_venue() -> Iterator[Callable[[], MadeVenue]]:
 @pytest.fixture(scope="module")
 def start_at(
     start_engine: Callable[..., Engine], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[MadeVenue], Engine]:
+) -> Callable[..., Engine]:
     """``start_at(venue)``: an engine without relay, for one product and one strategy."""
 
-    def start(venue: MadeVenue) -> Engine:
+    def start(venue: MadeVenue, pipe: int | None = None) -> Engine:
         config = tmp_path_factory.mktemp("m") / "made.toml"
         addresses = {"feed_url": venue.feed_url, "order_port": venue.order_port}
         config.write_text(MADE_CONFIG.format(**addresses))
-        return start_engine("stop.cancel_timeout_ms=1000", "telemetry.relay=false", config=config)
+        settings = ("stop.cancel_timeout_ms=1000", "telemetry.relay=false")
+        return start_engine(*settings, config=config, pipe=pipe)
 
     return start
 
@@ -159,7 +160,7 @@ def made_venue(make_venue: Callable[[], MadeVenue]) -> MadeVenue:
 
 
 @pytest.fixture
-def quoting(start_at: Callable[[MadeVenue], Engine], made_venue: MadeVenue) -> Engine:
+def quoting(start_at: Callable[..., Engine], made_venue: MadeVenue) -> Engine:
     """An engine with a LIVE book and two confirmed quotes at the venue made by hand."""
     engine = start_at(made_venue)
     engine.wait_for_quotes()

@@ -2,6 +2,7 @@
 
 # tidy-ok: covers the processes together
 
+import contextlib
 import os
 import signal
 import socket
@@ -21,7 +22,7 @@ IMPATIENT = "stop.cancel_timeout_ms=300"
 ALONE = "telemetry.relay=false"
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_cancels_everything_and_logs_out(
     start_engine: "Callable[..., Engine]", number: signal.Signals
 ) -> None:
@@ -49,8 +50,11 @@ def test_the_second_signal_cuts_the_stop_short(start_engine: "Callable[..., Engi
         engine.wait_for("stopping: signal SIGINT")
         engine.send_signal(signal.SIGTERM)
         assert engine.wait(timeout=3) == ExitCode.TERMINATED, engine.everything
+        os.kill(venue, signal.SIGCONT)
+        engine.wait_for_end_of(venue)  # it was told to
     finally:
-        os.kill(venue, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(venue, signal.SIGKILL)
     assert "orders may be open" in engine.log
 
 
@@ -74,14 +78,13 @@ def test_a_refused_logon_says_why(
 
     engine = start_engine(
         *by_hand(ready["feed_url"], ready["fix_port"]),
-        "order_entry.passphrase=env:WRONG",
-        environment={"WRONG": "not-the-passphrase"},
+        "order_entry.passphrase=demo:key",
     )
 
     assert engine.wait() == ExitCode.VENUE, engine.everything
     assert "refused the logon" in engine.summary
     assert "Password(554) is wrong" in engine.summary
-    assert "not-the-passphrase" not in engine.everything
+    assert "demo-key" not in engine.everything
     assert "no answer to the logout" not in engine.log
 
 
@@ -92,14 +95,13 @@ def test_a_refused_subscription_says_why(
 
     engine = start_engine(
         *by_hand(ready["feed_url"], ready["fix_port"]),
-        "feed.passphrase=env:WRONG",
-        environment={"WRONG": "not-the-passphrase"},
+        "feed.passphrase=demo:key",
     )
 
     assert engine.wait() == ExitCode.VENUE, engine.everything
     assert "refused the subscription" in engine.summary
     assert "invalid passphrase" in engine.summary
-    assert "not-the-passphrase" not in engine.everything
+    assert "demo-key" not in engine.everything
 
 
 def test_a_killed_venue_leaves_unknown_orders(start_engine: "Callable[..., Engine]") -> None:
