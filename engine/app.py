@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import uvloop
 
 from engine.background_writer import BackgroundWriter
-from engine.composition import Arc, compile_strategies, compose
+from engine.composition import Arc, check_secrets, compile_strategies, compose
 from engine.config_schema import EngineConfig
 from engine.exit_codes import ExitCode
 from engine.kernels import CompiledStrategy
@@ -51,6 +51,7 @@ def run(config: EngineConfig, is_live: bool) -> int:
         _log.error("%s", error)
         return ExitCode.ALREADY_RUNNING
     try:
+        check_secrets(config)
         arc = compose(config, compile_strategies(config, _note_compiled))
         ring = log_into_ring(arc.memory)
         try:

@@ -25,6 +25,7 @@ from ext.pipeline import Pipeline
 from ext.risk import RiskGate
 from ext.session_store import SessionStore
 from ext.shared_memory import SharedMemory
+from ext.signing import sign_coinbase_exchange
 from ext.tcp_sender import TcpSender
 from gateways.fix_dialect import FIXT_BEGIN_STRING, CoinbaseExchangeDialect
 from gateways.fix_session import FixSession
@@ -80,6 +81,19 @@ def compile_strategies(
         on_compiled(strategy)
         compiled.append(strategy)
     return tuple(compiled)
+
+
+def check_secrets(config: EngineConfig) -> None:
+    """Reads the secrets that the run needs and signs with them; ConfigError names the section."""
+    sections = {"feed": config.feed}
+    if config.order_entry is not None and config.engine.mode != "shadow":
+        sections["order_entry"] = config.order_entry  # type: ignore[assignment]
+    for name, section in sections.items():
+        if section.secret is not None:
+            try:
+                sign_coinbase_exchange(section.secret.reveal(), b"")
+            except ConfigError as error:
+                raise ConfigError(f"[{name}] secret: {error}") from None
 
 
 def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> Arc:

@@ -24,7 +24,7 @@ def check_instruments(sections: Sequence[InstrumentSection | None], problems: Pr
         if (first := first_index.setdefault(section.symbol, index)) != index:
             problems.add(
                 ("instrument", index, "symbol"),
-                f'was "{section.symbol}", as #{first + 1} is already; name each product once',
+                f'was "{section.symbol}", as instrument.{first} is already; name each product once',
             )
         instrument = Instrument(section.symbol, section.tick, section.lot, index)
         _check_steps(instrument, problems)

@@ -8,6 +8,7 @@ from engine.config_checks import CREDENTIALS, is_loopback, publish_host
 from engine.config_schema import EngineConfig
 from engine.secrets import Secret
 from ext.errors import ConfigError
+from ext.signing import sign_coinbase_exchange
 
 
 def find_warnings(config: EngineConfig) -> list[str]:
@@ -82,6 +83,8 @@ def _secret_warnings(config: EngineConfig) -> Iterator[str]:
             if secret is None:
                 continue
             try:
-                secret.reveal()
+                value = secret.reveal()
+                if name == "secret":
+                    sign_coinbase_exchange(value, b"")
             except ConfigError as error:
                 yield f"[{section}] {name}: {error}"

@@ -22,6 +22,10 @@ from engine.strategy_parameters import nearest
 _NOISE = re.compile(
     r"Failed in nopython|During:|File \"|There (is|are) \d|- Of which|Overload|With"
 )
+_OPCODES = {
+    "IMPORT_NAME": "a hook cannot import; import at the top of the file",
+    "LOAD_BUILD_CLASS": "a hook cannot define a class",
+}
 _PLACE = re.compile(r"(?:Raised from|at|File) \"?([^\s\"]+\.py)\"?,? (?:line |\()(\d+)")
 
 
@@ -115,6 +119,10 @@ def _reason_of(error: Exception, records: Mapping[str, Any]) -> str:
     if reason.endswith("found for signature:") and len(useful) > 1:
         reason = f"no implementation of {useful[1].removeprefix('>>>').strip()}"
     reason = re.sub(r"\.? Raised from .*$", "", reason)
+    reason = re.sub(r"^(Cannot cast .* to \w+): .*$", r"\1", reason)  # what follows is LLVM's
+    for opcode, meaning in _OPCODES.items():
+        if f"unsupported opcode ({opcode})" in reason:
+            reason = meaning
     if "Untyped global name" in reason and "class 'function'" in reason:
         reason += "; mark that function with @kernel_function"
     return reason

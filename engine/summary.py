@@ -116,6 +116,9 @@ def _print_run(console: Console, arc: Arc, elapsed_s: float, reason: str) -> Non
         shown = ", ".join(f"{name} {count:,}" for name, count in doubts.items() if count)
         console.print(f"[yellow]Look at: {shown}[/yellow]")
     console.print(_activity_table(arc))
+    for row in read_strategies(arc):
+        if row.failures:
+            console.print(f"[red]  {row.name} raised in {row.failures:,} calls: see the log[/red]")
     rejected = [row for row in read_strategies(arc) if row.last_reject]
     for row in rejected:
         console.print(f"  last rejection of {row.name}: {row.last_reject.replace('_', ' ')}")
@@ -172,7 +175,7 @@ def _money_table(arc: Arc) -> Table:
     table = Table(title="P&L, open positions at the mid", title_justify="left", box=SIMPLE_HEAD)
     for name in ("strategy", "currency"):
         table.add_column(name, no_wrap=True)
-    for name in ("realised", "unrealised", "fees", "net"):
+    for name in ("realised", "unrealised", "fees paid", "net"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(row.name, row.quote, *_format_money([row]))
@@ -186,10 +189,12 @@ def _money_table(arc: Arc) -> Table:
 
 def _format_money(rows: list[StrategyFigures]) -> list[str]:
     decimals = 2 if rows[0].quote in TWO_DECIMAL_CURRENCIES else 8
-    return [
-        f"{sum(getattr(row, name) for row in rows):+,.{decimals}f}"
-        for name in ("realised", "unrealised", "fees", "net")
-    ]
+    gains = {
+        name: f"{sum(getattr(row, name) for row in rows):+,.{decimals}f}"
+        for name in ("realised", "unrealised", "net")
+    }
+    fees = f"{sum(row.fees for row in rows):,.{decimals}f}"
+    return [gains["realised"], gains["unrealised"], fees, gains["net"]]
 
 
 def _book_table(arc: Arc) -> Table:

@@ -3,6 +3,7 @@ from typing import Any, Self, final
 import numpy as np
 
 PAGE_BYTES: int
+LIVING_NS: int
 
 @final
 class SharedMemory:

@@ -12,8 +12,10 @@ import numpy as np
 
 from ext import dtypes
 from ext.bounds cimport HISTOGRAM_BUCKETS, MAX_ORDERS, RING_SLOTS, TEXT_BYTES
+from ext.clock import read_wall_ns
 from ext.errors import ConfigError
 from ext.wire cimport (
+    ENGINE_STOPPED,
     RECORD_SESSION,
     RECORD_TEXT,
     STEP_COUNT,
@@ -25,6 +27,9 @@ from ext.wire cimport (
 )
 
 PAGE_BYTES = 4096
+
+LIVING_NS = 2_000_000_000
+"""An engine whose heartbeat is younger than this lives; it beats every 100 ms."""
 
 
 @cython.final
@@ -151,6 +156,7 @@ cdef class SharedMemory:
 def _map_file(path: str | None, total_bytes: int) -> mmap.mmap:
     if path is None:
         return mmap.mmap(-1, total_bytes, mmap.MAP_SHARED | mmap.MAP_POPULATE)
+    _refuse_living_engine(path)
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         Path(path).unlink(missing_ok=True)     # a reader of the last run keeps its own pages
@@ -166,3 +172,22 @@ def _map_file(path: str | None, total_bytes: int) -> mmap.mmap:
             f"shared memory {path} of {total_bytes} bytes could not be made: {error.strerror}; "
             "check [telemetry] shared_memory_directory and its free space"
         ) from error
+
+
+def _refuse_living_engine(path: str) -> None:
+    """ConfigError when the file is the memory of an engine that still beats."""
+    try:
+        first_page = Path(path).read_bytes()[: dtypes.SHARED_HEADER.itemsize]
+    except OSError:
+        return
+    if len(first_page) < dtypes.SHARED_HEADER.itemsize:
+        return
+    header = np.frombuffer(first_page, dtypes.SHARED_HEADER, 1)[0]
+    is_ours = header["magic"] == dtypes.SHARED_MAGIC and header["process_id"] != os.getpid()
+    if not is_ours or header["engine_state"] == ENGINE_STOPPED:
+        return
+    if abs(read_wall_ns() - int(header["heartbeat_ns"])) < LIVING_NS:
+        raise ConfigError(
+            f"shared memory {path} is that of a running engine, process {header['process_id']}; "
+            "stop it first, or use another [engine] name"
+        )

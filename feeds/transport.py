@@ -124,7 +124,10 @@ class FeedTransport:
                 logger_name="feed",
             )
         except (OSError, picows.WSError, TimeoutError) as error:
+            _forget_frames(error)
             return f"cannot connect: {str(error) or type(error).__name__}"
+        if connection.is_disconnected:  # picows does not tell it otherwise
+            return "cannot connect: the venue hung up during the handshake"
         _send_without_delay(connection)
         self._connection = connection
         self._reconnect_reason = ""
@@ -206,18 +209,25 @@ async def _close(connection: picows.WSTransport) -> None:
         await asyncio.wait_for(connection.wait_disconnected(), CLOSE_TIMEOUT_S)
     except TimeoutError:
         connection.disconnect(graceful=False)
-    except picows.WSError:
-        return  # told already, as the reason why the connection ended
+    except picows.WSError as error:
+        _forget_frames(error)  # told already, as the reason why the connection ended
 
 
 def _failure(disconnected: "asyncio.Task[None]") -> str:
     if not disconnected.done():
         return ""
-    try:
-        disconnected.result()
-    except picows.WSError as error:
-        return str(error)
-    return ""
+    error = disconnected.exception()
+    if error is None:
+        return ""
+    if not isinstance(error, picows.WSError):
+        raise error
+    _forget_frames(error)
+    return str(error)
+
+
+def _forget_frames(error: BaseException) -> None:
+    # picows keeps the error where frames of its traceback can see it: a cycle that nobody collects.
+    error.__traceback__ = None
 
 
 def _closing_info(connection: picows.WSTransport) -> "picows.picows.WSCloseInfo | None":

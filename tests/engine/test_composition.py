@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.composition import Arc, compile_strategies
+from engine.composition import Arc, check_secrets, compile_strategies
 from engine.config import EngineConfig
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
@@ -156,3 +156,13 @@ def test_the_state_of_another_engine_is_refused(make_arc: Callable[..., Arc]) ->
 def test_a_directory_that_cannot_be_written_is_named(make_arc: Callable[..., Arc]) -> None:
     with pytest.raises((ConfigError, OSError), match="/proc/none"):
         make_arc("telemetry.shared_memory_directory=/proc/none")
+
+
+def test_a_secret_that_cannot_sign_is_refused_before_the_start(
+    load_demo: Callable[..., EngineConfig],
+) -> None:
+    check_secrets(load_demo())
+    with pytest.raises(ConfigError, match=r"^\[feed\] secret: .* is not base64"):
+        check_secrets(load_demo("feed.secret=demo:passphrase"))
+    with pytest.raises(ConfigError, match=r"^\[order_entry\] secret: .* is not base64"):
+        check_secrets(load_demo("order_entry.secret=demo:passphrase"))

@@ -33,12 +33,23 @@ FORM = "use --set section.key=value, as in --set risk.stale_after_ms=500"
         ('instrument."A.B".tick=1', ("instrument", 2, "tick"), 1),
         ("strategy.jerico_maker.params.fast=5", ("strategy", 0, "params", "fast"), 5),
         ("strategy.0.params={fast = 5}", ("strategy", 0, "params"), {"fast": 5}),
+        ("strategy.Trend.enabled=false", ("strategy", 1, "enabled"), False),
+        ("strategy.trend_file.enabled=false", ("strategy", 1, "enabled"), False),
+        ('strategy."/a.b/trend_file.py:Trend".x=1', ("strategy", 1, "x"), 1),
+        ("strategy.reversion.enabled=false", ("strategy", 2, "enabled"), False),
+        ("strategy.Reversion.enabled=false", ("strategy", 2, "enabled"), False),
+        ("strategy.alone.enabled=false", ("strategy", 3, "enabled"), False),
     ],
 )
 def test_one_value(override: str, place: tuple[str | int, ...], value: object) -> None:
     raw = {
         "instrument": [{"symbol": "BTC-USD"}, {"symbol": "ETH-USD"}, {"symbol": "A.B"}],
-        "strategy": [{"class": "jerico_maker"}],
+        "strategy": [
+            {"class": "jerico_maker"},
+            {"class": "/a.b/trend_file.py:Trend"},
+            {"class": "package.reversion:Reversion"},
+            {"class": "~/alone.py"},
+        ],
     }
     places = apply_overrides(raw, [override])
     assert places == {place: override.partition("=")[0].strip()}
@@ -87,6 +98,17 @@ def test_places_that_are_not_there(
     write_config: WriteConfig, refusal: Refusal, override: str, message: str
 ) -> None:
     assert refusal(write_config(), [override]) == message
+
+
+def test_messages_name_a_place_as_an_override_does(
+    write_config: WriteConfig, refusal: Refusal
+) -> None:
+    said = refusal(write_config({"tick = 0.01": "tik = 0.01"}))
+    place = "instrument.0"
+    assert f"{place} (BTC-USD) tik is unknown" in said
+    fixed = refusal(write_config({"tick = 0.01": "tik = 0.01"}), [f"{place}.tick=0.01"])
+    assert "tick is missing" in said
+    assert "tick is missing" not in fixed
 
 
 def test_an_ambiguous_class(write_config: WriteConfig, refusal: Refusal) -> None:

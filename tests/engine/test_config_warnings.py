@@ -57,7 +57,7 @@ def test_warnings_of_the_modes_that_see_the_world(
     write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("K", "S", "P"):
-        monkeypatch.setenv(name, "x")
+        monkeypatch.setenv(name, "eHh4")  # base64, as a secret has to be
     text = write_config().read_text().replace("demo:key", "env:K").replace("demo:secret", "env:S")
     path = write_config(text=text.replace("demo:passphrase", "env:P"))
     overrides = [

@@ -59,15 +59,21 @@ def refuse(*arguments):
 
 if sys.argv[1] == "kept":
     engine.kernels._check_compiles = refuse
-bench = StrategyBench(load_strategy("strategy_under_test:Cached"))
+bench = StrategyBench(load_strategy(sys.argv[2]))
 [intent] = bench.book([(1, 1)], [(2, 1)])
 print(intent.price_ticks)
 """
 
 
 @pytest.fixture
+def said() -> list[str]:
+    """Standard error of each run so far."""
+    return []
+
+
+@pytest.fixture
 def write_and_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: list[str]
 ) -> Callable[[str, str, str], int]:
     """Runs the strategy in a process of its own and returns the price that it asks for."""
     root = Path(__file__).parents[2]
@@ -75,26 +81,48 @@ def write_and_run(
     monkeypatch.setenv("PYTHONPATH", f"{root}:{tmp_path}")
     monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
 
-    def run(expectation: str, strategy: str = STRATEGY, helpers: str = HELPERS) -> int:
+    def run(
+        expectation: str,
+        strategy: str = STRATEGY,
+        helpers: str = HELPERS,
+        reference: str = "strategy_under_test:Cached",
+    ) -> int:
         strategy = strategy.replace("import helpers\n", "")
         (tmp_path / "strategy_under_test.py").write_text(strategy)
         (tmp_path / "helpers.py").write_text(helpers)
-        command = [sys.executable, "-c", PROGRAM, expectation]
+        command = [sys.executable, "-c", PROGRAM, expectation, reference]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
         assert done.returncode == 0, done.stderr
+        said.append(done.stderr)
         return int(done.stdout)
 
     return run
 
 
-def test_second_start_compiles_nothing(write_and_run: Callable[..., int], tmp_path: Path) -> None:
+def test_second_start_compiles_nothing(
+    write_and_run: Callable[..., int], tmp_path: Path, said: list[str]
+) -> None:
     assert write_and_run("compiled") == 27
     assert write_and_run("kept") == 27
     for file in (tmp_path / "cache").rglob("*.nbc"):
         file.write_bytes(file.read_bytes()[:1000])
     assert write_and_run("kept") == 27, "a kept file that is cut short is not used"
+    assert said[:2] == ["", ""]
+    assert said[2].count("\n") == 1, "one line, no traceback"
+    assert "cannot be used" in said[2]
     changed = HELPERS.replace("OFFSET = 10", "OFFSET = 20")
     assert write_and_run("compiled", helpers=changed) == 52
+
+
+def test_a_file_and_a_module_are_kept_apart(
+    write_and_run: Callable[..., int], tmp_path: Path, said: list[str]
+) -> None:
+    file = f"{tmp_path}/strategy_under_test.py:Cached"
+    assert write_and_run("compiled", reference=file) == 27
+    assert write_and_run("compiled") == 27, "as a module"
+    assert write_and_run("kept", reference=file) == 27
+    assert write_and_run("kept") == 27
+    assert said == [""] * 4
 
 
 @pytest.fixture

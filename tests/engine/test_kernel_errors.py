@@ -60,8 +60,11 @@ def refusal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
         (
             "state.value = 'text'",
             13,
-            "Cannot cast Literal[str](text) to float64: i8* null",
+            "Cannot cast Literal[str](text) to float64",
         ),
+        ("state.value = [1]", 13, "Cannot cast list(int64)<iv=[1]> to float64"),
+        ("import math", 13, "a hook cannot import; import at the top of the file"),
+        ("class Inner:\n    pass", 13, "a hook cannot define a class"),
         (
             "buy(out, 0.5 * value, 1)",
             13,
@@ -83,6 +86,8 @@ def test_says_where_and_why(
     message = refusal(body)
     assert message.startswith(f"Wrong.on_book does not compile, wrong.py line {line}: {reason}")
     assert "\n" not in message
+    assert "%" not in message
+    assert "i8*" not in message
     assert len(message) < 300
 
 

@@ -1,7 +1,9 @@
 """Compiled hooks, called as the engine calls them: through their addresses."""
 
 import ctypes
+import sys
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -10,7 +12,7 @@ import pytest
 
 from engine.indicators import Ema, ema_update, microprice
 from engine.instruments import Instrument
-from engine.kernels import CompiledStrategy, compile_strategy
+from engine.kernels import CompiledStrategy, FailureLog, compile_strategy, strategy_digest
 from engine.strategy import (
     Array,
     Params,
@@ -23,6 +25,7 @@ from engine.strategy import (
     find_order,
     is_changeable,
 )
+from engine.strategy_loader import load_strategy
 from ext.dtypes import BAR, BOOK_VIEW, FILL, INTENTS, POSITION, TIMER, TRADE
 from ext.errors import ConfigError
 from ext.wire import OrderState
@@ -172,6 +175,79 @@ def test_a_hook_that_raises_leaves_no_intent_and_is_counted(
         [logged] = caplog.records
         assert logged.getMessage().startswith("RaisesInPython.on_book raised; the call is ignored")
         assert logged.exc_info is not None
+
+
+@pytest.mark.parametrize("strategy", [Raises, RaisesInPython])
+def test_failures_are_logged_at_once_and_then_each_tenfold(
+    strategy: type[Strategy], caplog: pytest.LogCaptureFixture
+) -> None:
+    healthy, failing = Caller(Everything).compiled, Caller(strategy).compiled
+    log = FailureLog([healthy, failing])
+    said = []
+    for count in (0, 1, 1, 9, 10, 99, 5_000, 5_001):
+        failing.state["failures"] = count
+        assert log.poll() == count
+        said += [record.getMessage() for record in caplog.records]
+        caplog.clear()
+    name, hint = failing.name, "; compiled = False in the class shows where"
+    expected = [
+        f"{name} on BTC-USD raised in 1 call, which left no intent{hint}",
+        f"{name} on BTC-USD raised in 10 calls, which left no intent{hint}",
+        f"{name} on BTC-USD raised in 5000 calls, which left no intent{hint}",
+    ]
+    if strategy is RaisesInPython:  # which has logged the first one with its traceback
+        expected = [line.removesuffix(hint) for line in expected[1:]]
+    assert said == expected
+
+
+DIGESTED = """
+from digested_helper import shift
+from engine.strategy import Strategy, buy
+
+class Digested(Strategy):
+    compiled = {compiled}
+
+    def on_book(state, book, position, out):
+        buy(out, shift(1), 1)
+"""
+HELPER = """
+from engine.strategy import kernel_function
+
+@kernel_function
+def shift(value):
+    return value + 1
+"""
+
+
+@pytest.mark.parametrize("is_compiled", [True, False])
+def test_the_digest_covers_every_file_of_a_strategy_and_not_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_compiled: bool
+) -> None:
+    def digest(place: str, source: str, helper: str) -> tuple[str, str]:
+        folder = tmp_path / place
+        folder.mkdir(exist_ok=True)
+        (folder / "digested.py").write_text(source.format(compiled=is_compiled))
+        (folder / "digested_helper.py").write_text(helper)
+        with monkeypatch.context() as context:
+            context.syspath_prepend(folder)
+            context.setattr(sys, "dont_write_bytecode", True)
+            sys.modules.pop("digested_helper", None)
+            strategy = load_strategy(f"{folder}/digested.py:Digested")
+            sys.modules.pop("digested_helper")
+        return strategy_digest(strategy), compile_strategy(strategy, INSTRUMENT).source_digest
+
+    first, of_compiled = digest("a", DIGESTED, HELPER)
+    assert len(first) == 64
+    assert of_compiled == first
+    assert digest("b", DIGESTED, HELPER)[0] == first
+    assert digest("c", DIGESTED + "# more", HELPER)[0] != first
+    assert digest("d", DIGESTED, HELPER.replace("+", "-"))[0] != first
+
+
+def test_the_digest_of_a_compiled_strategy_is_of_what_was_loaded() -> None:
+    compiled = Caller(Everything).compiled
+    assert strategy_digest(compiled) == compiled.source_digest == strategy_digest(Everything)
+    assert strategy_digest(Everything) != strategy_digest(load_strategy("jerico_maker"))
 
 
 def test_reset_goes_back_to_before_the_first_call() -> None:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
+import numpy as np
 import pytest
 
 from engine.composition import Arc
@@ -14,6 +15,8 @@ from engine.order_entry import (
     MAX_SHOWN_BYTES,
     OrderEntry,
 )
+from ext.bounds import Bound
+from ext.dtypes import ORDER
 from ext.errors import UsageError
 from ext.session_store import SessionStore
 from ext.wire import OrderState, SessionState
@@ -157,16 +160,18 @@ def test_an_unknown_order_is_asked_for_until_it_is_answered(rig: Rig) -> None:
     assert ask_of(rig, 0) == 2
     interval = ASK_AGAIN_NS / 1e9
     assert [ask_of(rig, interval * part) for part in (0.2, 0.9, 1, 1.2, 2)] == [0, 0, 2, 0, 2]
-    now_ns = NOW_NS + 60 * ASK_AGAIN_NS
-    sequence = rig.store.next_outgoing - 1
-    assert rig.arc.pipeline.reject_request(sequence, 0, now_ns)  # one of the two is dead now
+    orders = rig.arc.memory.region("orders_offset", ORDER, int(Bound.MAX_ORDERS))
+    answered = np.flatnonzero(orders["state"] == OrderState.UNKNOWN)[0]
+    orders["state"][answered] = OrderState.NEW
     assert ask_of(rig, interval * 3) == 1
+    orders["state"][answered] = OrderState.UNKNOWN  # as after a cancel that was rejected
+    assert ask_of(rig, interval * 3 + 1) == 1
 
 
 def test_an_order_that_becomes_unknown_meanwhile_is_asked_for_at_the_next_check(rig: Rig) -> None:
     rig.activate()
     assert ask_of(rig, -1) == 0
-    rig.arc.pipeline.orders.mark_unknown(NOW_NS)  # as a refused cancel does for one
+    rig.arc.pipeline.orders.mark_unknown(NOW_NS)
     assert ask_of(rig, 0) == 2
 
 

@@ -117,6 +117,12 @@ def test_a_position_is_valued_at_the_mid(make_arc: Callable[..., Arc]) -> None:
     assert figures.last_reject == "price_collar"
 
 
+def test_hooks_that_raised_are_counted(make_arc: Callable[..., Arc]) -> None:
+    arc = make_arc(is_trading=True)
+    arc.strategies[0].state["failures"] = 12
+    assert [figures.failures for figures in read_strategies(arc)] == [12, 0]
+
+
 def test_a_flat_position_has_nothing_unrealised(make_arc: Callable[..., Arc]) -> None:
     figures = read_strategies(make_arc(is_trading=True))[0]
     assert figures.average_price == "-"

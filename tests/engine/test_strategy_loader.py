@@ -106,7 +106,11 @@ def test_class_must_be_named_when_there_are_two(write: Callable[..., Path]) -> N
         ("def f(:", "SyntaxError: invalid syntax (mine_under_test.py, line 1)"),
         (
             SOURCE.replace("on_book", "on_boook"),
-            "{path} line 4: UsageError: Mine has no hook 'on_boook'; did you mean 'on_book'?",
+            "{path} line 4: Mine has no hook 'on_boook'; did you mean 'on_book'?",
+        ),
+        (
+            "from engine.strategy import Quantity\nq = Quantity(0.01)",
+            "{path} line 2: the default of Quantity(0.01) is not exact; use a positive quantity",
         ),
     ],
 )
@@ -114,7 +118,8 @@ def test_a_file_that_fails_says_where(write: Callable[..., Path], text: str, mes
     path = write(text)
     before = set(sys.modules)
     found = refusal(f"{path}:Mine")
-    assert found.startswith(f"strategy class '{path}:Mine' cannot be imported")
+    wrapping = f"strategy class '{path}:Mine' cannot be imported"
+    assert found.startswith(wrapping if "Error:" in message else message.format(path=path))
     assert message.format(path=path) in found
     left = set(sys.modules) - before
     assert not [name for name in left if name.startswith("strategy_file")]

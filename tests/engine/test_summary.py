@@ -79,7 +79,7 @@ def test_one_currency_is_added_up(make_arc: Callable[..., Arc], capsys: Capture)
     positions = arc.memory.region("positions_offset", POSITION, 2)
     positions["realised_pnl"], positions["fees"] = (3.25, -1.0), (0.5, 0.25)
     print_summary(arc, 1, "done", [])
-    assert "together USD +2.25 +0.00 +0.75 +1.50" in words(capsys)
+    assert "together USD +2.25 +0.00 0.75 +1.50" in words(capsys)
 
 
 def test_the_summary_has_every_count(

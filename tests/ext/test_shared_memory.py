@@ -12,8 +12,9 @@ import pytest
 
 from ext import dtypes
 from ext.bounds import Bound
+from ext.clock import read_wall_ns
 from ext.errors import ConfigError
-from ext.shared_memory import PAGE_BYTES, SharedMemory
+from ext.shared_memory import LIVING_NS, PAGE_BYTES, SharedMemory
 from ext.wire import EngineState, RecordKind, SessionState, Step
 
 INSTRUMENTS = [("BTC-USD", "0.01", "0.00000001"), ("ETH-EUR", "0.05", "0.002")]
@@ -255,3 +256,22 @@ def test_files_that_cannot_be_made_are_named(tmp_path: Path, kind: str) -> None:
     with pytest.raises(ConfigError, match=r"could not be made: .*; check \[telemetry\]") as caught:
         make_memory(path)
     assert str(path) in str(caught.value)
+
+
+def test_the_memory_of_a_running_engine_is_not_taken(tmp_path: Path) -> None:
+    path = str(tmp_path / "wow-x.shm")
+    header = SharedMemory(path, [], []).header_record()
+    header["heartbeat_ns"] = read_wall_ns()
+    SharedMemory(path, [], [])  # our own, as after a start that failed
+    header = SharedMemory(path, [], []).header_record()
+    header["process_id"] = 1
+    header["heartbeat_ns"] = read_wall_ns()
+    with pytest.raises(ConfigError, match=r"running engine, process 1; stop it first"):
+        SharedMemory(path, [], [])
+    header["heartbeat_ns"] = read_wall_ns() - LIVING_NS
+    SharedMemory(path, [], [])
+    header = SharedMemory(path, [], []).header_record()
+    header["process_id"] = 1
+    header["heartbeat_ns"] = read_wall_ns()
+    header["engine_state"] = EngineState.ENGINE_STOPPED
+    SharedMemory(path, [], [])
