@@ -10,10 +10,8 @@ import logging
 import os
 import queue
 import threading
-import time
 
 MAX_WAITING_TEXTS = 1024  # some minutes of lines; what comes when so many wait is dropped
-POLL_S = 0.005
 
 
 class BackgroundWriter:
@@ -38,12 +36,8 @@ class BackgroundWriter:
 
     def flush(self, timeout_s: float) -> bool:
         """Waits until everything was written; False when that took too long."""
-        deadline_s = time.monotonic() + timeout_s
-        while self._queue.unfinished_tasks:
-            if time.monotonic() > deadline_s:
-                return False
-            time.sleep(POLL_S)
-        return True
+        with self._queue.all_tasks_done:
+            return self._queue.all_tasks_done.wait_for(self._is_idle, timeout_s)
 
     def close(self, timeout_s: float) -> bool:
         """Writes what waits and ends the thread; False, and what waits is lost, when stuck.
@@ -56,6 +50,9 @@ class BackgroundWriter:
         if is_flushed:
             self._thread.join(timeout_s)
         return is_flushed
+
+    def _is_idle(self) -> bool:
+        return self._queue.unfinished_tasks == 0
 
     def _run(self) -> None:
         told = 0

@@ -212,7 +212,8 @@ cdef class Pipeline:
             self.orders.complete(intent)        # side and terms are the order's own
         verdict = self.gate.check(
             intent, strategy, &self.memory.books[instrument],
-            self.market.last_product_ns[instrument], self.orders, not self.is_sending or self.store.state.is_active != 0, time_ns
+            self.market.last_product_ns[instrument], self.orders,
+            not self.is_sending or self.store.state.is_active != 0, time_ns
         )
         self._time_step(STEP_CHECK)
         header.intents += 1

@@ -89,6 +89,16 @@ class EngineModel:
         """Whether what is shown may no longer be true."""
         return self.age_ns(monotonic_ns) > STALE_NS
 
+    def is_gone(self) -> bool:
+        """Whether the engine's process ended without stopping."""
+        last = self.heartbeat
+        return last is not None and not last.process_lives and last.state != "STOPPED"
+
+    def is_past(self, monotonic_ns: int) -> bool:
+        """Whether what is shown is the last that was heard, not what is so now."""
+        has_ended = self.heartbeat is not None and not self.heartbeat.process_lives
+        return has_ended or self.is_stale(monotonic_ns)
+
     def _check_sequence(self, topic: str, message: Message) -> None:
         if message.epoch != self._epoch:
             self._epoch = message.epoch
@@ -98,7 +108,8 @@ class EngineModel:
         self._sequences[topic] = message.topic_seq
 
     def _apply_heartbeat(self, message: Heartbeat, monotonic_ns: int) -> None:
-        last = self.heartbeat
+        last, self.heartbeat = self.heartbeat, message
+        is_gone = self.is_gone()
         if last is None or (last.state, last.process_lives) != (
             message.state,
             message.process_lives,
@@ -108,13 +119,12 @@ class EngineModel:
                     t_engine_ns=message.t_relay_ns,
                     sequence=0,
                     subject="engine",
-                    state=message.state if message.process_lives else "GONE",
-                    reason=message.reason
-                    if message.process_lives
-                    else f"process {message.process_id} ended without stopping",
+                    state="GONE" if is_gone else message.state,
+                    reason=f"process {message.process_id} ended without stopping"
+                    if is_gone
+                    else message.reason,
                 )
             )
-        self.heartbeat = message
         self.heartbeat_at_ns = monotonic_ns
 
     def _apply_counters(self, message: Counters) -> None:

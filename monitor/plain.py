@@ -1,5 +1,7 @@
 """Snapshots of the monitor as plain tables, for dumb terminals, logs and tests."""
 
+import os
+import sys
 import time
 
 from rich.console import Console, Group, RenderableType
@@ -14,6 +16,13 @@ FIRST_SNAPSHOT_SECONDS = 3.0  # --once waits this long for the engine to be hear
 SETTLE_SECONDS = 0.3  # after the first heartbeat: the relay answers a subscription with everything
 EVENTS_SHOWN = 8
 POLL_MS = 50
+PIPED_COLUMNS = 1_000  # more than any line: in a file or pipe every line is as long as it is
+
+
+def make_console() -> Console:
+    """The terminal at its width; a file or pipe without one, unless ``COLUMNS`` says so."""
+    is_free = not sys.stdout.isatty() and "COLUMNS" not in os.environ
+    return Console(highlight=False, width=PIPED_COLUMNS if is_free else None)
 
 
 def run_plain(client: MonitorClient, console: Console, *, only_once: bool) -> int:
@@ -35,13 +44,15 @@ def run_plain(client: MonitorClient, console: Console, *, only_once: bool) -> in
 def snapshot(client: MonitorClient) -> RenderableType:
     """Everything that is known, as one block of tables."""
     model = client.model
-    first, second = views.header_lines(model, time.monotonic_ns(), client.endpoint)
+    now_ns = time.monotonic_ns()
+    first, second = views.header_lines(model, now_ns, client.endpoint)
     if model.heartbeat is None:
         return Group(first, second)
     parts: list[RenderableType] = [first, second]
     symbols = model.heartbeat.instruments
     for index, symbol in enumerate(symbols):
-        title = views.book_title(model, symbol, f"{index + 1}/{len(symbols)}")
+        place = f"{index + 1}/{len(symbols)}"
+        title = views.book_title(model, symbol, place, model.is_past(now_ns))
         parts.append(_table(title, views.BOOK_COLUMNS, views.book_rows(model, symbol)))
     tables = (
         ("positions", views.POSITION_COLUMNS, views.position_rows(model)),

@@ -6,37 +6,41 @@ import time
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from rich.console import Console
 from rich.text import Text
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Grid
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import DataTable, Footer, RichLog, Static
 
 from ext.errors import ConfigError
 from monitor import views
 from monitor.client import MonitorClient
-from monitor.plain import run_plain
+from monitor.plain import make_console, run_plain
 
 REFRESH_SECONDS = 0.2
 LOG_LINES = 1_000
 WIDE_COLUMNS = 150  # fewer: the panels stand one below the other
+HIGH_ROWS = 37  # fewer: the panels keep their height and are scrolled
 EXIT_BAD_CONFIG = 2
 
 HELP = """\
-[b]wow-monitor[/b] shows what the relay of one engine publishes. It cannot change anything.
+[b]wow-monitor[/b] shows what the relay of one engine publishes; it changes nothing.
 
- [b]tab[/b]     next instrument        [b]b[/b]  book, full screen and back
- [b]?[/b]       this help              [b]o[/b]  working orders, full screen and back
- [b]q[/b]       quit                   [b]l[/b]  latency, full screen and back
+ [b]tab[/b]     next instrument        Full screen and back:
+ [b]↑ ↓[/b]     scroll, also [b]k j[/b]       [b]b[/b]  book       [b]p[/b]  positions
+ [b]PgUp[/b]    a page, also [b]PgDn[/b]     [b]o[/b]  orders     [b]l[/b]  latency
+ [b]?[/b]       this help              [b]e[/b]  events
+ [b]q[/b]       quit
 
- [b]ours[/b]      our working quantity at that price; + when it is of several orders
+ [b]ours[/b]      our working quantity at that price; + when of several orders
  [b]open P&L[/b]  of closing at the middle of the book; ? without a LIVE book
  [b]state[/b]     of an order: SENT (no answer yet), WORKING, PARTIAL, CANCELING,
            REPLACING, UNKNOWN (the venue is being asked)
  [b]latency[/b]   since the engine's start; percentiles at most 3.2 % too high
  [b]STALE[/b]     nothing new for more than a second: what is shown may be untrue
+ [b]GONE[/b]      the engine's process ended without stopping
 
 Any key closes this help."""
 
@@ -87,31 +91,41 @@ class MonitorApp(App[None]):
 
     CSS = """
     #header { height: 2; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    #panels { grid-size: 2; grid-columns: 76 1fr; grid-rows: 13 13 1fr; }
-    .-narrow #panels { grid-size: 1; grid-columns: 1fr; grid-rows: auto; overflow-y: auto; }
+    #panels { grid-size: 2; grid-columns: 71 1fr; grid-rows: 13 13 1fr;
+        overflow-y: auto; scrollbar-size: 1 1; }
+    .-low #panels { grid-rows: 13 13 13; }
+    .-narrow #panels { grid-size: 1; grid-columns: 1fr; grid-rows: auto; }
     .-narrow #panels LiveTable { height: auto; min-height: 5; }
-    .-narrow #log { height: 12; }
+    .-narrow #log { height: 12; min-height: 12; }
     LiveTable, #log { scrollbar-size: 1 1; border: round $surface-lighten-2; }
     LiveTable, #log { border-title-color: $text; }
     LiveTable > .datatable--header { background: $surface; color: $text-muted; }
     LiveTable.-maximized, #log.-maximized { height: 1fr; }
     HelpScreen { align: center middle; }
-    #help { width: 84; height: auto; padding: 1 2; border: round $accent; background: $surface; }
+    #help { width: 84; max-width: 100%; height: auto; padding: 0 1; border: round $accent; background: $surface; }
     """
     TITLE = "wow-monitor"
     ENABLE_COMMAND_PALETTE = False
+    AUTO_FOCUS = ""  # the keys are for all panels
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("q", "quit", "quit"),
         Binding("tab", "next_instrument", "next instrument", priority=True),
         Binding("b", "enlarge('book')", "book"),
         Binding("o", "enlarge('orders')", "orders"),
+        Binding("p", "enlarge('positions')", "positions"),
         Binding("l", "enlarge('latency')", "latency"),
+        Binding("e", "enlarge('log')", "events"),
+        Binding("down,j", "move(1)", "scroll", show=False),
+        Binding("up,k", "move(-1)", "scroll", show=False),
+        Binding("pagedown,space", "move_page(1)", "scroll", show=False),
+        Binding("pageup", "move_page(-1)", "scroll", show=False),
         Binding("question_mark", "help", "help"),
     ]
 
     def __init__(self, client: MonitorClient, clock: Callable[[], int] = time.monotonic_ns) -> None:
         super().__init__()
         self.HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (WIDE_COLUMNS, "-wide")]
+        self.VERTICAL_BREAKPOINTS = [(0, "-low"), (HIGH_ROWS, "-high")]
         self._client = client
         self._clock = clock
         self._instrument = 0
@@ -153,7 +167,8 @@ class MonitorApp(App[None]):
             self._instrument %= len(symbols)
             symbol = symbols[self._instrument]
             place = f"{self._instrument + 1}/{len(symbols)}"
-            self._book.border_title = views.book_title(model, symbol, place)
+            is_past = model.is_past(self._clock())
+            self._book.border_title = views.book_title(model, symbol, place, is_past)
             self._book.show(views.book_rows(model, symbol))
         self._positions.show(views.position_rows(model))
         self._orders.show(views.order_rows(model))
@@ -177,6 +192,18 @@ class MonitorApp(App[None]):
         else:
             self.screen.maximize(panel, container=False)
 
+    def action_move(self, lines: int) -> None:
+        """Scrolls the enlarged panel, or all of them."""
+        self._scrolled().scroll_relative(y=lines, animate=False)
+
+    def action_move_page(self, pages: int) -> None:
+        """The same by its height."""
+        panel = self._scrolled()
+        panel.scroll_relative(y=pages * max(1, panel.size.height - 1), animate=False)
+
+    def _scrolled(self) -> Widget:
+        return self.screen.maximized or self.query_one("#panels")
+
     def action_help(self) -> None:
         """Shows the help."""
         self.push_screen(HelpScreen())
@@ -192,7 +219,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_BAD_CONFIG
     try:
         if options.plain or options.once:
-            return run_plain(client, Console(highlight=False), only_once=options.once)
+            return run_plain(client, make_console(), only_once=options.once)
         MonitorApp(client).run()
     except KeyboardInterrupt:
         return 0

@@ -46,43 +46,44 @@ class Column:
 
 
 # Cells stand side by side without padding: text to the left first, then numbers to the right.
+# No table is wider than 77: one border, one scrollbar of its own and one of the panels, in 80.
 BOOK_COLUMNS = (
     Column("ours", 11),
-    Column("quantity", 13),
-    Column("bid", 13),
-    Column("ask", 13),
-    Column("quantity", 13),
+    Column("quantity", 12),
+    Column("bid", 11),
+    Column("ask", 11),
+    Column("quantity", 12),
     Column("ours", 11),
 )
 POSITION_COLUMNS = (
-    Column("strategy", 14, "left"),
-    Column("symbol", 9, "left"),
+    Column("strategy", 13, "left"),
+    Column("symbol", 8, "left"),
     Column("position", 12),
-    Column("average", 13),
+    Column("average", 11),
     Column("realised", 10),
-    Column("open P&L", 10),
+    Column("open P&L", 9),
     Column("fees", 8),
     Column("fills", 6),
 )
 ORDER_COLUMNS = (
-    Column("order", 10, "left"),
-    Column("strategy", 14, "left"),
+    Column("order", 8, "left"),
+    Column("strategy", 13, "left"),
     Column("symbol", 9, "left"),
     Column("side", 5, "left"),
     Column("state", 9, "left"),
     Column("price", 11),
-    Column("leaves", 12),
-    Column("filled", 12),
+    Column("leaves", 11),
+    Column("filled", 11),
 )
 LATENCY_COLUMNS = (
     Column("step", 14, "left"),
-    Column("count", 12),
-    Column("p50", 12),
-    Column("p99", 12),
-    Column("p99.9", 12),
-    Column("max", 12),
+    Column("count", 14),
+    Column("p50", 10),
+    Column("p99", 10),
+    Column("p99.9", 10),
+    Column("max", 10),
 )
-COUNTER_COLUMNS = (Column("counter", 14, "left"), Column("total", 24), Column("per second", 36))
+COUNTER_COLUMNS = (Column("counter", 14, "left"), Column("total", 24), Column("per second", 30))
 
 SHORT_ORDER_STATES = {
     "PENDING_NEW": "SENT",
@@ -113,25 +114,36 @@ def header_lines(model: EngineModel, monotonic_ns: int, endpoint: str) -> tuple[
     heartbeat = model.heartbeat
     if heartbeat is None:
         return Text(" waiting for engine ", "bold black on yellow"), Text(endpoint, DIM)
-    state = heartbeat.state if heartbeat.process_lives else "GONE"
+    is_past = model.is_past(monotonic_ns)
     age_ns = model.age_ns(monotonic_ns)
     first = Text(no_wrap=True, overflow="ellipsis")
     mode_style = MODE_STYLES.get(heartbeat.mode, DEFAULT_MODE_STYLE)
-    first.append(f" {heartbeat.mode.upper()} ", mode_style)
-    if model.is_stale(monotonic_ns):
+    if model.is_gone():
+        first.append(" GONE ", "bold white on red")
+    elif model.is_stale(monotonic_ns):
         first.append(f" STALE {age_ns / 1e9:.0f} s ", "bold white on red")
+    first.append(f" {heartbeat.mode.upper()} ", DIM if is_past else mode_style)
     first.append(f" {heartbeat.src}  ", "bold")
-    first.append(state, STATE_STYLES.get(state, ""))
-    first.append(f"  up {format_uptime(heartbeat.t_engine_ns - heartbeat.engine_start_ns)}")
-    first.append(f"  heartbeat {age_ns / 1e9:.1f} s  feed ")
-    first.append(heartbeat.feed_state, STATE_STYLES.get(heartbeat.feed_state, WARN))
+    _append_state(first, heartbeat.state, is_past and heartbeat.state != "STOPPED", "")
+    first.append("  feed ")
+    _append_state(first, heartbeat.feed_state, is_past)
     first.append("  orders ")
-    session = heartbeat.order_session_state
-    first.append(session, STATE_STYLES.get(session, WARN))
-    return first, _warnings(model)
+    _append_state(first, heartbeat.order_session_state, is_past)
+    # What may be cut off in 80 columns stands last.
+    first.append(f"  up {format_uptime(heartbeat.t_engine_ns - heartbeat.engine_start_ns)}")
+    first.append(f"  heartbeat {age_ns / 1e9:.1f} s")
+    return first, _warnings(model, is_past)
 
 
-def _warnings(model: EngineModel) -> Text:
+def _append_state(line: Text, state: str, is_past: bool, style: str = WARN) -> None:
+    line.append(f"was {state}" if is_past else state, _state_style(state, is_past, style))
+
+
+def _state_style(state: str, is_past: bool, style: str) -> str:
+    return DIM if is_past else STATE_STYLES.get(state, style)
+
+
+def _warnings(model: EngineModel, is_past: bool) -> Text:
     line = Text(no_wrap=True, overflow="ellipsis")
     heartbeat = model.heartbeat
     if heartbeat is None:
@@ -142,19 +154,19 @@ def _warnings(model: EngineModel) -> Text:
         heartbeat.lost_records: f"{heartbeat.lost_records} records lost before the relay",
         model.missed: f"{model.missed} messages missed here",
     }
-    line.append(heartbeat.reason, DIM)
+    line.append(f"last: {heartbeat.reason}" if is_past else heartbeat.reason, DIM)
     for is_present, text in found.items():
         if is_present:
             line.append(f"  {text}", BAD)
     return line
 
 
-def book_title(model: EngineModel, symbol: str, position: str) -> Text:
+def book_title(model: EngineModel, symbol: str, position: str, is_past: bool) -> Text:
     """Symbol, place among the instruments, state and size of the book."""
     book = model.books.get(symbol)
     title = Text(f"book {symbol} {position}  ")
     if book is not None:
-        title.append(book.state, STATE_STYLES.get(book.state, WARN))
+        _append_state(title, book.state, is_past)
         title.append(f" {book.stale_reason}".rstrip(), BAD)
         title.append(f"  {book.total_bid_levels} x {book.total_ask_levels} levels")
     return title
@@ -252,11 +264,8 @@ def event_line(event: Event) -> Text:
         case FillEvent():
             line.append("FILL   ", "bold cyan")
             line.append(f"{event.side:<4} ", SIDE_STYLES.get(event.side, ""))
-            line.append(
-                f"{event.quantity} {event.instrument} at {event.price}  "
-                f"{event.strategy} now {event.position}",
-                "",
-            )
+            line.append(f"{event.quantity} {event.instrument} {event.price} {event.strategy}", "")
+            line.no_wrap, line.overflow = True, "ellipsis"
         case RiskEvent():
             line.append("REJECT ", WARN)
             line.append(

@@ -54,7 +54,8 @@ LIVE = {
         ),
         (
             {'symbol = "ETH-USD"': 'symbol = "BTC-USD"'},
-            'instrument.1 (BTC-USD) symbol was "BTC-USD", as instrument.0 is already; name each product once',
+            'instrument.1 (BTC-USD) symbol was "BTC-USD", as instrument.0 is already;'
+            " name each product once",
         ),
         (
             {'symbol = "ETH-USD"': f'symbol = "{"X" * 24}"'},

@@ -137,7 +137,7 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
             "[risk]",
             "[risk]\nxyzzy = 1",
             "[risk] xyzzy is unknown; known keys: max_orders_per_second, cancel_reserve,"
-            " stale_after_ms, duplicate_window_ms",
+            " stale_after_ms, max_feed_delay_ms, duplicate_window_ms",
         ),
         (
             "[engine]",
@@ -155,7 +155,7 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
             "[risk]\nmax_orders_per_second = 50",
             "[[risk]]\nmax_orders_per_second = 50",
             "[risk] is not a table; use a table of max_orders_per_second, cancel_reserve,"
-            " stale_after_ms, duplicate_window_ms",
+            " stale_after_ms, max_feed_delay_ms, duplicate_window_ms",
         ),
         ("[[strategy]]", "[strategy]", "[strategy] is not an array of tables; write [[strategy]]"),
         ('name = "test"\n', "", "[engine] name is missing; give 1 to 31 of the characters"),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.config import EngineConfig
@@ -18,6 +19,7 @@ from engine.processes import (
     start_relay,
     start_venue,
 )
+from engine.secrets import Secret
 from ext.errors import ConfigError, VenueError
 
 VENUE_READY = '{"event":"ready","feed_url":"ws://127.0.0.1:1","fix_host":"127.0.0.1","fix_port":2}'
@@ -166,7 +168,12 @@ async def test_no_credential_stands_on_the_command_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("WOW_TEST_KEY", "my-key")
-    process, _ = await start_venue(load_demo("order_entry.key=env:WOW_TEST_KEY"))
+    config = load_demo()
+    assert config.order_entry is not None
+    # The config refuses it; should it ever not, the venue must not show it to every `ps`.
+    section = msgspec.structs.replace(config.order_entry, key=Secret.parse("env:WOW_TEST_KEY"))
+    config = msgspec.structs.replace(config, order_entry=section)
+    process, _ = await start_venue(config)
     await process.ended()
     assert "my-key" not in " ".join(arguments())
 

@@ -1,12 +1,14 @@
 """The transport against a WebSocket server on loopback: frames, resync, loss, refusal, stop."""
 
 import asyncio
+import gc
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import orjson
 import picows
 import pytest
+import uvloop
 
 from ext.errors import LogonRefused
 from ext.wire import StaleReason
@@ -252,6 +254,84 @@ async def test_unreachable_venue_is_tried_with_growing_delays(harness: Harness) 
     delays = [notice.retry_in_ns for notice in lost[:4] if isinstance(notice, FeedDisconnected)]
     assert delays == [factor * MILLISECOND_NS for factor in (1, 2, 4, 4)]
     assert all("cannot connect: " in n.reason for n in lost[:4] if isinstance(n, FeedDisconnected))
+
+
+async def serve_drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+async def serve_not_found(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    writer.close()
+
+
+async def test_hang_up_during_the_handshake_is_tried_again(harness: Harness) -> None:
+    server = await asyncio.start_server(serve_drop, "127.0.0.1", 0)
+    async with server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        harness.transport = harness.make_transport(url)
+        run = asyncio.create_task(harness.transport.run())
+        lost = await harness.wait_for(FeedDisconnected, 3)
+        await harness.finish(run)
+    assert lost[0] == FeedDisconnected(
+        url, "cannot connect: the venue hung up during the handshake", MILLISECOND_NS
+    )
+
+
+async def count_garbage(url: str, venue: Venue) -> int:
+    """Unreachable objects after 20 lost connections, without the collector, as in production."""
+    harness = Harness(venue, url)
+    harness.transport = harness.make_transport(url, max_frame_bytes=2_000)
+    run = asyncio.create_task(harness.transport.run())
+    await harness.wait_for(FeedDisconnected, 2)
+    gc.collect()
+    gc.disable()
+    try:
+        harness.notices.clear()
+        await harness.wait_for(FeedDisconnected, 20)
+        return gc.collect()
+    finally:
+        gc.enable()
+        await harness.finish(run)
+
+
+@pytest.mark.parametrize("serve", [None, serve_drop, serve_not_found])
+def test_failed_connects_leave_nothing_to_collect(
+    serve: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]] | None,
+) -> None:
+    async def scenario() -> int:
+        server = await asyncio.start_server(serve or serve_drop, "127.0.0.1", 0)
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        if serve is None:
+            server.close()
+        async with server:
+            return await count_garbage(url, Venue())
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(scenario()) == 0
+
+
+@pytest.mark.parametrize("size", [0, 2_001])
+def test_lost_connections_leave_nothing_to_collect(size: int) -> None:
+    """Without a word, or over a frame beyond the limit: picows keeps that error."""
+
+    def answer(transport: picows.WSTransport) -> None:
+        if size:
+            transport.send(picows.WSMsgType.TEXT, b"x" * size)
+        else:
+            transport.disconnect(graceful=False)
+
+    async def scenario() -> int:
+        venue = Venue()
+        venue.answer = answer
+        server = await picows.ws_create_server(lambda request: venue, "127.0.0.1", 0)
+        async with server:
+            url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+            return await count_garbage(url, venue)
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(scenario()) == 0
 
 
 async def test_error_in_the_listener_reaches_the_caller(harness: Harness) -> None:

@@ -1,8 +1,10 @@
 """The transport against a FIX acceptor on loopback: connect, loss, refusal, logout."""
 
 import asyncio
+import gc
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 import uvloop
@@ -43,6 +45,8 @@ class Acceptor:
         self.connections = 0
         self.sequence = 1
         self.is_answering = True
+        self.ignored_type = b""
+        self.clock_offset_ns = 0
         self.logon_answer: tuple[bytes, list[tuple[int, bytes]]] = (
             b"A",
             [(98, b"0"), (108, b"30")],
@@ -73,7 +77,7 @@ class Acceptor:
 
     def answer(self, message: FixMessage) -> None:
         self.received.append(message)
-        if not self.is_answering:
+        if not self.is_answering or message.message_type == self.ignored_type:
             return
         match message.message_type:
             case b"A":
@@ -87,7 +91,7 @@ class Acceptor:
 
     def send(self, message_type: bytes, body: list[tuple[int, bytes]]) -> None:
         assert self.writer is not None
-        time = format_time(SystemClock().wall_ns())
+        time = format_time(SystemClock().wall_ns() + self.clock_offset_ns)
         number = b"%d" % self.sequence
         header = [(35, message_type), (34, number), (49, b"VENUE"), (52, time), (56, b"US")]
         self.writer.write(encode_message(b"FIX.4.4", header + body))
@@ -220,6 +224,68 @@ async def test_socket_has_no_delay_and_does_not_block(acceptor: Acceptor) -> Non
         assert not connection.getblocking()
 
 
+@contextmanager
+def no_garbage() -> Iterator[None]:
+    """Production runs without the collector: what is left for it is lost memory."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
+
+
+@pytest.mark.parametrize("make_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
+def test_refused_connects_leave_nothing_to_collect(
+    make_loop: Callable[[], asyncio.AbstractEventLoop],
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = int(taken.getsockname()[1])
+
+    async def scenario() -> None:
+        await refuse(1)  # what the first one caches is not lost
+        with no_garbage():
+            await refuse(50)
+
+    async def refuse(times: int) -> None:
+        for _ in range(times):
+            with pytest.raises(ConnectionRefusedError):
+                await connect_tcp("127.0.0.1", port)
+
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        runner.run(scenario())
+
+
+@pytest.mark.parametrize("is_refused", [True, False])
+def test_a_transport_that_reconnects_leaves_nothing_to_collect(
+    edges: Edges, is_refused: bool
+) -> None:
+    async def scenario() -> None:
+        acceptor = Acceptor()
+        acceptor.server = await asyncio.start_server(acceptor.serve, "127.0.0.1", 0)
+        client = Client(*edges, acceptor.port, SHORT)
+        if is_refused:
+            acceptor.server.close()
+        client.start()
+        await lose_connections(acceptor, client, 2)
+        with no_garbage():
+            await lose_connections(acceptor, client, 20)
+        await client.finish()
+        acceptor.server.close()
+
+    async def lose_connections(acceptor: Acceptor, client: Client, times: int) -> None:
+        for _ in range(times):
+            client.events.clear()
+            if not is_refused:
+                await client.until_active()
+                acceptor.close()
+            await client.until(lambda: any(isinstance(e, Disconnected) for e in client.events))
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(scenario())
+
+
 async def test_messages_of_the_venue_reach_the_engine(acceptor: Acceptor, client: Client) -> None:
     client.start()
     await client.until_active()
@@ -252,6 +318,32 @@ async def test_lost_connection_is_made_again_and_numbers_go_on(
     assert acceptor.connections == 2
     assert [m.sequence for m in acceptor.received] == [1, 2, 3, 4]
     assert Disconnected("the peer closed the connection") in client.events
+
+
+async def test_2o_late_message_leads_to_a_new_connection(
+    acceptor: Acceptor, client: Client
+) -> None:
+    client.start()
+    await client.until_active()
+    acceptor.ignored_type = b"5"
+    acceptor.clock_offset_ns = -121 * 10**9
+    acceptor.send(b"0", [])
+    acceptor.clock_offset_ns = 0
+    await client.until_active(times=2)
+    assert acceptor.types()[:4] == [b"A", b"1", b"3", b"5"]
+    assert not any(isinstance(e, Fatal) for e in client.events)
+
+
+async def test_2o_clock_that_is_off_is_refused_at_each_logon(
+    acceptor: Acceptor, client: Client
+) -> None:
+    acceptor.ignored_type = b"5"
+    acceptor.clock_offset_ns = 121 * 10**9
+    client.start()
+    await client.until(lambda: sum(isinstance(e, LogonRefused) for e in client.events) >= 3)
+    acceptor.clock_offset_ns = 0
+    await client.until_active()
+    assert not any(isinstance(e, Fatal) for e in client.events)
 
 
 async def test_half_a_message_is_forgotten_with_its_connection(

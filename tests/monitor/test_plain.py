@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 import sys
@@ -49,7 +50,10 @@ def published(engine: "EngineStandIn", endpoint: str) -> Iterator[None]:
 
 def run_monitor(endpoint: str, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "monitor.terminal", "--connect", endpoint, *options]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    environment = {name: value for name, value in os.environ.items() if name != "COLUMNS"}
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=30, check=False, env=environment
+    )
 
 
 @pytest.mark.usefixtures("published")
@@ -66,6 +70,9 @@ def test_once_shows_everything(endpoint: str) -> None:
         "5.12 µs",
     ):
         assert text in done.stdout
+    assert "…" not in done.stdout, "a pipe has no width"
+    assert re.search(r"heartbeat \d\.\d s\n", done.stdout)
+    assert max(map(len, done.stdout.splitlines())) < 200, "nor is a line filled up to one"
     assert re.search(r"0\.07500000 +0\.20000000 +65123\.44", done.stdout)
 
 

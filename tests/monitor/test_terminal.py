@@ -114,9 +114,9 @@ async def test_keys(engine: "EngineStandIn", client: MonitorClient, publisher: P
         assert "ETH-USD 2/2" in str(screen.table("book").border_title)
         await pilot.press("tab")
         assert "BTC-USD 1/2" in str(screen.table("book").border_title)
-        for key, name in (("b", "book"), ("o", "orders"), ("l", "latency")):
+        for key, name in zip("bople", ("book", "orders", "positions", "latency", "log"), strict=True):
             await pilot.press(key)
-            assert app.screen.maximized is screen.table(name)
+            assert app.screen.maximized is app.query_one(f"#{name}")
             await pilot.press(key)
             assert app.screen.maximized is None
         await pilot.press("question_mark")
@@ -189,6 +189,48 @@ async def test_only_changed_cells_are_repainted(
         engine.book()["bid_ticks"][0] += 1
         await screen.until(lambda: screen.cell("book", 0, 2) == "65123.46")
         assert updated == [("0", "2")]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (160, 24)])
+async def test_a_small_terminal_is_scrolled_by_keys(
+    engine: "EngineStandIn", client: MonitorClient, publisher: Publisher, size: tuple[int, int]
+) -> None:
+    engine.book()
+    app = MonitorApp(client)
+    async with app.run_test(size=size) as pilot:
+        screen = Screen(app, pilot, publisher)
+        await screen.until(lambda: screen.cell("book", 0, 2) == "65123.45")
+        panels, log = app.query_one("#panels"), app.query_one("#log")
+        assert log.region.height >= 8, "it is not squeezed"
+        assert log.region.bottom > 24, "it is below the screen"
+        await pilot.press("down", "j")
+        assert panels.scroll_y == 2
+        await pilot.press("up", "k")
+        assert panels.scroll_y == 0
+        for _ in range(6):
+            await pilot.press("pagedown")
+        assert panels.scroll_y == panels.max_scroll_y > 0
+        await pilot.pause()
+        assert log.region.bottom <= 24
+        await pilot.press("pageup")
+        assert panels.scroll_y < panels.max_scroll_y
+
+
+async def test_fills_are_one_line_at_150_columns(
+    engine: "EngineStandIn", client: MonitorClient, publisher: Publisher
+) -> None:
+    app = MonitorApp(client)
+    reader = SharedReader(engine.path)
+    async with app.run_test(size=(150, 45)) as pilot:
+        screen = Screen(app, pilot, publisher)
+        await screen.until(lambda: "RUNNING" in screen.header())
+        engine.fill()
+        publisher.publish_records(reader.records_after(0)[0], screen.now_ns)
+        await screen.until(lambda: "FILL" in screen.log())
+        assert re.search(r"FILL .* 65123\.45 jerico_maker *$", screen.log(), re.MULTILINE)
+        for name in ("book", "positions", "orders", "latency", "counters"):
+            assert screen.table(name).max_scroll_x == 0, f"{name} is cut"
+    reader.close()
 
 
 @pytest.mark.parametrize("size", [(80, 24), (160, 45), (40, 10)])

@@ -71,6 +71,16 @@ def open_order(price: str, side: SideName = "BUY", state: str = "NEW") -> OpenOr
     )
 
 
+def coloured(text: Text) -> list[str]:
+    """What stands out: neither plain, bold nor dim."""
+    quiet = ("", "bold", views.DIM)
+    return [
+        text.plain[span.start : span.end].strip()
+        for span in text.spans
+        if str(span.style) not in quiet
+    ]
+
+
 def test_nobody_there() -> None:
     first, second = views.header_lines(EngineModel(), 0, "ipc:///x")
     assert (first.plain, second.plain) == (" waiting for engine ", "ipc:///x")
@@ -79,19 +89,51 @@ def test_nobody_there() -> None:
 def test_header(model: EngineModel) -> None:
     first, second = views.header_lines(model, 200_000_000, "ipc:///x")
     assert first.plain == (
-        " LIVE  demo  RUNNING  up 0:01:23  heartbeat 0.2 s  feed ACTIVE  orders DISCONNECTED"
+        " LIVE  demo  RUNNING  feed ACTIVE  orders DISCONNECTED  up 0:01:23  heartbeat 0.2 s"
     )
     assert second.plain == "started"
 
 
 def test_header_of_what_is_stale(model: EngineModel) -> None:
-    assert " STALE 5 s " in views.header_lines(model, 5_000_000_000, "")[0].plain
+    first, second = views.header_lines(model, 5_000_000_000, "")
+    assert first.plain == (
+        " STALE 5 s  LIVE  demo  was RUNNING  feed was ACTIVE  orders was DISCONNECTED"
+        "  up 0:01:23  heartbeat 5.0 s"
+    )
+    assert second.plain == "last: started"
+    assert coloured(first) == ["STALE 5 s"]
 
 
 def test_header_of_a_dead_engine(model: EngineModel) -> None:
     assert model.heartbeat is not None
     model.heartbeat.process_lives = False
-    assert " GONE " in views.header_lines(model, 0, "")[0].plain
+    first, second = views.header_lines(model, 0, "")
+    assert first.plain.startswith(" GONE  LIVE  demo  was RUNNING ")
+    assert second.plain == "last: started"
+    assert coloured(first) == ["GONE"]
+
+
+def test_header_of_an_engine_that_ended_in_order(model: EngineModel) -> None:
+    assert model.heartbeat is not None
+    model.heartbeat.process_lives = False
+    model.heartbeat.state = "STOPPED"
+    first = views.header_lines(model, 0, "")[0].plain
+    assert first.startswith(" LIVE  demo  STOPPED ")
+    assert "feed was ACTIVE" in first
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        views.BOOK_COLUMNS,
+        views.POSITION_COLUMNS,
+        views.ORDER_COLUMNS,
+        views.LATENCY_COLUMNS,
+        views.COUNTER_COLUMNS,
+    ],
+)
+def test_every_table_fits_80_columns(columns: tuple[views.Column, ...]) -> None:
+    assert sum(column.width for column in columns) <= 77
 
 
 def test_what_is_wrong_is_said(model: EngineModel) -> None:
@@ -131,8 +173,10 @@ def test_our_orders_stand_beside_their_level(model: EngineModel) -> None:
         ["", "", "", "", "", ""],
     ]
     assert len(rows) == 10
-    title = views.book_title(model, "BTC-USD", "1/1").plain
+    title = views.book_title(model, "BTC-USD", "1/1", is_past=False).plain
     assert title == "book BTC-USD 1/1  STALE CHECKSUM  8 x 9 levels"
+    title = views.book_title(model, "BTC-USD", "1/1", is_past=True).plain
+    assert title.startswith("book BTC-USD 1/1  was STALE ")
 
 
 def test_an_unknown_symbol_has_an_empty_ladder(model: EngineModel) -> None:
@@ -223,8 +267,9 @@ def test_event_lines() -> None:
         best_ask="",
     )
     assert line(fill).plain == (
-        "12:00:00.007 FILL   BUY  0.01 BTC-USD at 65123.45  jerico_maker now 0.03"
+        "12:00:00.007 FILL   BUY  0.01 BTC-USD 65123.45 jerico_maker"
     )
+    assert line(fill).no_wrap
     risk = RiskEvent(
         sequence=1,
         instrument=instrument,
