@@ -82,11 +82,7 @@ def _names_of(item: dict[str, Any]) -> list[str]:
 def _find_item(items: list[Any], words: str, part: str) -> int:
     if part.isdecimal() and int(part) < len(items):
         return int(part)
-    titles = {
-        index: _names_of(item)
-        for index, item in enumerate(items)
-        if isinstance(item, dict)
-    }
+    titles = {index: _names_of(item) for index, item in enumerate(items) if isinstance(item, dict)}
     matches = [index for index, names in titles.items() if part in names]
     if len(matches) == 1:
         return matches[0]

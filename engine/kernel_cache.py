@@ -2,8 +2,8 @@
 
 Numba's own cache misses a change in any file but the function's own, which must not happen to a
 strategy. Here the key is everything that the machine code depends on: the hook and all functions
-that it reaches, with their files, the values of the globals that they read, the record layouts
-and the versions, and the names of the modules. A global that is not understood means no cache, never a guess. (A Numba
+that it reaches, with their modules and files, the values of the globals that they read, the record
+layouts and the versions. A global that is not understood means no cache, never a guess. (A Numba
 ``@overload`` in a file that the hook does not name is the one thing not seen.)
 
 ``WOW_KERNEL_CACHE`` names the directory, or is ``off``; the default is the user's cache directory.

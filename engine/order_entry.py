@@ -66,6 +66,7 @@ class OrderEntry:
         self._target = f"{host}:{port}"
         self._asked_ns: dict[int, int] = {}  # when each Unknown order was asked for, by its number
         self._listener: FixListener | None = None
+        parts.session.is_risk_allowed = self._is_risk_allowed
         self.transport = OrderTransport(
             parts.session, self._make_listener, parts.sender, host, port, on_event=self._take_event
         )
@@ -82,6 +83,9 @@ class OrderEntry:
             seconds = ACKNOWLEDGE_TIMEOUT_NS / 1e9
             _log.error("%d orders are Unknown: no answer for %.0f s", count, seconds)
         self._ask_for_unknown(now_ns)
+
+    def _is_risk_allowed(self) -> bool:
+        return not self._pipeline.gate.is_paused
 
     def _make_listener(
         self, on_message: Callable[[bytes], None], on_garbled: Callable[[str, bytes], None]
@@ -120,7 +124,8 @@ class OrderEntry:
             case NumbersReset():
                 self._pipeline.orders.forget_sequences()
             case OrderNotRepeated(sequence=sequence):
-                _log.warning("message %d was too old to repeat: its request is dead", sequence)
+                # Too old, or new risk while the engine is paused.
+                _log.warning("message %d was not repeated: its request is dead", sequence)
                 self._pipeline.reject_request(sequence, 0, self._clock.now_ns())
             case LogonRefused(text=text, is_retryable=is_retryable):
                 _log.error("%s refused the logon: %s", self._target, text)
@@ -136,7 +141,6 @@ class OrderEntry:
     def _lose_connection(self, text: str) -> None:
         now_ns = self._clock.now_ns()
         count = self._pipeline.orders.mark_unknown(now_ns)
-        self._pipeline.orders.forget_sequences()
         self._asked_ns.clear()  # what was asked on that connection is not answered any more
         _log.log(
             logging.WARNING if count else logging.INFO,

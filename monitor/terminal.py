@@ -30,7 +30,7 @@ HELP = """\
 
  [b]tab[/b]     next instrument        Full screen and back:
  [b]↑ ↓[/b]     scroll, also [b]k j[/b]       [b]b[/b]  book       [b]p[/b]  positions
- [b]PgUp[/b]    a page, also [b]PgDn[/b]     [b]o[/b]  orders     [b]l[/b]  latency
+ [b]PgUp[/b]    a page, also [b]PgDn[/b]      [b]o[/b]  orders     [b]l[/b]  latency
  [b]?[/b]       this help              [b]e[/b]  events
  [b]q[/b]       quit
 
@@ -102,7 +102,8 @@ class MonitorApp(App[None]):
     LiveTable > .datatable--header { background: $surface; color: $text-muted; }
     LiveTable.-maximized, #log.-maximized { height: 1fr; }
     HelpScreen { align: center middle; }
-    #help { width: 84; max-width: 100%; height: auto; padding: 0 1; border: round $accent; background: $surface; }
+    #help { width: 84; max-width: 100%; height: auto; padding: 0 1; }
+    #help { border: round $accent; background: $surface; }
     """
     TITLE = "wow-monitor"
     ENABLE_COMMAND_PALETTE = False
@@ -194,12 +195,13 @@ class MonitorApp(App[None]):
 
     def action_move(self, lines: int) -> None:
         """Scrolls the enlarged panel, or all of them."""
-        self._scrolled().scroll_relative(y=lines, animate=False)
+        self._scrolled().scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_move_page(self, pages: int) -> None:
         """The same by its height."""
         panel = self._scrolled()
-        panel.scroll_relative(y=pages * max(1, panel.size.height - 1), animate=False)
+        lines = pages * max(1, panel.size.height - 1)
+        panel.scroll_relative(y=lines, animate=False, immediate=True)
 
     def _scrolled(self) -> Widget:
         return self.screen.maximized or self.query_one("#panels")

@@ -288,12 +288,12 @@ def test_what_a_hook_writes_reaches_nobody(make_order_rig: MakeRig) -> None:
     """Book and position are copies; a count beyond the array is not believed."""
     rig = make_order_rig(strategies=(BTC,))
 
-    @ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)
-    def scribble(state: int, event: int, book: int, position: int, out: int) -> None:
+    def write_all_over(state: int, event: int, book: int, position: int, out: int) -> None:
         ctypes.memset(book, 0xFF, BOOK_VIEW.itemsize)
         ctypes.memset(position, 0xFF, POSITION.itemsize)
         ctypes.cast(out, ctypes.POINTER(ctypes.c_int64))[0] = 100
 
+    scribble = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 5)(write_all_over)
     table = StrategyTable()
     address = ctypes.cast(scribble, ctypes.c_void_p).value or 0
     table.add(0, np.zeros(1, "i8"), {"on_timer": address}, timer_interval_ns=1, owner=scribble)

@@ -114,7 +114,9 @@ async def test_keys(engine: "EngineStandIn", client: MonitorClient, publisher: P
         assert "ETH-USD 2/2" in str(screen.table("book").border_title)
         await pilot.press("tab")
         assert "BTC-USD 1/2" in str(screen.table("book").border_title)
-        for key, name in zip("bople", ("book", "orders", "positions", "latency", "log"), strict=True):
+        for key, name in zip(
+            "bople", ("book", "orders", "positions", "latency", "log"), strict=True
+        ):
             await pilot.press(key)
             assert app.screen.maximized is app.query_one(f"#{name}")
             await pilot.press(key)

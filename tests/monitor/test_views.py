@@ -266,9 +266,7 @@ def test_event_lines() -> None:
         best_bid="",
         best_ask="",
     )
-    assert line(fill).plain == (
-        "12:00:00.007 FILL   BUY  0.01 BTC-USD 65123.45 jerico_maker"
-    )
+    assert line(fill).plain == ("12:00:00.007 FILL   BUY  0.01 BTC-USD 65123.45 jerico_maker")
     assert line(fill).no_wrap
     risk = RiskEvent(
         sequence=1,
