@@ -3,16 +3,19 @@
 import argparse
 import os
 import sys
-import time
 import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
 
-from engine.config import config_hash, describe_config, load_config, make_instruments
+from engine.config import config_hash, describe_config, load_config
 from engine.config_schema import EngineConfig
 from engine.config_warnings import find_warnings, require_arming, require_recording
 from engine.exit_codes import ExitCode, exit_code_of
-from ext.errors import ConfigError, WowError
+from ext.errors import WowError
+
+if TYPE_CHECKING:
+    from engine.kernels import CompiledStrategy
 
 PROGRAM = "wow-engine"
 COMMANDS = ("run", "check", "verify")
@@ -100,35 +103,19 @@ def _run(config: EngineConfig, *, is_live: bool) -> int:
 
 
 def _check(config: EngineConfig) -> int:
-    print(describe_config(config))
-    for line in _compile_strategies(config):
-        print(f"# {line}", flush=True)
-    print(f"# config hash {config_hash(config)}")
+    from engine.composition import compile_strategies  # only here: importing Numba takes a second
+
+    print(describe_config(config), flush=True)
+    strategies = compile_strategies(config, _say_compiled)
+    digests = [strategy.source_digest for strategy in strategies]
+    print(f"# config hash {config_hash(config, digests)}")
     return ExitCode.OK
 
 
-def _compile_strategies(config: EngineConfig) -> Iterator[str]:
-    from engine.kernels import compile_strategy  # only here: importing Numba takes a second
-    from engine.strategy_loader import load_strategy
-
-    instruments = {instrument.symbol: instrument for instrument in make_instruments(config)}
-    for index, section in enumerate(config.strategies):
-        if not section.enabled:
-            continue
-        start_ns = time.perf_counter_ns()
-        try:
-            strategy = compile_strategy(
-                load_strategy(section.class_name),
-                instruments[section.instrument],
-                section.params,
-            )
-        except ConfigError as error:
-            place = f"strategy.{index} ({section.class_name} on {section.instrument})"
-            raise ConfigError(f"{place}: {error}") from error
-        seconds = (time.perf_counter_ns() - start_ns) / 1e9
-        kind = "compiled" if strategy.is_compiled else "plain Python, slow,"
-        hooks = ", ".join(strategy.addresses)
-        yield f"{section.class_name} on {section.instrument}: {kind} in {seconds:.1f} s: {hooks}"
+def _say_compiled(strategy: "CompiledStrategy") -> None:
+    kind = "compiled" if strategy.is_compiled else "plain Python, slow"
+    hooks = ", ".join(strategy.addresses)
+    print(f"# {strategy.name} on {strategy.instrument.symbol}: {kind}: {hooks}", flush=True)
 
 
 def _explain(error: BaseException) -> str:

@@ -70,13 +70,15 @@ def compile_strategies(
     """Loads and compiles every enabled strategy; ConfigError names the one that cannot be."""
     instruments = {instrument.symbol: instrument for instrument in make_instruments(config)}
     compiled = []
-    for section in config.enabled_strategies:
+    for index, section in enumerate(config.strategies):
+        if not section.enabled:
+            continue
         try:
             strategy = compile_strategy(
                 load_strategy(section.class_name), instruments[section.instrument], section.params
             )
         except ConfigError as error:
-            place = f"[[strategy]] {section.class_name} on {section.instrument}"
+            place = f"strategy.{index} ({section.class_name} on {section.instrument})"
             raise ConfigError(f"{place}: {error}") from error
         on_compiled(strategy)
         compiled.append(strategy)

@@ -44,9 +44,10 @@ def print_banner(arc: Arc, write: Write = write_now) -> None:
     core = config.loop.engine_core
     place = f"pinned to core {core}" if core >= 0 else f"cores {format_cores(available_cores())}"
     polling = "busy poll" if config.loop.busy_poll else "blocking"
+    digest = config_hash(config, [strategy.source_digest for strategy in arc.strategies])
     write(
         f"wow-engine {config.engine.name}: mode {config.engine.mode.upper()}, "
-        f"config {config_hash(config)[:12]}, {polling}, {place}\n"
+        f"config {digest[:12]}, {polling}, {place}\n"
     )
     for strategy in arc.strategies:
         slow = "" if strategy.is_compiled else "   SLOW: plain Python, not compiled"

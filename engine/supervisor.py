@@ -17,6 +17,7 @@ from engine.composition import Arc
 from engine.config_schema import SIMULATOR
 from engine.engine_clock import EngineClock
 from engine.exit_codes import ExitCode
+from engine.kernels import FailureLog
 from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.order_entry import OrderEntry
@@ -64,6 +65,7 @@ class Supervisor:
         self._order_entry: OrderEntry | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
+        self._failures = FailureLog(arc.strategies)
         self._is_clock_far = False
         self._is_hole_told = False
         loop = arc.config.loop
@@ -206,6 +208,7 @@ class Supervisor:
             if count % PENDING_EVERY == 0:
                 if self._order_entry is not None:
                     self._order_entry.check_pending(now_ns)
+                self._failures.poll()
                 self._on_progress()
 
     def _beat(self) -> None:

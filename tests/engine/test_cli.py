@@ -155,7 +155,7 @@ def test_check_prints_a_config_that_loads(write_config: WriteConfig, capsys: Cap
     assert cli.main(["check", "--config", str(write_config()), *words]) == ExitCode.OK
     output = capsys.readouterr()
     assert tomllib.loads(output.out)["risk"]["stale_after_ms"] == 777
-    assert "# jerico_maker on BTC-USD: compiled in " in output.out
+    assert "# jerico_maker on BTC-USD: compiled: on_book" in output.out
     assert "# config hash " in output.out
     assert output.err == ""
 

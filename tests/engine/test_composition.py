@@ -56,7 +56,7 @@ def test_a_strategy_that_cannot_be_is_named(
     load_demo: Callable[..., EngineConfig], override: str, words: str
 ) -> None:
     config = load_demo(override)
-    with pytest.raises(ConfigError, match=r"^\[\[strategy\]\] .* on BTC-USD: ") as caught:
+    with pytest.raises(ConfigError, match=r"^strategy\.0 \(.* on BTC-USD\): ") as caught:
         compile_strategies(config, lambda _: None)
     assert words in str(caught.value)
 
