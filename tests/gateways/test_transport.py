@@ -85,13 +85,16 @@ async def test_socket_has_no_delay_and_does_not_block(acceptor: Acceptor) -> Non
 
 
 @contextmanager
-def no_garbage() -> Iterator[None]:
-    """Production runs without the collector: what is left for it is lost memory."""
+def no_garbage(times: int) -> Iterator[None]:
+    """Production runs without the collector: what is left for it each time is lost memory.
+
+    Less than an object each time is somebody else's, such as the loop's or the test runner's.
+    """
     gc.collect()
     gc.disable()
     try:
         yield
-        assert gc.collect() == 0
+        assert gc.collect() < times
     finally:
         gc.enable()
 
@@ -105,7 +108,7 @@ def test_refused_connects_leave_nothing_to_collect(
 
     async def scenario() -> None:
         await refuse(1)  # what the first one caches is not lost
-        with no_garbage():
+        with no_garbage(50):
             await refuse(50)
 
     async def refuse(times: int) -> None:
@@ -129,8 +132,8 @@ def test_a_transport_that_reconnects_leaves_nothing_to_collect(
             acceptor.server.close()
         client.start()
         await lose_connections(acceptor, client, 2)
-        with no_garbage():
-            await lose_connections(acceptor, client, 20)
+        with no_garbage(100):
+            await lose_connections(acceptor, client, 100)
         await client.finish()
         acceptor.server.close()
 
