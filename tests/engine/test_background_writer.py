@@ -20,8 +20,11 @@ def pipe() -> Iterator[tuple[int, int]]:
     """A small pipe that nobody reads unless the test does."""
     reader, writer = os.pipe()
     fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
+    before = set(threading.enumerate())
     yield reader, writer
-    os.close(reader)  # a writer that is stuck gets EPIPE and ends
+    os.close(reader)  # a thread that is stuck gets EPIPE and ends
+    for thread in set(threading.enumerate()) - before:
+        thread.join(END_SECONDS)  # or the rest of its text lands in the next pipe
     os.close(writer)
 
 
