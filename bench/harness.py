@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ext.errors import WowError
-from monitor.histogram import BUCKETS, bucket_lower_ns
+from ext.latency_histogram import BUCKETS, bucket_lower_ns
 
 SEED = 20_260_105
 DEFAULT_ROUNDS = 5

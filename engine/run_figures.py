@@ -8,15 +8,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import numpy as np
-
 from engine.composition import Arc
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy
 from engine.processes import VenueSummary
 from ext.book import OrderBook
-from ext.bounds import Bound
 from ext.dtypes import BOOK_VIEW, POSITION
+from ext.latency_histogram import percentiles_ns
 from ext.wire import BookState, StaleReason, Step, Verdict
 
 STEP_NAMES = {
@@ -178,21 +176,6 @@ def read_steps(arc: Arc) -> list[StepFigures]:
         counts = arc.memory.histogram(step)
         total = int(counts.sum())
         if total:
-            quantiles = tuple(_quantile_us(counts, quantile) for quantile in QUANTILES)
+            quantiles = tuple(value_ns / 1e3 for value_ns in percentiles_ns(counts, QUANTILES))
             figures.append(StepFigures(name, total, quantiles))
     return figures
-
-
-def _quantile_us(counts: "np.ndarray[Any, np.dtype[np.int64]]", quantile: float) -> float:
-    rank = max(1, int(np.ceil(quantile * int(counts.sum()))))
-    index = int(np.searchsorted(np.cumsum(counts), rank))
-    return _upper_bound_ns(index) / 1e3
-
-
-def _upper_bound_ns(index: int) -> int:
-    if index < 32:
-        return index
-    if index >= Bound.HISTOGRAM_BUCKETS - 1:
-        return 2**63 - 1
-    exponent, part = index // 32 - 1, index % 32 + 32
-    return ((part + 1) << exponent) - 1

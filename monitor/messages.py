@@ -68,7 +68,7 @@ class StepLatency(msgspec.Struct, kw_only=True):
     p99_ns: int
     p999_ns: int
     max_ns: int
-    delta: dict[int, int]  # values per bucket (monitor/histogram.py) since the last message
+    delta: dict[int, int]  # values per bucket (ext/latency_histogram.py) since the last message
 
 
 class Latency(Envelope, kw_only=True):

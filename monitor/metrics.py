@@ -13,8 +13,9 @@ from prometheus_client.core import (
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from ext import latency_histogram
 from ext.wire import BookState
-from monitor import histogram, names
+from monitor import names
 from monitor.shared_reader import COUNTERS, SharedReader
 from monitor.snapshots import unrealised_pnl
 from monitor.status import RelayStatus, engine_gone
@@ -117,7 +118,7 @@ class EngineCollector(Collector):
         for step, counts in zip(names.STEPS, self._reader.histograms(), strict=True):
             buckets = cumulative_buckets(counts)
             family.add_metric(
-                [step.replace(" ", "_")], buckets, sum_value=histogram.sum_ns(counts) / 1e9
+                [step.replace(" ", "_")], buckets, sum_value=latency_histogram.sum_ns(counts) / 1e9
             )
         return family
 
@@ -194,6 +195,6 @@ def cumulative_buckets(counts: NDArray[np.int64]) -> list[tuple[str, float]]:
     buckets = []
     for exponent in BOUND_EXPONENTS:
         bound_ns = (1 << exponent) - 1
-        count = float(cumulative[histogram.bucket_index(bound_ns)])
+        count = float(cumulative[latency_histogram.bucket_index(bound_ns)])
         buckets.append((repr(bound_ns / 1e9), count))
     return [*buckets, ("+Inf", float(cumulative[-1]))]

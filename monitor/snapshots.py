@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from ext import latency_histogram
 from ext.wire import BookState
-from monitor import histogram, names
+from monitor import names
 from monitor.messages import (
     Book,
     Counters,
@@ -167,13 +168,13 @@ def unrealised_pnl(
 
 
 def _step_latency(step: str, counts: NDArray[np.int64], delta: NDArray[np.int64]) -> StepLatency:
-    p50, p99, p999 = histogram.percentiles_ns(counts, QUANTILES)
+    p50, p99, p999 = latency_histogram.percentiles_ns(counts, QUANTILES)
     return StepLatency(
         step=step,
         count=int(counts.sum()),
         p50_ns=p50,
         p99_ns=p99,
         p999_ns=p999,
-        max_ns=histogram.maximum_ns(counts),
+        max_ns=latency_histogram.maximum_ns(counts),
         delta={int(index): int(delta[index]) for index in np.flatnonzero(delta)},
     )

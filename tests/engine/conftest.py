@@ -11,9 +11,9 @@ from engine.composition import Arc, compile_strategies, compose
 from engine.config import EngineConfig, load_config
 from ext.bounds import Bound
 from ext.errors import ConfigError
+from ext.latency_histogram import bucket_index
 from ext.shared_memory import SharedMemory
 from ext.wire import Step
-from monitor.histogram import bucket_index
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.toml"
 

@@ -11,10 +11,10 @@ import pytest
 
 from ext.bounds import Bound
 from ext.dtypes import BOOK_VIEW, ORDER, POSITION, RECORD
+from ext.latency_histogram import BUCKETS, bucket_index
 from ext.shared_memory import SharedMemory
 from ext.wire import BookState, EngineState, ExecutionType, OrderState, RecordKind, Side, Step
 from monitor.client import MonitorClient
-from monitor.histogram import BUCKETS, bucket_index
 
 INSTRUMENTS = [("BTC-USD", "0.01", "0.00000001"), ("ETH-USD", "0.05", "0.001")]
 STRATEGIES = ["jerico_maker", "jerico_trend"]

@@ -3,8 +3,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ext.latency_histogram import bucket_index, bucket_upper_ns
 from ext.wire import BookState, OrderState, Side, StaleReason, Step, Verdict
-from monitor.histogram import bucket_index, bucket_upper_ns
 from monitor.shared_reader import SharedReader
 from monitor.snapshots import SnapshotBuilder
 from monitor.status import RelayStatus

@@ -4,13 +4,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ext import histogram as kernel
-from monitor import histogram
-from monitor.histogram import BUCKETS, bucket_index, bucket_lower_ns, bucket_upper_ns
+from ext import latency_histogram
+from ext.latency_histogram import BUCKETS, bucket_index, bucket_lower_ns, bucket_upper_ns
 
 LATENCIES = st.integers(0, 2**62)
 
 
-def counts_of(values: list[int]) -> histogram.Counts:
+def counts_of(values: list[int]) -> latency_histogram.Counts:
     counts = np.zeros(BUCKETS, np.int64)
     for value in values:
         counts[bucket_index(value)] += 1
@@ -42,7 +42,7 @@ def test_the_last_bucket_takes_the_rest() -> None:
 @given(st.lists(LATENCIES, min_size=1, max_size=300), st.floats(0, 1))
 def test_percentiles_agree_with_the_exact_ones(values: list[int], quantile: float) -> None:
     exact = int(np.quantile(np.array(values), quantile, method="inverted_cdf"))
-    (found,) = histogram.percentiles_ns(counts_of(values), [quantile])
+    (found,) = latency_histogram.percentiles_ns(counts_of(values), [quantile])
     assert exact <= found <= exact + exact / 32
 
 
@@ -51,18 +51,18 @@ def test_percentiles_of_a_real_shape_agree_with_the_exact_ones() -> None:
     quantiles = [0.5, 0.9, 0.99, 0.999]
     exact = np.quantile(values, quantiles, method="inverted_cdf")
     counts = counts_of(values.tolist())
-    assert histogram.percentiles_ns(counts, quantiles) == pytest.approx(exact, rel=1 / 32)
-    assert histogram.maximum_ns(counts) == pytest.approx(values.max(), rel=1 / 32)
-    assert histogram.sum_ns(counts) == pytest.approx(values.sum(), rel=1 / 64)
+    assert latency_histogram.percentiles_ns(counts, quantiles) == pytest.approx(exact, rel=1 / 32)
+    assert latency_histogram.maximum_ns(counts) == pytest.approx(values.max(), rel=1 / 32)
+    assert latency_histogram.sum_ns(counts) == pytest.approx(values.sum(), rel=1 / 64)
 
 
 def test_an_empty_histogram_is_zero() -> None:
     counts = counts_of([])
-    assert histogram.percentiles_ns(counts, [0.5, 1.0]) == [0, 0]
-    assert histogram.maximum_ns(counts) == 0
+    assert latency_histogram.percentiles_ns(counts, [0.5, 1.0]) == [0, 0]
+    assert latency_histogram.maximum_ns(counts) == 0
 
 
 @given(st.lists(LATENCIES), st.lists(LATENCIES))
 def test_merging_counts_is_counting_all(first: list[int], second: list[int]) -> None:
-    merged = histogram.merge([counts_of(first), counts_of(second)])
+    merged = latency_histogram.merge([counts_of(first), counts_of(second)])
     assert merged.tolist() == counts_of(first + second).tolist()
