@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import EngineConfig, make_instruments, make_limits
+from engine.config_schema import FeedSection, OrderEntrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from engine.strategy_loader import load_strategy
@@ -87,9 +88,9 @@ def compile_strategies(
 
 def check_secrets(config: EngineConfig) -> None:
     """Reads the secrets that the run needs and signs with them; ConfigError names the section."""
-    sections = {"feed": config.feed}
-    if config.order_entry is not None and config.engine.mode != "shadow":
-        sections["order_entry"] = config.order_entry  # type: ignore[assignment]
+    sections: dict[str, FeedSection | OrderEntrySection] = {"feed": config.feed}
+    if (order_entry := _order_section(config)) is not None:
+        sections["order_entry"] = order_entry
     for name, section in sections.items():
         if section.secret is not None:
             try:
@@ -163,11 +164,16 @@ def _make_gate(config: EngineConfig) -> RiskGate:
     return gate
 
 
+def _order_section(config: EngineConfig) -> OrderEntrySection | None:
+    """What orders of this run leave by; None when none can, as in a shadow run."""
+    return None if config.engine.mode == "shadow" else config.order_entry
+
+
 def _make_encoder(
     config: EngineConfig, table: InstrumentTable, orders: OrderTable
 ) -> FixOrderEncoder | None:
-    section = config.order_entry
-    if section is None or config.engine.mode == "shadow":
+    section = _order_section(config)
+    if section is None:
         return None
     return FixOrderEncoder(
         table,
@@ -182,8 +188,8 @@ def _make_encoder(
 def _make_order_parts(
     config: EngineConfig, table: InstrumentTable, orders: OrderTable
 ) -> OrderParts | None:
-    section = config.order_entry
-    if section is None or config.engine.mode == "shadow":
+    section = _order_section(config)
+    if section is None:
         return None
     key = section.key.reveal()
     store = SessionStore(

@@ -97,6 +97,7 @@ def print_summary(
 
 def _print_run(console: Console, arc: Arc, elapsed_s: float, reason: str) -> None:
     counters = arc.pipeline.counters()
+    rows = read_strategies(arc)
     console.print(f"\n[bold]Run of {elapsed_s:.1f} s ended[/bold]: {reason}")
     console.print(_market_data_line(counters))
     console.print(
@@ -116,14 +117,14 @@ def _print_run(console: Console, arc: Arc, elapsed_s: float, reason: str) -> Non
     if any(doubts.values()):
         shown = ", ".join(f"{name} {count:,}" for name, count in doubts.items() if count)
         console.print(f"[yellow]Look at: {shown}[/yellow]")
-    console.print(_activity_table(arc))
-    for row in read_strategies(arc):
+    console.print(_activity_table(rows))
+    for row in rows:
         if row.failures:
             console.print(f"[red]  {row.name} raised in {row.failures:,} calls: see the log[/red]")
-    rejected = [row for row in read_strategies(arc) if row.last_reject]
-    for row in rejected:
-        console.print(f"  last rejection of {row.name}: {row.last_reject.replace('_', ' ')}")
-    console.print(_money_table(arc))
+    for row in rows:
+        if row.last_reject:
+            console.print(f"  last rejection of {row.name}: {row.last_reject.replace('_', ' ')}")
+    console.print(_money_table(rows))
     console.print(_book_table(arc))
     console.print(_latency_table(arc))
 
@@ -150,13 +151,13 @@ def _market_data_line(counters: dict[str, int]) -> str:
     )
 
 
-def _activity_table(arc: Arc) -> Table:
+def _activity_table(rows: list[StrategyFigures]) -> Table:
     table = Table(title="Strategies", title_justify="left", box=SIMPLE_HEAD)
     for name in ("strategy", "instrument"):
         table.add_column(name, no_wrap=True)
     for name in ("signals", "rejected", "orders", "fills", "position", "average price"):
         table.add_column(name, justify="right", no_wrap=True)
-    for figures in read_strategies(arc):
+    for figures in rows:
         table.add_row(
             figures.name,
             figures.symbol,
@@ -170,9 +171,8 @@ def _activity_table(arc: Arc) -> Table:
     return table
 
 
-def _money_table(arc: Arc) -> Table:
+def _money_table(rows: list[StrategyFigures]) -> Table:
     """P&L of each strategy, and its sum for each currency: currencies are never added up."""
-    rows = read_strategies(arc)
     table = Table(title="P&L, open positions at the mid", title_justify="left", box=SIMPLE_HEAD)
     for name in ("strategy", "currency"):
         table.add_column(name, no_wrap=True)
