@@ -218,18 +218,15 @@ cdef class Pipeline:
         self._time_step(STEP_CHECK)
         header.intents += 1
         position.signal_count += intent.kind != CANCEL_ORDER
+        record_decision(
+            self.memory, position, &self.memory.books[instrument], intent, verdict, time_ns
+        )
         if verdict != ACCEPTED:
             header.rejected += 1
             position.reject_count += 1
             position.last_reject = verdict
-            record_decision(
-                self.memory, position, &self.memory.books[instrument], intent, verdict, time_ns
-            )
             return verdict
         header.accepted += 1
-        record_decision(
-            self.memory, position, &self.memory.books[instrument], intent, verdict, time_ns
-        )
         self.gate.note_sent(intent, instrument, time_ns)
         if self.is_sending:
             self.orders.register(intent, strategy, instrument, time_ns, &request)

@@ -8,9 +8,12 @@ from ext.bounds cimport MAX_DELTAS_PER_FRAME
 from ext.cursor cimport (
     NumberStatus,
     Span,
+    end_item,
     equals,
     expect,
+    open_array,
     read_integer,
+    read_key,
     read_quoted_decimal,
     read_string,
     read_time,
@@ -82,22 +85,21 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         cdef const char* end = self.end
         cdef FeedStatus status
         cdef Span key
+        cdef bint is_last = False
         p = expect(p, end, b"{")
         while p != NULL:
-            p = read_string(p, end, &key)
-            p = expect(p, end, b":") if p != NULL else NULL
+            p = read_key(p, end, &key)
             if p == NULL:
                 return FEED_BAD_JSON
             status = FEED_BAD_TYPE
-            p = self._read_member(skip_space(p, end), key, fields, &status)
+            p = self._read_member(p, key, fields, &status)
             if p == NULL:
                 return status
-            p = skip_space(p, end)
-            if p < end and p[0] == b"}":
-                if skip_space(p + 1, end) != end:
+            p = end_item(p, end, b"}", &is_last)
+            if p != NULL and is_last:
+                if skip_space(p, end) != end:
                     return FEED_BAD_JSON
                 return FEED_OK if fields.type.start != NULL else FEED_MISSING_FIELD
-            p = expect(p, end, b",")
         return FEED_BAD_JSON
 
     cdef const char* _read_member(
@@ -237,11 +239,11 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
     ) noexcept nogil:
         """``[["price","quantity"],…]``, one side of a snapshot: the position behind it."""
         cdef const char* end = self.end
+        cdef bint is_empty = False
         status[0] = FEED_BAD_TYPE
-        p = expect(p, end, b"[")
-        p = skip_space(p, end) if p != NULL else NULL
-        if p != NULL and p < end and p[0] == b"]":
-            return p + 1
+        p = open_array(p, end, &is_empty)
+        if p != NULL and is_empty:
+            return p
         while p != NULL:
             p = expect(p, end, b"[")
             p = self._read_level(p, instrument, side, status) if p != NULL else NULL
@@ -257,11 +259,11 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         """``[["buy"|"sell","price","quantity"],…]``: the position behind it."""
         cdef const char* end = self.end
         cdef Span side
+        cdef bint is_empty = False
         status[0] = FEED_BAD_TYPE
-        p = expect(p, end, b"[")
-        p = skip_space(p, end) if p != NULL else NULL
-        if p != NULL and p < end and p[0] == b"]":
-            return p + 1
+        p = open_array(p, end, &is_empty)
+        if p != NULL and is_empty:
+            return p
         while p != NULL:
             p = expect(p, end, b"[")
             p = read_string(p, end, &side) if p != NULL else NULL

@@ -32,6 +32,11 @@ cdef int64_t _find_start(const char* start, int64_t size) noexcept nogil:
     return size
 
 
+cdef FrameStatus _skip(const char* start, int64_t size, int64_t* message_size) noexcept nogil:
+    message_size[0] = _find_start(start, size)
+    return FRAME_GARBLED
+
+
 cdef FrameStatus frame_message(
     const char* start, int64_t size, int64_t* message_size, GarbledReason* reason
 ) noexcept nogil:
@@ -51,20 +56,17 @@ cdef FrameStatus frame_message(
             return FRAME_GARBLED
         return FRAME_INCOMPLETE
     if memcmp(start, b"8=FIX", min(5, size)) != 0:
-        message_size[0] = _find_start(start, size)
-        return FRAME_GARBLED
+        return _skip(start, size, message_size)
     p = <const char*>memchr(start, 1, min(size, <int64_t>MAX_BEGIN_BYTES))
     if p == NULL:
         if size < MAX_BEGIN_BYTES:
             return FRAME_INCOMPLETE
-        message_size[0] = _find_start(start, size)
-        return FRAME_GARBLED
+        return _skip(start, size, message_size)
     p += 1
     if end - p < MAX_LENGTH_DIGITS + 6 and memchr(p, 1, end - p) == NULL:
         return FRAME_INCOMPLETE
     if p[0] != b"9" or p[1] != b"=":
-        message_size[0] = _find_start(start, size)
-        return FRAME_GARBLED
+        return _skip(start, size, message_size)
     reason[0] = GARBLED_LENGTH
     p += 2
     trailer = p
@@ -72,21 +74,18 @@ cdef FrameStatus frame_message(
         length = length * 10 + (p[0] - 48)
         p += 1
     if p == trailer or p[0] != 1 or length > MAX_FIX_MESSAGE_BYTES or length < 5:
-        message_size[0] = _find_start(start, size)
-        return FRAME_GARBLED
+        return _skip(start, size, message_size)
     p += 1
     if end - p >= 3 and memcmp(p, b"35=", 3) != 0:
         reason[0] = GARBLED_BEGIN
-        message_size[0] = _find_start(start, size)
-        return FRAME_GARBLED
+        return _skip(start, size, message_size)
     total = (p - start) + length + TRAILER_BYTES
     if size < total:
         return FRAME_INCOMPLETE
     trailer = p + length
     if memcmp(trailer, b"10=", 3) != 0 or (trailer - 1)[0] != 1 or trailer[6] != 1:
         reason[0] = GARBLED_TRAILER
-        message_size[0] = _find_start(start, size)
-        return FRAME_GARBLED
+        return _skip(start, size, message_size)
     p = start
     while p < trailer:
         total_bytes += <unsigned char>p[0]
@@ -95,8 +94,7 @@ cdef FrameStatus frame_message(
     if trailer[3] != 48 + checksum // 100 or trailer[4] != 48 + checksum // 10 % 10 \
             or trailer[5] != 48 + checksum % 10:
         reason[0] = GARBLED_CHECKSUM
-        message_size[0] = _find_start(start, size)
-        return FRAME_GARBLED
+        return _skip(start, size, message_size)
     message_size[0] = total
     return FRAME_COMPLETE
 
