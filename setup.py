@@ -3,11 +3,13 @@
 Everything else about the project stands in ``pyproject.toml``. ``WOW_BUILD`` chooses the mode:
 
 * ``release`` (default): optimised, no bounds checks;
+* ``portable``: release without SSE4.1, for x86-64 processors that lack it (before 2008);
 * ``debug``: bounds checks, C assertions on, no optimisation;
 * ``annotate``: release, plus an HTML page per module under ``build/cython``.
 """
 
 import os
+import platform
 from pathlib import Path
 
 import numpy
@@ -15,12 +17,14 @@ from Cython.Build import cythonize
 from setuptools import Extension, setup
 
 MODE = os.environ.get("WOW_BUILD", "release")
-if MODE not in {"release", "debug", "annotate"}:
-    raise SystemExit(f"WOW_BUILD was {MODE!r}; use release, debug or annotate")
+if MODE not in {"release", "portable", "debug", "annotate"}:
+    raise SystemExit(f"WOW_BUILD was {MODE!r}; use release, portable, debug or annotate")
 DEBUG = MODE == "debug"
 
 COMPILE_ARGUMENTS = ["-Wall", "-Wextra", "-Wno-unused-parameter", "-Wno-unused-function"]
 COMPILE_ARGUMENTS += ["-O0", "-g", "-UNDEBUG"] if DEBUG else ["-O3", "-fno-plt"]
+if platform.machine() in {"x86_64", "AMD64"} and MODE != "portable":
+    COMPILE_ARGUMENTS += ["-msse4.1", "-mpopcnt"]
 
 DIRECTIVES = {
     "language_level": "3",

@@ -6,8 +6,11 @@ FRAME_PADDING_BYTES readable bytes behind it (picows keeps 256), and the end is 
 each number. The rare branches stand out of line in ``cursor.pyx``.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp
+
+from ext.digits cimport read_digits
+from ext.word cimport WORD_BYTES, load_word, marked_bits, predicted, repeated, zero_marks
 
 cdef enum:
     MAX_FAST_DIGITS = 18            # more digits than always fit in an int64: the general reader
@@ -21,8 +24,6 @@ cdef enum NumberStatus:
 cdef struct Span:                   # text lent from the frame; NULL start: absent
     const char* start
     Py_ssize_t size
-
-cdef int64_t POWERS_OF_TEN[19]
 
 cdef const char* skip_value(const char* p, const char* end) noexcept nogil
 cdef const char* skip_escaped_string(const char* p, const char* end) noexcept nogil
@@ -54,19 +55,26 @@ cdef inline const char* expect(const char* p, const char* end, char wanted) noex
 
 cdef inline const char* read_string(const char* p, const char* end, Span* text) noexcept nogil:
     """Contents of the string that starts here, escapes left as they stand."""
+    cdef uint64_t word, marks
     p = expect(p, end, b'"')
     if p == NULL:
         return NULL
     text.start = p
     while p < end:
-        if p[0] == b'"':
-            text.size = p - text.start
-            return p + 1
+        word = load_word(p)
+        marks = zero_marks(word ^ repeated(b'"')) | zero_marks(word ^ repeated(b"\\"))
+        if marks == 0:
+            p += WORD_BYTES
+            continue
+        p += predicted(marked_bits(marks) >> 3)
+        if p >= end:
+            return NULL
         if p[0] == b"\\":
             p = skip_escaped_string(p, end)
             text.size = p - 1 - text.start if p != NULL else 0
             return p
-        p += 1
+        text.size = p - text.start
+        return p + 1
     return NULL
 
 
@@ -112,35 +120,11 @@ cdef inline const char* read_decimal(
     Trailing zeros beyond ``decimals`` are allowed; another digit there is NUMBER_OFF_STEP.
     ``decimals`` is 0 to 18. Returns the position behind the number, NULL unless NUMBER_OK.
     """
-    cdef const char* start = p
-    cdef const char* point
-    cdef int64_t value = 0
-    cdef int64_t missing = decimals
-    while is_digit(p[0]):
-        value = value * 10 + (p[0] - 48)
-        p += 1
-        if p - start > MAX_FAST_DIGITS:
-            return read_decimal_general(start, end, decimals, units, status)
-    if p == start or (start[0] == b"0" and p - start > 1):
-        return read_decimal_general(start, end, decimals, units, status)
-    if p[0] == b".":
-        p += 1
-        point = p
-        while is_digit(p[0]) and missing > 0:
-            value = value * 10 + (p[0] - 48)
-            p += 1
-            missing -= 1
-            if p - start > MAX_FAST_DIGITS:
-                return read_decimal_general(start, end, decimals, units, status)
-        while p[0] == b"0" and p < end:
-            p += 1
-        if p == point or is_digit(p[0]):
-            return read_decimal_general(start, end, decimals, units, status)
-    if p > end or p[0] == b"e" or p[0] == b"E" or p - start + missing > MAX_FAST_DIGITS:
-        return read_decimal_general(start, end, decimals, units, status)
-    units[0] = value * POWERS_OF_TEN[missing]
+    cdef int64_t size = read_digits(p, decimals, units)
+    if size == 0 or p + size > end or p[size] | 0x20 == b"e":
+        return read_decimal_general(p, end, decimals, units, status)
     status[0] = NUMBER_OK
-    return p
+    return p + size
 
 
 cdef inline const char* read_quoted_decimal(
@@ -152,13 +136,18 @@ cdef inline const char* read_quoted_decimal(
     Returns NULL with NUMBER_OK left in ``status`` when there is no string here (a JSON type
     error), and NULL with the reason when the number cannot be used.
     """
+    cdef int64_t size
     status[0] = NUMBER_OK
     p = expect(p, end, b'"')
     if p == NULL:
         return NULL
-    p = read_decimal(p, end, decimals, steps, status)
-    if p == NULL:
-        return NULL
+    size = read_digits(p, decimals, steps)
+    if size != 0 and p[size] == b'"':
+        p += size
+    else:
+        p = read_decimal_general(p, end, decimals, steps, status)
+        if p == NULL:
+            return NULL
     if p >= end or p[0] != b'"':
         status[0] = NUMBER_BAD
         return NULL

@@ -2,14 +2,8 @@
 
 from libc.stdint cimport int64_t
 
+from ext.digits cimport POWERS_OF_TEN
 from ext.errors import UsageError
-
-cdef int64_t _power = 1
-cdef int _index
-for _index in range(19):
-    POWERS_OF_TEN[_index] = _power
-    if _index < 18:
-        _power *= 10
 
 cdef enum:
     MAX_EXPONENT_DIGITS = 4         # no venue sends more; the value would be out of range anyway

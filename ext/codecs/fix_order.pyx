@@ -6,7 +6,7 @@ from libc.string cimport memcpy, memset, strlen
 
 from ext.bounds cimport VENUE_ORDER_ID_BYTES
 from ext.client_order_id cimport write_client_order_id
-from ext.cursor cimport POWERS_OF_TEN
+from ext.digits cimport POWERS_OF_TEN
 from ext.errors import ConfigError, UsageError
 from ext.instrument_table cimport InstrumentTable
 from ext.order_encoder cimport EncodedMessage, OrderEncoder

@@ -9,13 +9,13 @@ from ext.client_order_id cimport read_client_order_id
 from ext.codecs.fix_frame cimport read_field
 from ext.cursor cimport (
     NumberStatus,
-    POWERS_OF_TEN,
     Span,
     is_digit,
     read_decimal,
     read_integer,
     read_time,
 )
+from ext.digits cimport POWERS_OF_TEN
 from ext.instrument_table cimport Instrument, InstrumentTable
 from ext.orders cimport OrderTable
 from ext.wire cimport (
