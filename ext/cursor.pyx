@@ -1,9 +1,10 @@
 """The rare branches of ``cursor.pxd``, out of line, and a Python edge for tests."""
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 
-from ext.digits cimport POWERS_OF_TEN
+from ext.digits cimport POWERS_OF_TEN, read_digits
 from ext.errors import UsageError
+from ext.word cimport load_word
 
 cdef enum:
     MAX_EXPONENT_DIGITS = 4         # no venue sends more; the value would be out of range anyway
@@ -150,40 +151,29 @@ cdef inline int64_t _days_of_month(int64_t year, int64_t month) noexcept nogil:
     return 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
 
 
-cdef int64_t read_time(Span text) noexcept nogil:
-    """RFC 3339 in UTC with 0 to 9 decimals (``2021-04-17T16:43:37.077621Z``) → ns, or -1.
+# The last minute read, by its sixteen characters: nearly every time is of the same one. Nothing
+# else depends on it.
+cdef uint64_t _minute_date = 0
+cdef uint64_t _minute_clock = 0
+cdef int64_t _minute_ns = -1
 
-    Years 1970 to 2261 of the Gregorian calendar; a leap second (60) counts as the next second.
-    """
-    cdef const char* p = text.start
-    cdef int64_t century, year, month, day, hour, minute, second, days, nanoseconds
-    cdef int64_t digits = 0
-    if text.size < 20 or p[4] != b"-" or p[7] != b"-" or p[10] != b"T" or p[13] != b":" \
-            or p[16] != b":" or p[text.size - 1] != b"Z":
-        return -1
-    century = _two_digits(p)
-    year = _two_digits(p + 2)
-    month = _two_digits(p + 5)
-    day = _two_digits(p + 8)
-    hour = _two_digits(p + 11)
-    minute = _two_digits(p + 14)
-    second = _two_digits(p + 17)
-    if century < 0 or year < 0 or month < 1 or month > 12 or day < 1 or day > 31 or hour < 0 \
-            or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 60:
+
+cdef int64_t _read_minute(const char* p) noexcept nogil:
+    """``YYYY-MM-DDTHH:MM`` → ns since the epoch, or -1."""
+    cdef int64_t century = _two_digits(p)
+    cdef int64_t year = _two_digits(p + 2)
+    cdef int64_t month = _two_digits(p + 5)
+    cdef int64_t day = _two_digits(p + 8)
+    cdef int64_t hour = _two_digits(p + 11)
+    cdef int64_t minute = _two_digits(p + 14)
+    cdef int64_t days
+    if p[4] != b"-" or p[7] != b"-" or p[10] != b"T" or p[13] != b":" \
+            or century < 0 or year < 0 or month < 1 or month > 12 or day < 1 or day > 31 \
+            or hour < 0 or hour > 23 or minute < 0 or minute > 59:
         return -1
     year += century * 100
     if year < FIRST_YEAR or year > LAST_YEAR or day > _days_of_month(year, month):
         return -1
-    nanoseconds = 0
-    if text.size > 20:
-        if p[19] != b"." or text.size == 21 or text.size > 30:
-            return -1
-        while digits < text.size - 21:
-            if not is_digit(p[20 + digits]):
-                return -1
-            nanoseconds = nanoseconds * 10 + (p[20 + digits] - 48)
-            digits += 1
-        nanoseconds *= POWERS_OF_TEN[9 - digits]
     if month <= 2:                      # days from civil: years start in March
         year -= 1
         month += 9
@@ -191,7 +181,51 @@ cdef int64_t read_time(Span text) noexcept nogil:
         month -= 3
     days = year * 365 + year // 4 - year // 100 + year // 400 + (153 * month + 2) // 5 + day - 1
     days -= 719468
-    return (((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + nanoseconds
+    return ((days * 24 + hour) * 60 + minute) * 60 * 1_000_000_000
+
+
+cdef int64_t read_time(Span text) noexcept nogil:
+    """RFC 3339 in UTC with 0 to 9 decimals (``2021-04-17T16:43:37.077621Z``) → ns, or -1.
+
+    Years 1970 to 2261 of the Gregorian calendar; a leap second (60) counts as the next second.
+    """
+    global _minute_date, _minute_clock, _minute_ns
+    cdef const char* p = text.start
+    cdef int64_t second, nanoseconds
+    cdef int64_t digits = text.size - 21
+    if text.size < 20 or p[16] != b":" or p[text.size - 1] != b"Z":
+        return -1
+    if load_word(p) != _minute_date or load_word(p + 8) != _minute_clock or _minute_ns < 0:
+        _minute_ns = _read_minute(p)
+        _minute_date = load_word(p)
+        _minute_clock = load_word(p + 8)
+        if _minute_ns < 0:
+            return -1
+    second = _two_digits(p + 17)
+    if second < 0 or second > 60:
+        return -1
+    nanoseconds = _minute_ns + second * 1_000_000_000
+    if text.size == 20:
+        return nanoseconds
+    if p[19] != b"." or digits < 1 or digits > 9:
+        return -1
+    second = _read_fraction(p + 20, digits)
+    return nanoseconds + second if second >= 0 else -1
+
+
+cdef inline int64_t _read_fraction(const char* p, int64_t digits) noexcept nogil:
+    """One to nine digits of a fraction of a second in ns, or -1."""
+    cdef int64_t nanoseconds = 0
+    cdef int64_t at = 0
+    if digits >= 6 and read_digits(p, 0, &nanoseconds) == digits and p[0] != b"0":
+        return nanoseconds * POWERS_OF_TEN[9 - digits]
+    nanoseconds = 0
+    while at < digits:
+        if not is_digit(p[at]):
+            return -1
+        nanoseconds = nanoseconds * 10 + (p[at] - 48)
+        at += 1
+    return nanoseconds * POWERS_OF_TEN[9 - digits]
 
 
 def decimal_to_steps(text: str, decimals: int, step: int) -> int | None:

@@ -82,6 +82,7 @@ cdef class OrderTable:
         cdef bytes prefix = _run_prefix(run_seed)
         cdef const char* start = prefix
         memcpy(self.run.prefix, start, RUN_BYTES)
+        self.run.prefix_sum = sum(prefix)
 
     cdef Order* find_open(self, int64_t order_number) noexcept nogil:
         """The open order of that number, NULL when there is none."""

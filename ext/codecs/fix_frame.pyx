@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memchr, memcmp
 
 from ext.bounds cimport MAX_FIX_MESSAGE_BYTES
+from ext.checksum cimport sum_bytes
 
 cdef enum:
     MAX_BEGIN_BYTES = 16            # "8=FIXT.1.1" and its SOH
@@ -46,7 +47,6 @@ cdef FrameStatus frame_message(
     cdef const char* trailer
     cdef int64_t length = 0
     cdef int64_t total
-    cdef unsigned int total_bytes = 0
     cdef int checksum
     reason[0] = GARBLED_BEGIN
     message_size[0] = 0
@@ -86,15 +86,12 @@ cdef FrameStatus frame_message(
     if memcmp(trailer, b"10=", 3) != 0 or (trailer - 1)[0] != 1 or trailer[6] != 1:
         reason[0] = GARBLED_TRAILER
         return _skip(start, size, message_size)
-    p = start
-    while p < trailer:
-        total_bytes += <unsigned char>p[0]
-        p += 1
-    checksum = total_bytes & 255
+    checksum = <int>sum_bytes(start, trailer - start)
     if trailer[3] != 48 + checksum // 100 or trailer[4] != 48 + checksum // 10 % 10 \
             or trailer[5] != 48 + checksum % 10:
         reason[0] = GARBLED_CHECKSUM
-        return _skip(start, size, message_size)
+        message_size[0] = total         # it ends where it says: no message may begin within it
+        return FRAME_GARBLED
     message_size[0] = total
     return FRAME_COMPLETE
 

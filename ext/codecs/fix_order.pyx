@@ -1,28 +1,42 @@
 """FIX order encoder, see the ``.pxd``."""
 
 cimport cython
-from libc.stdint cimport int64_t
+from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcpy, memset, strlen
 
 from ext.bounds cimport VENUE_ORDER_ID_BYTES
-from ext.client_order_id cimport write_client_order_id
+from ext.checksum cimport sum_bytes
+from ext.client_order_id cimport put_client_order_id
 from ext.digits cimport POWERS_OF_TEN
 from ext.errors import ConfigError, UsageError
 from ext.instrument_table cimport InstrumentTable
 from ext.order_encoder cimport EncodedMessage, OrderEncoder
 from ext.orders cimport OrderTable
-from ext.text cimport write_decimal, write_padded, write_unsigned
+from ext.text cimport (
+    TEXT_OVERRUN_BYTES,
+    add_bytes,
+    digits_of,
+    put_decimal,
+    put_unsigned,
+    sum_of,
+    write_padded,
+)
 from ext.wire cimport (
     BUY,
     CANCEL_ORDER,
     FILL_OR_KILL,
+    GOOD_TILL_CANCEL,
     IMMEDIATE_OR_CANCEL,
     NEW_ORDER,
+    REPLACE_ORDER,
     Order,
     OrderRequest,
 )
+from ext.word cimport WORD_BYTES, load_word, repeated, store_word
 
 BEGIN_STRINGS = ("FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1")
+# TimeInForce(59); an unknown one, which the gate refuses, would be good till cancel.
+FIX_TIMES_IN_FORCE = {0: "1", GOOD_TILL_CANCEL: "1", IMMEDIATE_OR_CANCEL: "3", FILL_OR_KILL: "4"}
 
 
 @cython.final
@@ -50,17 +64,23 @@ cdef class FixOrderEncoder(OrderEncoder):
         if begin_string not in BEGIN_STRINGS:
             raise ConfigError(f"begin_string was {begin_string!r}; use {', '.join(BEGIN_STRINGS)}")
         comp_ids = f"49={sender_comp_id}\x0156={target_comp_id}\x0134="
+        rule = f"7928={self_trade_rule}\x01" if self_trade_rule else ""
         _set_part(&self.begin, f"8={begin_string}\x019=")
-        _set_part(&self.new_header, f"35=D\x01{comp_ids}")
-        _set_part(&self.cancel_header, f"35=F\x01{comp_ids}")
-        _set_part(&self.replace_header, f"35=G\x01{comp_ids}")
-        tail = f"7928={self_trade_rule}\x01" if self_trade_rule else ""
+        for kind, message_type in ((NEW_ORDER, "D"), (CANCEL_ORDER, "F"), (REPLACE_ORDER, "G")):
+            _set_part(&self.headers[<int64_t>kind], f"35={message_type}\x01{comp_ids}")
+        for code, text in FIX_TIMES_IN_FORCE.items():
+            for post_only, instruction in enumerate(("", "18=A\x01")):
+                tail = f"\x0159={text}\x01{instruction}"
+                index = code
+                _set_part(&self.tails[<int64_t>NEW_ORDER][index][<int64_t>post_only], tail + rule)
+                _set_part(&self.tails[<int64_t>REPLACE_ORDER][index][<int64_t>post_only], tail)
         self.run = orders.run
         self.second = -1
         memset(self.instruments, 0, sizeof(self.instruments))
         for index in range(table.count):
-            _set_part(&self.instruments[index].symbol, f"55={table.symbol(index)}\x01")
-            _set_part(&self.instruments[index].new_tail, tail)
+            symbol = table.symbol(index)
+            _set_part(&self.instruments[index].buy, f"\x0155={symbol}\x0154=1\x0160=")
+            _set_part(&self.instruments[index].sell, f"\x0155={symbol}\x0154=2\x0160=")
             self.instruments[index].price_decimals = table.instruments[index].price_decimals
             self.instruments[index].price_step = table.instruments[index].price_step
             self.instruments[index].price_power = (
@@ -77,86 +97,77 @@ cdef class FixOrderEncoder(OrderEncoder):
     ) noexcept nogil:
         cdef InstrumentText* instrument = &self.instruments[request.instrument]
         cdef char* out = self.buffer + HEADER_ROOM
-        cdef Part* header = &self.replace_header
-        cdef const char* time
-        if request.kind == NEW_ORDER:
-            header = &self.new_header
-        elif request.kind == CANCEL_ORDER:
-            header = &self.cancel_header
-        out = _put(out, header.text, header.size)
-        out = write_unsigned(out, sequence)
-        out = _put(out, b"\x0152=", 4)
-        time = out
-        out = self._write_time(out, wall_ns)
-        out = _put(out, b"\x0111=", 4)
-        write_client_order_id(out, &self.run, request.request_number)
-        out += 36
+        cdef const Part* side = &instrument.buy if request.side == BUY else &instrument.sell
+        cdef uint64_t millisecond = self._take_time(wall_ns)
+        cdef uint64_t sum = 0
+        out = _put_part(out, &self.headers[request.kind], &sum)
+        out = put_unsigned(out, sequence, &sum)
+        out = _put_tag(out, load_word(b"\x0152=\x00\x00\x00\x00"), &sum)
+        out = _put_time(out, &self.second_text, millisecond, &sum)
+        out = _put_tag(out, load_word(b"\x0111=\x00\x00\x00\x00"), &sum)
+        out = put_client_order_id(out, &self.run, request.request_number, &sum)
         if request.kind != NEW_ORDER:
-            out = _put(out, b"\x0141=", 4)
-            write_client_order_id(out, &self.run, request.original_number)
-            out += 36
-            if request.order.venue_order_id[0] != 0:
-                out = _put(out, b"\x0137=", 4)
-                out = _put(out, request.order.venue_order_id,
-                           strlen(request.order.venue_order_id))
-        out = _put(out, b"\x01", 1)
-        out = _put(out, instrument.symbol.text, instrument.symbol.size)
-        out = _put(out, b"54=1\x01" if request.side == BUY else b"54=2\x01", 5)
-        out = _put(out, b"60=", 3)
-        out = _put(out, time, 21)
-        out = _put(out, b"\x0138=", 4)
-        out = write_decimal(out, request.quantity_lots, instrument.quantity_step,
-                            instrument.quantity_decimals, instrument.quantity_power)
-        out = _put(out, b"\x01", 1)
-        if request.kind != CANCEL_ORDER:
-            out = self._write_limits(out, request)
-        return self._finish(out)
+            out = self._put_original(out, request, &sum)
+        out = _put_part(out, side, &sum)
+        out = _put_time(out, &self.second_text, millisecond, &sum)
+        out = _put_tag(out, load_word(b"\x0138=\x00\x00\x00\x00"), &sum)
+        out = put_decimal(out, request.quantity_lots, instrument.quantity_step,
+                          instrument.quantity_decimals, instrument.quantity_power, &sum)
+        if request.kind == CANCEL_ORDER:
+            out[0] = 1
+            sum += 1
+            return self._finish(out + 1, sum)
+        out = _put_tag(out, load_word(b"\x0140=\x00\x00\x00\x00"), &sum)
+        out[0] = b"2"                       # OrdType: limit
+        sum += <char>b"2"
+        out = _put_tag(out + 1, load_word(b"\x0144=\x00\x00\x00\x00"), &sum)
+        out = put_decimal(out, request.price_ticks, instrument.price_step,
+                          instrument.price_decimals, instrument.price_power, &sum)
+        out = _put_part(
+            out, &self.tails[request.kind][request.time_in_force & 3][request.post_only != 0], &sum
+        )
+        return self._finish(out, sum)
 
-    cdef char* _write_limits(self, char* out, const OrderRequest* request) noexcept nogil:
-        """OrdType, Price, TimeInForce and ExecInst; new orders add the self-trade rule."""
-        cdef InstrumentText* instrument = &self.instruments[request.instrument]
-        out = _put(out, b"40=2\x0144=", 8)
-        out = write_decimal(out, request.price_ticks, instrument.price_step,
-                            instrument.price_decimals, instrument.price_power)
-        if request.time_in_force == IMMEDIATE_OR_CANCEL:
-            out = _put(out, b"\x0159=3\x01", 6)
-        elif request.time_in_force == FILL_OR_KILL:
-            out = _put(out, b"\x0159=4\x01", 6)
-        else:
-            out = _put(out, b"\x0159=1\x01", 6)
-        if request.post_only != 0:
-            out = _put(out, b"18=A\x01", 5)
-        if request.kind == NEW_ORDER:
-            out = _put(out, instrument.new_tail.text, instrument.new_tail.size)
-        return out
+    cdef char* _put_original(self, char* out, const OrderRequest* request, uint64_t* sum) \
+            noexcept nogil:
+        """OrigClOrdID and, once it is known, OrderID of the order that is changed."""
+        cdef int64_t size = strlen(request.order.venue_order_id)
+        out = _put_tag(out, load_word(b"\x0141=\x00\x00\x00\x00"), sum)
+        out = put_client_order_id(out, &self.run, request.original_number, sum)
+        if size > 0:
+            out = _put_tag(out, load_word(b"\x0137=\x00\x00\x00\x00"), sum)
+            memcpy(out, request.order.venue_order_id, size)
+            sum[0] += sum_bytes(request.order.venue_order_id, size)
+        return out + size
 
-    cdef char* _write_time(self, char* out, int64_t wall_ns) noexcept nogil:
-        """UTCTimestamp with milliseconds: ``YYYYMMDD-HH:MM:SS.sss``, 21 bytes."""
+    cdef uint64_t _take_time(self, int64_t wall_ns) noexcept nogil:
+        """Makes ``second_text`` right; the three digits of the millisecond as a word."""
         cdef int64_t second = wall_ns // 1_000_000_000
         if second != self.second:
             self.second = second
-            _write_second(self.second_text, second)
-        out = _put(out, self.second_text, 18)
-        return write_padded(out, wall_ns // 1_000_000 % 1000, 3)
+            _write_second(&self.second_text, second)
+        return (
+            digits_of((wall_ns - second * 1_000_000_000) // 1_000_000) | repeated(b"0")
+        ) >> 40
 
-    cdef EncodedMessage _finish(self, char* end) noexcept nogil:
+    cdef EncodedMessage _finish(self, char* end, uint64_t sum) noexcept nogil:
         """Puts BeginString and BodyLength in front and the CheckSum behind."""
         cdef EncodedMessage message
         cdef char* body = self.buffer + HEADER_ROOM
-        cdef char length_text[8]
-        cdef int64_t length_size = write_unsigned(length_text, end - body) - length_text
-        cdef unsigned int total = 0
-        cdef char* p
+        cdef char length_text[8 + TEXT_OVERRUN_BYTES]
+        cdef int64_t length_size = put_unsigned(length_text, end - body, &sum) - length_text
+        cdef int64_t index
+        cdef char* at
         message.start = body - self.begin.size - length_size - 1
-        memcpy(message.start, self.begin.text, self.begin.size)
-        memcpy(message.start + self.begin.size, length_text, length_size)
+        store_word(message.start, load_word(self.begin.text))
+        at = message.start + self.begin.size    # of 12 bytes or more: two words cover them
+        store_word(at - WORD_BYTES, load_word(self.begin.text + self.begin.size - WORD_BYTES))
+        for index in range(length_size):
+            at[index] = length_text[index]
         (body - 1)[0] = 1
-        p = message.start
-        while p < end:
-            total += <unsigned char>p[0]
-            p += 1
-        end = _put(end, b"10=", 3)
-        end = write_padded(end, total & 255, 3)
+        sum += self.begin.sum + 1
+        memcpy(end, b"10=", 3)
+        end = write_padded(end + 3, sum_of(sum) & 255, 3)
         end[0] = 1
         message.size = end + 1 - message.start
         return message
@@ -202,9 +213,32 @@ cdef class FixOrderEncoder(OrderEncoder):
         return message.start[: message.size]
 
 
-cdef inline char* _put(char* out, const char* text, int64_t size) noexcept nogil:
-    memcpy(out, text, size)
-    return out + size
+cdef inline char* _put_tag(char* out, uint64_t word, uint64_t* sum) noexcept nogil:
+    """The first four characters of a word: a SOH, a tag of two digits, ``=``."""
+    store_word(out, word)
+    add_bytes(sum, word)
+    return out + 4
+
+
+cdef inline char* _put_part(char* out, const Part* part, uint64_t* sum) noexcept nogil:
+    """Copies whole blocks: both buffers have the room, and no size has to be looked at."""
+    cdef int64_t at = 0
+    while at < part.size:
+        memcpy(out + at, part.text + at, BLOCK_BYTES)
+        at += BLOCK_BYTES
+    sum[0] += part.sum
+    return out + part.size
+
+
+cdef inline char* _put_time(
+    char* out, const Part* second, uint64_t millisecond, uint64_t* sum
+) noexcept nogil:
+    """UTCTimestamp with milliseconds: ``YYYYMMDD-HH:MM:SS.sss``, 21 bytes."""
+    memcpy(out, second.text, BLOCK_BYTES)
+    store_word(out + 18, millisecond)
+    add_bytes(sum, millisecond)
+    sum[0] += second.sum
+    return out + 21
 
 
 cdef int _set_part(Part* part, str text) except -1:
@@ -214,11 +248,13 @@ cdef int _set_part(Part* part, str text) except -1:
         raise ConfigError(f"FIX header part of {len(encoded)} bytes; shorten the CompIDs")
     memcpy(part.text, start, len(encoded))
     part.size = len(encoded)
+    part.sum = sum_bytes(start, len(encoded))
     return 0
 
 
-cdef void _write_second(char* out, int64_t second) noexcept nogil:
+cdef void _write_second(Part* part, int64_t second) noexcept nogil:
     """``YYYYMMDD-HH:MM:SS.`` of a second since the epoch (civil from days, Gregorian)."""
+    cdef char* out = part.text
     cdef int64_t days = second // 86400
     cdef int64_t of_day = second % 86400
     cdef int64_t shifted = days + 719468
@@ -244,3 +280,5 @@ cdef void _write_second(char* out, int64_t second) noexcept nogil:
     out[0] = b":"
     out = write_padded(out + 1, of_day % 60, 2)
     out[0] = b"."
+    part.size = out + 1 - part.text
+    part.sum = sum_bytes(part.text, part.size)
