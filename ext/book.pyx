@@ -17,6 +17,7 @@ from ext.book_side cimport (
     free_side,
     is_far,
     set_level,
+    show_best,
 )
 from ext.bounds cimport BOOK_VIEW_LEVELS
 from ext.fence cimport release_fence
@@ -28,9 +29,10 @@ cdef inline BookSide* side_of(Book* book, int64_t side) noexcept nogil:
 
 
 cdef inline bint _set(Book* book, const BookDelta* delta) noexcept nogil:
-    return set_level(
-        side_of(book, delta.side), delta.side * delta.price_ticks, delta.quantity_lots
-    )
+    cdef BookSide* side = side_of(book, delta.side)
+    cdef int64_t key = delta.side * delta.price_ticks
+    side.is_view_old |= key >= side.shown_floor
+    return set_level(side, key, delta.quantity_lots)
 
 
 cdef ApplyStatus apply_snapshot(Book* book, const BookDelta* deltas, int64_t count) noexcept nogil:
@@ -99,10 +101,10 @@ cdef void write_view(
     view.update_count += 1
     view.total_bid_levels = book.bids.count
     view.total_ask_levels = book.asks.count
-    view.bid_levels = copy_best(
+    view.bid_levels = show_best(
         &book.bids, BUY, BOOK_VIEW_LEVELS, view.bid_ticks, view.bid_lots
     )
-    view.ask_levels = copy_best(
+    view.ask_levels = show_best(
         &book.asks, SELL, BOOK_VIEW_LEVELS, view.ask_ticks, view.ask_lots
     )
     release_fence()

@@ -25,6 +25,8 @@ cdef struct BookSide:
     int64_t count                   # levels, in the ladder and below it
     int64_t base                    # key of slot 0
     int64_t best_slot               # highest occupied slot; -1: the side is empty
+    int64_t shown_floor             # lowest key that the view shows; below it no change is seen
+    bint is_view_old                # a change at or above it since the view was written
     int64_t* ladder                 # lots of each slot, 0: no level
     uint64_t* occupied
     uint64_t summary[SUMMARY_WORDS]
@@ -40,6 +42,9 @@ cdef void lay_ladder(BookSide* side, int64_t best_key) noexcept nogil
 cdef int64_t next_slot_below(const BookSide* side, int64_t slot) noexcept nogil
 cdef int64_t copy_best(
     const BookSide* side, int64_t sign, int64_t wanted, int64_t* prices, int64_t* lots
+) noexcept nogil
+cdef int64_t show_best(
+    BookSide* side, int64_t sign, int64_t wanted, int64_t* prices, int64_t* lots
 ) noexcept nogil
 
 

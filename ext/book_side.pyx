@@ -1,6 +1,6 @@
 """One side of a book, see the ``.pxd``."""
 
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport INT64_MIN, int64_t, uint64_t
 from libc.stdlib cimport free, malloc
 from libc.string cimport memmove, memset
 
@@ -38,6 +38,8 @@ cdef int allocate_side(BookSide* side) except -1:
     side.far_count = 0
     side.base = 0
     side.best_slot = -1
+    side.shown_floor = INT64_MIN
+    side.is_view_old = True
     return 0
 
 
@@ -59,6 +61,7 @@ cdef void clear_side(BookSide* side) noexcept nogil:
     side.count = 0
     side.far_count = 0
     side.best_slot = -1
+    side.is_view_old = True
 
 
 cdef int64_t next_slot_below(const BookSide* side, int64_t slot) noexcept nogil:
@@ -203,10 +206,15 @@ cdef int64_t copy_best(
     cdef int64_t slot = side.best_slot
     cdef int64_t far = side.far_count
     cdef int64_t copied = 0
+    cdef uint64_t bits
     while slot >= 0 and copied < wanted:
-        prices[copied] = sign * (side.base + slot)
-        lots[copied] = side.ladder[slot]
-        copied += 1
+        bits = side.occupied[slot >> 6] & (~<uint64_t>0 >> (63 - (slot & 63)))
+        while bits != 0 and copied < wanted:    # the occupied slots of one word
+            slot = (slot & ~<int64_t>63) + highest_bit(bits)
+            bits &= ~(<uint64_t>1 << (slot & 63))
+            prices[copied] = sign * (side.base + slot)
+            lots[copied] = side.ladder[slot]
+            copied += 1
         if copied < wanted:
             slot = next_slot_below(side, slot)
     while copied < wanted and far > 0:
@@ -215,3 +223,19 @@ cdef int64_t copy_best(
         lots[copied] = side.far_lots[far]
         copied += 1
     return copied
+
+
+cdef int64_t show_best(
+    BookSide* side, int64_t sign, int64_t wanted, int64_t* prices, int64_t* lots
+) noexcept nogil:
+    """Brings a view of the ``wanted`` best levels up to date; how many it holds.
+
+    ``prices`` and ``lots`` are those of the call before: untouched when no change was at or above
+    the lowest level shown.
+    """
+    cdef int64_t count = min(side.count, wanted)
+    if side.is_view_old:
+        copy_best(side, sign, wanted, prices, lots)
+        side.shown_floor = sign * prices[wanted - 1] if count == wanted else INT64_MIN
+        side.is_view_old = False
+    return count

@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,6 +13,7 @@ from sortedcontainers import SortedDict
 
 from ext.book import OrderBook
 from ext.bounds import Bound
+from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.dtypes import BOOK_VIEW
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
@@ -20,6 +22,7 @@ from ext.shared_memory import SharedMemory
 from ext.wire import BookState, Side
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
+TIME = "2026-01-05T14:30:00Z"
 MAX_LEVELS = int(Bound.MAX_LEVELS_PER_SIDE)
 Row = tuple[int, int, int]
 """(side, price_ticks, quantity_lots)."""
@@ -246,3 +249,37 @@ def test_view_holds_the_best_levels(depth: int) -> None:
     assert (view["tick_size"], view["lot_size"]) == (0.01, 0.001)
     assert view["version"] % 2 == 0, "nobody is writing"
     assert view["version"] == 2 * book.update_count
+
+
+CHANGES = st.lists(
+    st.tuples(st.sampled_from(["buy", "sell"]), st.integers(0, 15), st.integers(0, 3)), min_size=1
+)
+
+
+@given(st.lists(CHANGES, max_size=30))
+def test_view_follows_every_change(frames: list[list[tuple[str, int, int]]]) -> None:
+    """Few prices, so that levels come and go at the edge of what the view shows."""
+    table = InstrumentTable()
+    table.add("BTC-USD", "0.01", "0.001")
+    memory = SharedMemory(None, [("BTC-USD", "0.01", "0.001")], [])
+    pipeline = Pipeline(table, CoinbaseExchangeFeed(table), memory, is_timing=False)
+    pipeline.subscribed(1)
+    view = memory.region("books_offset", BOOK_VIEW, 1)[0]
+    sides = {
+        "bids": [[f"{(1000 - at) / 100:.2f}", "0.009"] for at in range(12)],
+        "asks": [[f"{(1001 + at) / 100:.2f}", "0.009"] for at in range(12)],
+    }
+    snapshot = {"type": "snapshot", "product_id": "BTC-USD", **sides}
+    pipeline.receive(orjson.dumps(snapshot), 2)
+    for changes in frames:
+        rows = [
+            [side, f"{(1000 - at if side == 'buy' else 1001 + at) / 100:.2f}", f"0.00{lots}"]
+            for side, at, lots in changes
+        ]
+        update = {"type": "l2update", "product_id": "BTC-USD", "changes": rows, "time": TIME}
+        pipeline.receive(orjson.dumps(update), 3)
+        for is_bid, name in ((True, "bid"), (False, "ask")):
+            shown = pipeline.book(0).levels(is_bid)[: int(Bound.BOOK_VIEW_LEVELS)]
+            count = int(view[f"{name}_levels"])
+            prices, lots = view[f"{name}_ticks"][:count], view[f"{name}_lots"][:count]
+            assert list(zip(prices.tolist(), lots.tolist(), strict=True)) == shown
