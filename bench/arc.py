@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from bench.order_every_frame import OrderEveryFrame
+from engine.config_schema import TelemetrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
@@ -113,6 +114,7 @@ def make_arc(
         encoder,
         sender,
         store,
+        step_interval=TelemetrySection().step_timing_interval,
     )
     decoder = FixReportDecoder(table, orders, SENDER, TARGET)
     return Arc(table, orders, store, encoder, decoder, pipeline, tuple(compiled_strategies))

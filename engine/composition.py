@@ -139,7 +139,7 @@ def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> A
         sender=order_parts.sender if order_parts else None,
         store=order_parts.store if order_parts else None,
         is_sending=config.engine.mode != "shadow",
-        is_timing=config.telemetry.step_timing,
+        step_interval=config.telemetry.step_timing_interval,
     )
     return Arc(config, instruments, strategies, memory, pipeline, order_parts)
 

@@ -307,9 +307,9 @@ class TelemetrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http_port: Annotated[
         int, _whole(0, 65535, "Of /metrics and /healthz on 127.0.0.1; 0: any free one.")
     ] = 0
-    step_timing: Annotated[
-        bool, _about("Measure every step; off saves the reads of the clock.")
-    ] = True
+    step_timing_interval: Annotated[
+        int, _whole(0, 1_000_000, "The steps of one frame in so many are timed; 0: no latency is.")
+    ] = 8
 
 
 class StopSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -26,7 +26,7 @@ class Pipeline:
         sender: OrderSender | None = None,
         store: SessionStore | None = None,
         is_sending: bool = True,
-        is_timing: bool = True,
+        step_interval: int = 1,
     ) -> Self: ...
     @property
     def table(self) -> InstrumentTable: ...

@@ -127,7 +127,7 @@ class RigOptions:
     )
     sender: OrderSender | None = None
     is_sending: bool = True
-    is_timing: bool = False
+    step_interval: int = 0
     bar_interval_ns: int = 0
     timer_interval_ns: int = 1
     engine_limits: tuple[int, int, int, int] = (1024, 0, 10**15, 0)
@@ -183,7 +183,7 @@ class OrderRig:
             sender=self.sender,
             store=self.store,
             is_sending=options.is_sending,
-            is_timing=options.is_timing,
+            step_interval=options.step_interval,
         )
         self._add_listener()
         self.positions = self.memory.region("positions_offset", POSITION, max(1, len(names)))

@@ -30,7 +30,7 @@ class Feed:
         table = InstrumentTable()
         for symbol in SYMBOLS.values():
             table.add(symbol, "0.01", "0.001")
-        self.pipeline = Pipeline(table, decoder(table), is_timing=False)
+        self.pipeline = Pipeline(table, decoder(table), step_interval=0)
         self.now_ns = 1_000
 
     def receive(self, frame: Any) -> FeedStatus:
