@@ -12,8 +12,10 @@ class InstrumentTable:
         symbol: str,
         tick: str,
         lot: str,
+        *,
         price_precision: int | None = None,
         quantity_precision: int | None = None,
+        depth: int = 0,
     ) -> int: ...
     def symbol(self, index: int) -> str: ...
     def index(self, symbol: str) -> int: ...

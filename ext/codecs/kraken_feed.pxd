@@ -4,7 +4,8 @@ Source: Kraken docs, WebSocket v2. Facts that shaped it: prices and quantities a
 strings, and come without the zeros at their end; there is no sequence number, the checksum of each
 book message is the only test for a gap; a quantity of 0 removes the level; levels beyond the
 subscribed depth are not said to go; ``side`` of a trade is the *taker's*; a ``trade`` message of
-type ``snapshot`` is history. The members of an object come in any order.
+type ``snapshot`` is history. The members of an object come in any order. No message repeats the subscribed depth:
+it is the instrument's.
 """
 
 cimport cython
@@ -44,7 +45,6 @@ cdef struct TradeFields:            # members of one trade
 cdef class KrakenFeed(FeedDecoder):
     cdef const char* end            # of the frame in hand
     cdef int64_t receive_time_ns
-    cdef int64_t subscribed_depth
 
     cdef FeedStatus _read_envelope(self, const char* p, Envelope* envelope) noexcept nogil
     cdef const char* _read_data(

@@ -21,7 +21,6 @@ from ext.cursor cimport (
     skip_space,
     skip_value,
 )
-from ext.errors import UsageError
 from ext.feed_decoder cimport FeedDecoder, add_event, number_error
 from ext.instrument_table cimport Instrument
 from ext.wire cimport (
@@ -50,33 +49,10 @@ from ext.wire cimport (
     Trade,
 )
 
-DEPTHS = (10, 25, 100, 500, 1000)
-"""Levels of a side that a subscription may ask for (docs, ``book`` channel); the first: default."""
-
-cdef enum:
-    DEFAULT_DEPTH = 10
-
 
 @cython.final
 cdef class KrakenFeed(FeedDecoder):
-    """Decodes book, trade and heartbeat; other channels and replies are FEED_CONTROL.
-
-    ``depth`` is that of the subscription, which no message repeats.
-    """
-
-    def __cinit__(self) -> None:
-        self.subscribed_depth = DEFAULT_DEPTH
-
-    @property
-    def depth(self) -> int:
-        """Levels of a side that the venue keeps; UsageError for none of ``DEPTHS``."""
-        return self.subscribed_depth
-
-    @depth.setter
-    def depth(self, levels: int) -> None:
-        if levels not in DEPTHS:
-            raise UsageError(f"depth was {levels}; use one of {', '.join(map(str, DEPTHS))}")
-        self.subscribed_depth = levels
+    """Decodes book, trade and heartbeat; other channels and replies are FEED_CONTROL."""
 
     cdef FeedStatus decode(
         self, const char* payload, Py_ssize_t size, int64_t receive_time_ns
@@ -262,7 +238,7 @@ cdef class KrakenFeed(FeedDecoder):
                 fields.asks, &self.table.instruments[event.instrument], SELL, &status) == NULL:
             return status
         event.count = self.frame.delta_count - event.first
-        event.depth = self.subscribed_depth
+        event.depth = self.table.instruments[event.instrument].depth
         event.checksum = fields.checksum
         if fields.timestamp.start != NULL:      # older snapshots carry none
             event.exchange_time_ns = read_time(fields.timestamp)
