@@ -3,8 +3,8 @@
     CONNECTING ─ subscribe sent ─► SYNCING ─ snapshot ─► LIVE ─ doubt ─► STALE ─ snapshot ─► LIVE
 
 Doubt is a frame that cannot be understood, a number off its step, a crossed book, a gap in the
-connection's sequence, a wrong checksum, a full side, silence, or a lost connection. A STALE book takes no update
-until a snapshot has replaced it; only LIVE books may be traded on.
+connection's sequence, a wrong checksum, a full side, silence, or a lost connection. A STALE book
+takes no update until a snapshot has replaced it; only LIVE books may be traded on.
 """
 
 cimport cython

@@ -4,8 +4,8 @@ Source: Kraken docs, WebSocket v2. Facts that shaped it: prices and quantities a
 strings, and come without the zeros at their end; there is no sequence number, the checksum of each
 book message is the only test for a gap; a quantity of 0 removes the level; levels beyond the
 subscribed depth are not said to go; ``side`` of a trade is the *taker's*; a ``trade`` message of
-type ``snapshot`` is history. The members of an object come in any order. No message repeats the subscribed depth:
-it is the instrument's.
+type ``snapshot`` is history. The members of an object come in any order. No message repeats the
+subscribed depth: it is the instrument's.
 """
 
 cimport cython
