@@ -3,6 +3,8 @@
 from libc.stdint cimport uint32_t, uint64_t
 from libc.string cimport memcpy
 
+from ext.errors import UsageError
+
 cdef enum:
     POLYNOMIAL = 0xEDB88320         # of CRC-32, bits reversed
 
@@ -19,6 +21,12 @@ for _step in range(1, 8):
     for _byte in range(256):
         _state = TABLES[_step - 1][_byte]
         TABLES[_step][_byte] = (_state >> 8) ^ TABLES[0][_state & 0xFF]
+
+# SHIFTS[n]: x to the power of 8n modulo the polynomial, bits reversed: n bytes of zeros.
+cdef uint32_t SHIFTS[MAX_SHIFT_BYTES + 1]
+SHIFTS[0] = 0x80000000
+for _step in range(1, MAX_SHIFT_BYTES + 1):
+    SHIFTS[_step] = (SHIFTS[_step - 1] >> 8) ^ TABLES[0][SHIFTS[_step - 1] & 0xFF]
 
 
 cdef uint32_t crc32_of(uint32_t state, const char* text, Py_ssize_t size) noexcept nogil:
@@ -38,6 +46,28 @@ cdef uint32_t crc32_of(uint32_t state, const char* text, Py_ssize_t size) noexce
         text += 1
         size -= 1
     return state
+
+
+cdef uint32_t crc32_shift(uint32_t state, Py_ssize_t size) noexcept nogil:
+    """The state times x to the power of 8 ``size``: what a text of that size does to it."""
+    cdef uint32_t factor = SHIFTS[size]
+    cdef uint32_t product = 0
+    cdef int _bit
+    for _bit in range(32):              # without a branch: the bits are as good as random
+        product ^= state & (0 - (factor >> 31))
+        factor <<= 1
+        state = (state >> 1) ^ (<uint32_t>POLYNOMIAL & (0 - (state & 1)))
+    return product
+
+
+def crc32_of_both(first: bytes, second: bytes) -> int:
+    """Test edge of ``crc32_shift``: the CRC-32 of one text behind another."""
+    if len(second) > MAX_SHIFT_BYTES:
+        raise UsageError(f"the second text has {len(second)} bytes; use at most {MAX_SHIFT_BYTES}")
+    cdef uint32_t state = crc32_shift(
+        crc32_of(<uint32_t>CRC32_START, first, len(first)), len(second)
+    )
+    return <uint32_t>~(state ^ crc32_of(0, second, len(second)))
 
 
 def crc32(text: bytes) -> int:

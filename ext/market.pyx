@@ -14,7 +14,7 @@ from ext.book cimport (
     apply_update,
     write_view,
 )
-from ext.book_checksum cimport BookChecksum, book_checksum, clear_checksum
+from ext.book_checksum cimport BookChecksum, book_checksum, clear_checksum, forget_levels
 from ext.book_depth cimport keep_best
 from ext.feed_decoder cimport DecodedFrame
 from ext.instrument_table cimport InstrumentTable
@@ -106,6 +106,7 @@ cdef class Market:
         cdef ApplyStatus status
         if event.kind == SNAPSHOT:
             status = apply_snapshot(book, &frame.deltas[event.first], event.count)
+            forget_levels(&self.checksums[event.instrument])
         elif book.view.state == LIVE:
             status = apply_update(book, &frame.deltas[event.first], event.count)
         else:
@@ -121,7 +122,8 @@ cdef class Market:
             return False
         if event.checksum >= 0 and event.checksum != book_checksum(
                 &self.checksums[event.instrument], book,
-                &self.table.instruments[event.instrument]):
+                &self.table.instruments[event.instrument], &frame.deltas[event.first],
+                event.count):
             self.go_stale(event.instrument, CHECKSUM, receive_time_ns)
             return False
         if book.view.state != LIVE:
