@@ -297,9 +297,7 @@ def load_book(
     instrument.settle()
 
 
-def change_book(
-    instrument: ReferenceInstrument, changes: list[tuple[bool, str, str]]
-) -> None:
+def change_book(instrument: ReferenceInstrument, changes: list[tuple[bool, str, str]]) -> None:
     """Applies (is_bid, price, quantity) to a LIVE book, and settles it."""
     instrument.changes += len(changes)
     for is_bid, price, quantity in changes:

@@ -31,12 +31,11 @@ from ext.instrument_table import InstrumentTable
 from ext.pipeline import Pipeline
 from ext.wire import BookState, FeedStatus, StaleReason
 from feeds.recording import RecordedFrame, Recording
+from feeds.recording_gemini import GEMINI
+from feeds.recording_kraken import KRAKEN, KRAKEN_V1
 from feeds.recording_survey import (
     COINBASE_ADVANCED,
     COINBASE_EXCHANGE,
-    GEMINI,
-    KRAKEN,
-    KRAKEN_V1,
     Product,
     Survey,
     survey_recording,

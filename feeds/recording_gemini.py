@@ -30,8 +30,11 @@ def gemini_product(body: Any) -> tuple[str, str, str] | None:
     if not isinstance(body, dict):
         return None
     symbol, tick, lot = (body.get(key) for key in ("symbol", "quote_increment", "tick_size"))
-    if not isinstance(symbol, str) or not isinstance(tick, float | int) \
-            or not isinstance(lot, float | int):
+    if (
+        not isinstance(symbol, str)
+        or not isinstance(tick, float | int)
+        or not isinstance(lot, float | int)
+    ):
         return None
     # repr is the shortest text of the float, which is what the venue wrote.
     return symbol, f"{Decimal(repr(tick)):f}", f"{Decimal(repr(lot)):f}"

@@ -236,9 +236,7 @@ def _read_products(answer: RecordedAnswer) -> Iterator[tuple[str, tuple[str, str
         body = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return
-    for symbol, tick, lot in [*filter(None, [gemini_product(body)]), *kraken_products(body)]:
-        if _is_step(tick) and _is_step(lot):
-            yield symbol, (tick, lot)
+    yield from _read_other_products(body)
     if isinstance(body, dict):
         rows, symbol_key, tick_key = body.get("products"), "product_id", "price_increment"
     else:
@@ -249,6 +247,17 @@ def _read_products(answer: RecordedAnswer) -> Iterator[tuple[str, tuple[str, str
         symbol, tick, lot = row.get(symbol_key), row.get(tick_key), row.get("base_increment")
         if isinstance(symbol, str) and _is_step(tick) and _is_step(lot):
             yield symbol, (tick, lot)
+
+
+def _read_other_products(body: Any) -> Iterator[tuple[str, tuple[str, str]]]:
+    found = gemini_product(body)
+    for symbol, tick, lot in [found] if found else kraken_products(body):
+        if _are_steps(tick, lot):
+            yield symbol, (tick, lot)
+
+
+def _are_steps(*texts: object) -> bool:
+    return all(_is_step(text) for text in texts)
 
 
 def _is_step(text: object) -> TypeGuard[str]:

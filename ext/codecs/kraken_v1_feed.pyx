@@ -249,7 +249,6 @@ cdef class KrakenV1Feed(FeedDecoder):
     ) noexcept nogil:
         """``["price","quantity","time"]``, of a level that came back with ``"r"`` at the end."""
         cdef const char* end = self.end
-        cdef NumberStatus number
         cdef BookDelta* delta
         cdef Span mark
         cdef int64_t time_us
@@ -272,8 +271,10 @@ cdef class KrakenV1Feed(FeedDecoder):
         if delta.price_ticks == 0:
             return NULL
         p = _read_time_us(p, end, &time_us, status)
-        status[0] = status[0] if p == NULL else FEED_BAD_TYPE
-        p = end_item(p, end, b"]", &is_last) if p != NULL else NULL
+        if p == NULL:
+            return NULL
+        status[0] = FEED_BAD_TYPE
+        p = end_item(p, end, b"]", &is_last)
         if p != NULL and not is_last:
             p = read_string(p, end, &mark)
             if p == NULL or not equals(mark, b"r", 1):

@@ -22,7 +22,8 @@ Level = tuple[str, str]
 
 
 def parse(text: str) -> list[Level]:
-    return [(price, quantity) for price, _, quantity in (row.partition("/") for row in text.split())]
+    rows = [row.partition("/") for row in text.split()]
+    return [(price, quantity) for price, _, quantity in rows]
 
 
 # Kraken docs, guides on the book checksum of WebSocket v2 and of FIX (tag 5041): the text of the
@@ -177,7 +178,7 @@ def test_a_long_session(seed: int) -> None:
             side = source.randrange(2)
             away = int(source.expovariate(0.08)) * source.choice((1, 32))
             price = Decimal(20_000 + (away + 1 if side else -away)) / 10
-            lots = source.choice((0, source.randint(1, 10**source.randint(1, 15))))
+            lots = source.choice((0, source.randint(1, 10 ** source.randint(1, 15))))
             books[side][price] = Decimal(lots) / 10**8
             changes[side].append((f"{price}", f"{books[side][price]:f}"))
         sides = []
@@ -187,6 +188,6 @@ def test_a_long_session(seed: int) -> None:
             books[side].clear()
             books[side].update(kept)
             sides.append([(str(price), str(quantity)) for price, quantity in kept])
-        payload = frame(kind, *changes, checksum_of_texts(*sides))
+        payload = frame(kind, changes[0], changes[1], checksum_of_texts(*sides))
         assert state_after(pipeline, payload) == LIVE, payload
         kind = "update"

@@ -77,8 +77,9 @@ def read(decoder: GeminiFeed, frame: Any) -> tuple[Any, ...]:
 
 def test_the_answer_to_the_subscription_is_a_snapshot(decoder: GeminiFeed) -> None:
     """It is told by its ``trades``, which are from before and not decoded."""
-    assert read(decoder, SNAPSHOT) == ([(FeedEventKind.SNAPSHOT, 0, 0, 2, 0, -1)],
-                                       SNAPSHOT_DELTAS, [])  # fmt: skip
+    events, deltas, trades = read(decoder, SNAPSHOT)
+    assert events == [(FeedEventKind.SNAPSHOT, 0, 0, 2, 0, -1)]
+    assert (deltas, trades) == (SNAPSHOT_DELTAS, [])
     events, deltas, _ = read(decoder, {**SNAPSHOT, "trades": [], "changes": []})
     assert (events[0][0], deltas) == (FeedEventKind.SNAPSHOT, [])
     assert decoder.connection_sequence == -1
@@ -287,7 +288,7 @@ def test_deltas_up_to_their_bound(decoder: GeminiFeed) -> None:
     assert status is FeedStatus.FEED_TOO_MANY_DELTAS
 
 
-@pytest.mark.parametrize("payload", [b"", b" ", b"[]", b"null", b'"type"', b"{", b"{type:1}", b"\0"])
+@pytest.mark.parametrize("payload", [b"", b" ", b"[]", b"null", b'"type"', b"{", b"{a:1}", b"\0"])
 def test_payloads_that_are_no_object(decoder: GeminiFeed, payload: bytes) -> None:
     assert decode(decoder, payload) is FeedStatus.FEED_BAD_JSON
 

@@ -79,8 +79,7 @@ class ReferenceV2:
 
     def read(self, payload: bytes) -> tuple[list[Event], list[int]]:
         """Events and checksums."""
-        numbers = {"parse_float": NumberText, "parse_int": NumberText}
-        frame = as_object(json.loads(payload, **numbers))
+        frame = as_object(json.loads(payload, parse_float=NumberText, parse_int=NumberText))
         channel, checksums = frame["channel"], []
         if channel == "heartbeat":
             return [(FeedEventKind.HEARTBEAT, -1, 0, -1, [])], [-1]
@@ -199,10 +198,9 @@ def compare(decoder: FeedDecoder, read: Reader, payload: bytes) -> bool:
     except (Refused, InstrumentError, AttributeError, LookupError, TypeError, ValueError):
         raise AssertionError(f"taken, but the reference refuses {payload!r}") from None
     ours = [
-        (kind, index, time_ns, sequence, held if kind == FeedEventKind.TRADES else
-         sort_by_side(held))
-        for kind, index, time_ns, sequence, held in decoded_events(decoder)
-    ]  # fmt: skip
+        (*told, held if told[0] == FeedEventKind.TRADES else sort_by_side(held))
+        for *told, held in decoded_events(decoder)
+    ]
     assert ours == events, payload
     assert [checksum for _, checksum in decoder.checks()] == checksums, payload
     return True
@@ -224,7 +222,9 @@ V2_FRAMES: list[Any] = [
         ],
     },
     {
-        "data": [{"bids": [{"price": 5, "qty": 2}], "symbol": "ETH/EUR", "asks": [], "checksum": 7}],
+        "data": [
+            {"bids": [{"price": 5, "qty": 2}], "symbol": "ETH/EUR", "asks": [], "checksum": 7},
+        ],
         "type": "snapshot",
         "channel": "book",
     },

@@ -170,11 +170,8 @@ def test_frames_cut_at_every_byte(decoder: KrakenV1Feed, name: str, behind: byte
 @pytest.mark.parametrize("name", ARRAYS)
 def test_wrong_json_types(decoder: KrakenV1Feed, name: str) -> None:
     for at in range(1, len(MESSAGES[name])):
-        for value in (None, True, 5, 1.5, [5], [[]], {"a": 5}, {}, "text"):
-            if at == len(MESSAGES[name]) - 2 and isinstance(value, str):
-                continue  # another channel
-            if at < len(MESSAGES[name]) - 2 and isinstance(value, str):
-                continue  # the channel's name, earlier than it should be: tails below
+        values: list[Any] = [None, True, 5, 1.5, [5], [[]], {"a": 5}, {}]
+        for value in values:
             frame = [*MESSAGES[name][:at], value, *MESSAGES[name][at + 1 :]]
             status = decode(decoder, frame)
             assert status not in (FeedStatus.FEED_OK, FeedStatus.FEED_CONTROL), frame
