@@ -1,7 +1,7 @@
 """CRC-32 as zlib, gzip and Ethernet have it (polynomial 0xEDB88320), eight bytes a step.
 
-Measured on the texts of book checksums: 0.45 ns a byte. A table of one byte a step takes five
-times that, carry-less multiplication would take a fifth of it and another instruction set.
+Measured: 0.43 ns a byte on long texts, where zlib's takes 0.14; on the 160 bytes of a side of a
+book the two take the same. This one needs no library at the build.
 
 The state after a text is linear in the state before it, so the states of two texts can be worked
 out apart: of both together it is ``crc32_shift(first, size of the second) ^ second``, the second

@@ -152,6 +152,32 @@ def test_books_of_few_levels(bids: Sequence[Level], asks: Sequence[Level]) -> No
         assert state_after(pipeline, payload) == LIVE
 
 
+def ladder(start: str, step: str, quantity: str) -> list[Level]:
+    """Ten levels from the best one on."""
+    return [(f"{Decimal(start) + n * Decimal(step)}", quantity) for n in range(10)]
+
+
+@pytest.mark.parametrize(
+    ("bids", "asks"),
+    [
+        (ladder("50.0", "-0.1", "2"), ladder("101.0", "0.1", "1")),
+        (ladder("100.0", "-0.1", "1"), ladder("200.0", "0.1", "2")),
+        (ladder("50.0", "-0.1", "2")[:3], ladder("200.0", "0.1", "2")[:3]),
+        ([], ladder("101.0", "0.1", "1")),
+        ([], []),
+    ],
+)
+def test_nothing_of_the_old_book_is_left_after_a_snapshot(
+    bids: Sequence[Level], asks: Sequence[Level]
+) -> None:
+    """Its levels may all be worse than those that counted before."""
+    pipeline = make_pipeline("0.1")
+    old = ladder("100.0", "-0.1", "1"), ladder("101.0", "0.1", "1")
+    for levels in (old, (bids, asks), old, (bids, asks)):
+        payload = frame("snapshot", levels[0], levels[1], checksum_of_texts(levels[0], levels[1]))
+        assert state_after(pipeline, payload) == LIVE
+
+
 def checksum_of_texts(bids: Sequence[Level], asks: Sequence[Level]) -> int:
     texts = [
         text.replace(".", "").lstrip("0")
