@@ -6,6 +6,7 @@ answer to another subscription: one that was asked for because the book was give
 holds ``trades`` again.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from ext.errors import FeedError
 
 _SIDES = {"buy": True, "sell": False}
 _MAX_TIME_MS = (2**63 - 1) // 1_000_000
+_TYPE = re.compile(r'"type"\s*:\s*"([^"\\]*)"')
+_SYMBOL = re.compile(r'"symbol"\s*:\s*"([^"\\]*)"')
 
 
 class ReferenceGemini(ReferenceFeed):
@@ -30,15 +33,23 @@ class ReferenceGemini(ReferenceFeed):
     def __init__(self, steps: Mapping[str, tuple[str, str]]) -> None:
         super().__init__(steps)
         self._answered: set[str] = set()
+        self._payload = b""
+
+    def _parse(self, payload: bytes) -> Any:
+        self._payload = payload
+        return super()._parse(payload)
 
     def _symbols(self, frame: dict[str, Any]) -> set[str] | None:
         symbol = frame.get("symbol")
         return {symbol} if isinstance(symbol, str) else None
 
     def _symbols_of_broken(self, start: dict[str, str]) -> set[str] | None:
-        if start.get("type", "l2_updates") not in self.kinds:
+        """Type and symbol may stand behind ``changes``: wherever they can still be read."""
+        text = self._payload.decode("utf-8", "replace")
+        kinds = set(_TYPE.findall(text))
+        if kinds and not kinds & self.kinds:
             return set()
-        return self._symbols(start)
+        return set(_SYMBOL.findall(text)) or None
 
     def _apply(self, frame: dict[str, Any]) -> list[ReferenceInstrument]:
         kind = frame["type"]

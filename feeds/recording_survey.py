@@ -186,13 +186,15 @@ def _note_decimals(seen: dict[str, _Decimals], numbers: Iterator[Number]) -> Non
         if not isinstance(symbol, str):
             raise TypeError(f"product_id was {symbol!r}")
         decimals = seen.setdefault(symbol, _Decimals())
-        for name, number in (("price", price), ("quantity", quantity)):
-            sent = _read_decimals(number)
-            for each, count in ((name, len(sent.rstrip("0"))), (f"sent_{name}", len(sent))):
-                setattr(decimals, each, max(getattr(decimals, each), count))
+        fraction = _read_fraction(price)
+        decimals.price = max(decimals.price, len(fraction.rstrip("0")))
+        decimals.sent_price = max(decimals.sent_price, len(fraction))
+        fraction = _read_fraction(quantity)
+        decimals.quantity = max(decimals.quantity, len(fraction.rstrip("0")))
+        decimals.sent_quantity = max(decimals.sent_quantity, len(fraction))
 
 
-def _read_decimals(number: str) -> str:
+def _read_fraction(number: str) -> str:
     whole, _, fraction = number.partition(".")
     if not whole.isdecimal() or not (fraction + "0").isdecimal():
         raise ValueError(f"{number!r} is not a decimal number")

@@ -91,5 +91,13 @@ def test_other_frames_are_passed_over(feed: ReferenceGemini) -> None:
     heartbeat = {"type": "heartbeat", "timestamp": 1618677942928}
     candles = {"type": "candles_1m_updates", "symbol": "BTCUSD", "changes": [[1, 2]]}
     broken = b'{"type":"candles_1m_updates","symbol":"BTC'
-    book = send(feed, ANSWER, heartbeat, candles, broken)
+    behind = b'{"changes":[[1,2]],"symbol":"BTCUSD","type":"candles_1m_updates"}}'
+    book = send(feed, ANSWER, heartbeat, candles, broken, behind)
     assert (book.state, book.frames) == (ReferenceState.LIVE, 1)
+
+
+def test_the_symbol_of_a_broken_frame_may_stand_behind_its_changes(feed: ReferenceGemini) -> None:
+    other = {**ANSWER, "symbol": "ETHUSD"}
+    book = send(feed, ANSWER, other, b'{"changes":[["buy","1","1"]],"symbol":"BTCUSD","ty')
+    assert book.state is ReferenceState.STALE
+    assert feed.instruments["ETHUSD"].state is ReferenceState.LIVE
