@@ -16,6 +16,9 @@ from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder
 from ext.codecs.fix_report import FixReportDecoder
+from ext.codecs.gemini_feed import GeminiFeed
+from ext.codecs.kraken_feed import KrakenFeed
+from ext.codecs.kraken_v1_feed import KrakenV1Feed
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
@@ -36,7 +39,12 @@ RUN_SEED = bytes(range(8))  # the same client order ids in every run
 DECODERS: dict[str, type[FeedDecoder]] = {
     "coinbase_exchange": CoinbaseExchangeFeed,
     "coinbase_advanced": CoinbaseAdvancedFeed,
+    "gemini": GeminiFeed,
+    "kraken": KrakenFeed,
+    "kraken_v1": KrakenV1Feed,
 }
+WITHOUT_TIMES = frozenset({"gemini"})
+"""Venues whose book messages carry no time."""
 
 # The engine's largest message rate, and its default windows.
 _MAX_MESSAGES_PER_SECOND = 1024
@@ -64,7 +72,14 @@ def make_table(products: Sequence[Product]) -> InstrumentTable:
     """The instruments in the order of ``products``."""
     table = InstrumentTable()
     for product in products:
-        table.add(product.symbol, product.tick, product.lot)
+        table.add(
+            product.symbol,
+            product.tick,
+            product.lot,
+            price_precision=product.price_precision,
+            quantity_precision=product.quantity_precision,
+            depth=product.depth,
+        )
     return table
 
 
@@ -96,7 +111,8 @@ def make_arc(
     compiled_strategies = []
     for index, product in enumerate(products):
         instrument = Instrument(product.symbol, Decimal(product.tick), Decimal(product.lot), index)
-        compiled = compile_strategy(OrderEveryFrame, instrument, {"unit_lots": unit_lots})
+        params = {"unit_lots": unit_lots, "has_times": int(venue not in WITHOUT_TIMES)}
+        compiled = compile_strategy(OrderEveryFrame, instrument, params)
         strategies.add(index, compiled.state, compiled.addresses, owner=compiled)
         compiled_strategies.append(compiled)
         gate.set_instrument_limits(index, _WIDE, _WIDE, _COLLAR_PPM, _WIDE)

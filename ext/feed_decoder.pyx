@@ -32,6 +32,8 @@ cdef FeedEvent* add_event(DecodedFrame* frame, int64_t kind, int64_t instrument)
     event.count = 0
     event.exchange_time_ns = 0
     event.sequence = -1
+    event.depth = 0
+    event.checksum = -1
     return event
 
 
@@ -72,6 +74,10 @@ cdef class FeedDecoder:
             (e.kind, e.instrument, e.first, e.count, e.exchange_time_ns, e.sequence)
             for e in self.frame.events[: self.frame.event_count]
         ]
+
+    def checks(self) -> list[tuple[int, int]]:
+        """(depth, checksum) of each event: what its book must be like afterwards."""
+        return [(e.depth, e.checksum) for e in self.frame.events[: self.frame.event_count]]
 
     def deltas(self) -> list[tuple[int, int, int]]:
         """(price_ticks, quantity_lots, side) of each level change of the last frame."""

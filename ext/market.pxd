@@ -3,8 +3,8 @@
     CONNECTING ─ subscribe sent ─► SYNCING ─ snapshot ─► LIVE ─ doubt ─► STALE ─ snapshot ─► LIVE
 
 Doubt is a frame that cannot be understood, a number off its step, a crossed book, a gap in the
-connection's sequence, a full side, silence, or a lost connection. A STALE book takes no update
-until a snapshot has replaced it; only LIVE books may be traded on.
+connection's sequence, a wrong checksum, a full side, silence, or a lost connection. A STALE book
+takes no update until a snapshot has replaced it; only LIVE books may be traded on.
 """
 
 cimport cython
@@ -12,6 +12,7 @@ from libc.stdint cimport int64_t
 
 from ext.bounds cimport MAX_INSTRUMENTS
 from ext.book cimport Book
+from ext.book_checksum cimport BookChecksum
 from ext.feed_decoder cimport DecodedFrame
 from ext.instrument_table cimport InstrumentTable
 from ext.shared_memory cimport SharedMemory
@@ -24,6 +25,7 @@ cdef class Market:
     cdef SharedMemory memory
     cdef list owners                        # OrderBook objects that own the books
     cdef Book* books[MAX_INSTRUMENTS]
+    cdef BookChecksum* checksums            # one a book, of venues that send any
     cdef int64_t last_trade_id[MAX_INSTRUMENTS]
     cdef int64_t last_product_ns[MAX_INSTRUMENTS]
     cdef int64_t last_frame_ns

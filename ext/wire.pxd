@@ -183,6 +183,8 @@ cdef struct FeedEvent:              # a run of deltas or trades of one instrumen
     int64_t count
     int64_t exchange_time_ns
     int64_t sequence                # venue sequence or last trade id; -1 where it has none
+    int64_t depth                   # levels of a side that the venue keeps; 0: all
+    int64_t checksum                # of the book afterwards, CRC-32; -1: the venue sends none
 
 cdef struct BookView:               # what strategies and the monitor see of a book
     int64_t version                 # odd while it is being written (seqlock)

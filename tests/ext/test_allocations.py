@@ -10,7 +10,10 @@ import gc
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
+from zlib import crc32
 
+import orjson
 import picows
 import pytest
 
@@ -21,6 +24,7 @@ from ext.fix_listener import FixListener
 from ext.order_sender import CapturingSender
 from ext.wire import FeedStatus
 from ext.ws_listener import FeedListener
+from feeds.recording_survey import Product
 
 WARM_UP = 500
 ROUNDS = 10_000
@@ -135,6 +139,63 @@ def test_refused_intents_and_frames_keep_nothing(arc: Arc, frames: GeneratedFram
     counters = arc.pipeline.counters()
     assert counters["stale_count"] == counters["bad_frames"] == (WARM_UP + ROUNDS) // len(cycle)
     assert counters["rejected"] > ROUNDS // 2
+    assert abs(left) <= LOOP_VARIABLES
+
+
+def kraken_checksum(*numbers: int) -> int:
+    return crc32("".join(map(str, numbers)).encode())
+
+
+# A snapshot, an update, a trade, a heartbeat, one frame that makes the book STALE; a tick of 0.1.
+VENUE_FRAMES: dict[str, list[Any]] = {
+    "gemini": [
+        {"type": "l2_updates", "symbol": "A/B", "trades": [],
+         "changes": [["buy", "5.0", "1"], ["sell", "5.2", "1"]]},
+        {"changes": [["sell", "5.1", "2"], ["buy", "4.9", "3"]], "symbol": "A/B",
+         "type": "l2_updates"},
+        {"type": "trade", "symbol": "A/B", "event_id": 7, "timestamp": 1, "price": "5.1",
+         "quantity": "1", "side": "buy"},
+        {"type": "heartbeat", "timestamp": 2},
+        {"type": "l2_updates", "symbol": "A/B", "changes": [["buy", "5.1", "1"]]},
+    ],
+    "kraken": [
+        {"channel": "book", "type": kind, "data": [
+            {"symbol": "A/B", "bids": [{"price": bid, "qty": 1}],
+             "asks": [{"price": 5.2, "qty": 2}], "checksum": check,
+             "timestamp": "2023-07-30T15:29:58.343415Z"}]}
+        for kind, bid, check in (
+            ("snapshot", 5, kraken_checksum(52, 2, 50, 1)),
+            ("update", 5.1, kraken_checksum(52, 2, 51, 1)),
+            ("update", 5.0, 7),
+        )
+    ],
+    "kraken_v1": [
+        [1, {"as": [["5.2", "2", "1.5"]], "bs": [["5.0", "1", "1.5"]]}, "book-1", "A/B"],
+        [1, {"b": [["5.1", "1", "1.5"]], "c": str(kraken_checksum(52, 2, 51, 1))}, "book-1", "A/B"],
+        [1, [["5.1", "1", "1.5", "b", "l", ""]], "trade", "A/B"],
+        {"event": "heartbeat"},
+        [1, {"b": [["5.0", "1", "1.5"]], "c": "7"}, "book-1", "A/B"],
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("venue", VENUE_FRAMES)
+def test_frames_of_every_venue_keep_nothing(venue: str) -> None:
+    product = Product("A/B", "0.1", "1", is_inferred=False, depth=1)
+    arc = make_arc(venue, [product], CapturingSender())
+    arc.pipeline.subscribed(START_NS)
+    cycle = [orjson.dumps(frame) + PADDING for frame in VENUE_FRAMES[venue]]
+    cycles = (WARM_UP + ROUNDS) // len(cycle)
+
+    def rounds(first: int, behind: int) -> None:
+        for index in range(first, behind, len(cycle)):
+            arc.pipeline.receive_padded(cycle, START_NS + index * GAP_NS, GAP_NS)
+
+    left = count_kept(rounds)
+    counters = arc.pipeline.counters()
+    assert counters["bad_frames"] == counters["control_frames"] == 0
+    assert counters["stale_count"] >= cycles, "each cycle ends in a STALE book"
+    assert counters["intents"] >= 2 * cycles, "and was LIVE before"
     assert abs(left) <= LOOP_VARIABLES
 
 
