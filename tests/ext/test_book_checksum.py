@@ -69,7 +69,7 @@ PUBLISHED = [
 def make_pipeline(tick: str, **terms: int) -> Pipeline:
     table = InstrumentTable()
     table.add(SYMBOL, tick, "0.00000001", **terms)
-    return Pipeline(table, KrakenFeed(table), is_timing=False)
+    return Pipeline(table, KrakenFeed(table), step_interval=0)
 
 
 def frame(kind: str, bids: Iterable[Level], asks: Iterable[Level], checksum: int) -> bytes:

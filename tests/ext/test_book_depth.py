@@ -21,7 +21,7 @@ class Feed:
     def __init__(self, depth: int) -> None:
         table = InstrumentTable()
         table.add(SYMBOL, "1", "1")
-        self.pipeline = Pipeline(table, KrakenV1Feed(table), is_timing=False)
+        self.pipeline = Pipeline(table, KrakenV1Feed(table), step_interval=0)
         self.depth = depth
         self.plain: dict[Side, dict[int, int]] = {Side.BUY: {}, Side.SELL: {}}
 

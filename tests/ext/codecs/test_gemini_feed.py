@@ -109,7 +109,7 @@ def test_heartbeat(decoder: GeminiFeed) -> None:
 
 def test_a_book_is_live_from_its_snapshot_on(decoder: GeminiFeed) -> None:
     """An update that overtakes the answer is left out; after a bad frame a new answer is needed."""
-    pipeline = Pipeline(decoder.table, decoder, is_timing=False)
+    pipeline = Pipeline(decoder.table, decoder, step_interval=0)
     change = {**UPDATE, "symbol": "BTCUSD", "changes": [["buy", "59999.00", "1"]]}
     states = []
     for frame in (change, SNAPSHOT, change, b"{", change, SNAPSHOT):
@@ -175,7 +175,7 @@ def test_unknown_members_are_skipped(decoder: GeminiFeed, name: str, value: Any)
 @pytest.mark.parametrize("behind", [b"", b'0123456789.00"]]]}', b"0" * 64, b'"]]}{"type":"trade"'])
 def test_frames_cut_at_every_byte(decoder: GeminiFeed, name: str, behind: bytes) -> None:
     """The bytes behind a payload are the next frame's, or the rest of this one: not read."""
-    pipeline = Pipeline(decoder.table, decoder, is_timing=False)
+    pipeline = Pipeline(decoder.table, decoder, step_interval=0)
     payload = encode(MESSAGES[name])
     padding = int(Bound.FRAME_PADDING_BYTES)
     for size in range(len(payload)):

@@ -156,7 +156,7 @@ def test_unknown_members_are_skipped(decoder: KrakenV1Feed, value: Any) -> None:
 @pytest.mark.parametrize("behind", [b"", b'0123456789.00"]]}]', b"0" * 64, b'"]]},"trade"]['])
 def test_frames_cut_at_every_byte(decoder: KrakenV1Feed, name: str, behind: bytes) -> None:
     """The bytes behind a payload are the next frame's, or the rest of this one: not read."""
-    pipeline = Pipeline(decoder.table, decoder, is_timing=False)
+    pipeline = Pipeline(decoder.table, decoder, step_interval=0)
     payload = encode(MESSAGES[name])
     padding = int(Bound.FRAME_PADDING_BYTES)
     for size in range(len(payload)):
