@@ -51,6 +51,9 @@ cdef class Pipeline:
     cdef bint has_strategy[MAX_INSTRUMENTS]
     cdef bint is_sending                    # False: shadow, decisions only
     cdef bint is_timing                     # latency of each step
+    cdef bint is_conflating                 # books are decided on by ``decide_pending`` alone
+    cdef bint has_pending                   # it has something to decide on
+    cdef bint is_pending[MAX_INSTRUMENTS]
     cdef bint has_order_sent                # in the frame in hand
     cdef uint64_t received_stamp
     cdef uint64_t step_stamp
@@ -60,7 +63,9 @@ cdef class Pipeline:
     cdef FeedStatus receive_frame(
         self, const char* payload, Py_ssize_t size, int64_t receive_time_ns
     ) noexcept nogil
+    cdef void decide_pending(self, int64_t receive_time_ns) noexcept nogil
     cdef void _decide_book(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil
+    cdef void _postpone_book(self, int64_t instrument) noexcept nogil
     cdef void _decide_trades(self, const FeedEvent* event, int64_t receive_time_ns) \
         noexcept nogil
     cdef void _act(self, int64_t strategy, Intents* intents, int64_t receive_time_ns) \

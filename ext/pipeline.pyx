@@ -77,6 +77,8 @@ cdef class Pipeline:
     With ``decoder`` alone it keeps the books (verify, recorders). Strategies need ``orders`` and
     ``gate`` too; orders leave when ``encoder``, ``sender`` and ``store`` are given and
     ``is_sending`` is set, otherwise decisions are checked, recorded and end there (shadow).
+    With ``is_conflating`` books are decided on when ``decide`` is called: the listener does, at
+    the last frame of each read.
     """
 
     def __cinit__(
@@ -92,6 +94,7 @@ cdef class Pipeline:
         SessionStore store=None,
         is_sending: bool = True,
         is_timing: bool = True,
+        is_conflating: bool = False,
     ) -> None:
         cdef int64_t index
         if strategies is not None and (memory is None or orders is None or gate is None):
@@ -111,6 +114,7 @@ cdef class Pipeline:
         self.strategy_count = self.strategies.count
         self.is_sending = is_sending and encoder is not None
         self.is_timing = is_timing
+        self.is_conflating = is_conflating
         self.ns_per_stamp = 1.0 / measure_stamp_rate() if is_timing else 0.0
         self.market = Market(table, memory)
         for index in range(self.strategy_count):
@@ -150,12 +154,32 @@ cdef class Pipeline:
                         &self.decoder.frame, event, receive_time_ns):
                     self._time_step(STEP_APPLY)
                     if self.has_strategy[event.instrument]:
-                        self._decide_book(event.instrument, receive_time_ns)
+                        if self.is_conflating:
+                            self._postpone_book(event.instrument)
+                        else:
+                            self._decide_book(event.instrument, receive_time_ns)
         if self.market.has_fallen:
             self._pull_orders(receive_time_ns, 0)
         self.step_stamp = self.received_stamp
         self._time_step(STEP_TICK)
         return status
+
+    cdef void decide_pending(self, int64_t receive_time_ns) noexcept nogil:
+        """The last frame of a read was applied: decides on every book that the read has changed.
+
+        A book that went STALE meanwhile is not decided on.
+        """
+        cdef int64_t index
+        self.has_pending = False
+        for index in range(self.table.count):
+            if self.is_pending[index]:
+                self.is_pending[index] = False
+                if self.memory.books[index].state == LIVE:
+                    self._decide_book(index, receive_time_ns)
+
+    cdef void _postpone_book(self, int64_t instrument) noexcept nogil:
+        self.memory.header.conflated_updates += self.is_pending[instrument]
+        self.is_pending[instrument] = self.has_pending = True
 
     cdef void _decide_book(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil:
         """Every strategy of the instrument: update and decide in one call, then act."""
@@ -334,6 +358,10 @@ cdef class Pipeline:
             good += status == FEED_OK or status == FEED_CONTROL
             time_ns += step_ns
         return good
+
+    def decide(self, now_ns: int) -> None:
+        """Decides on the books that frames have changed since the last call (``is_conflating``)."""
+        self.decide_pending(now_ns)
 
     def call_timers(self, now_ns: int) -> None:
         """Calls the timer hooks that are due; ``now_ns`` is wall time like a receive time.

@@ -121,6 +121,7 @@ class FeedTransport:
                 ssl_context=self._endpoint.ssl_context,
                 max_frame_size=self._endpoint.max_frame_bytes,
                 websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                enable_auto_pong=False,  # the listener answers: it has to see every frame
                 logger_name="feed",
             )
         except (OSError, picows.WSError, TimeoutError) as error:
