@@ -9,6 +9,7 @@ from engine.config_schema import EngineConfig
 from engine.secrets import Secret
 from ext.errors import ConfigError
 from ext.signing import sign_coinbase_exchange
+from tuning.core_plan import plan_cores
 
 
 def find_warnings(config: EngineConfig) -> list[str]:
@@ -63,10 +64,10 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
 
 
 def _machine_warnings(config: EngineConfig) -> Iterator[str]:
-    core, cores = config.loop.engine_core, os.sched_getaffinity(0)
-    if core >= 0 and core not in cores:
-        allowed = ", ".join(map(str, sorted(cores)))
-        yield f"[loop] engine_core {core} is not a core of this process; it may use {allowed}"
+    plan = plan_cores(
+        config.loop.engine_core, config.telemetry.relay_core, sorted(os.sched_getaffinity(0))
+    )
+    yield from plan.warnings
     directory = config.telemetry.shared_memory_directory
     if not os.access(directory, os.W_OK):
         yield f"[telemetry] shared_memory_directory {directory} cannot be written to"

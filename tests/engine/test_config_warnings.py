@@ -9,6 +9,7 @@ import pytest
 from engine.config import load_config
 from engine.config_warnings import find_warnings, require_arming, require_recording
 from ext.errors import ConfigError
+from tuning.affinity import format_cores
 
 WriteConfig = Callable[..., Path]
 
@@ -41,7 +42,13 @@ def test_a_right_config_has_none(write_config: WriteConfig) -> None:
         (
             "loop.engine_core=1023",
             "[loop] engine_core 1023 is not a core of this process; it may use "
-            + ", ".join(map(str, sorted(os.sched_getaffinity(0)))),
+            + format_cores(os.sched_getaffinity(0))
+            + ": the engine is not pinned",
+        ),
+        (
+            "telemetry.relay_core=1023",
+            "[telemetry] relay_core 1023 is not a core that the relay may use, as "
+            + format_cores(os.sched_getaffinity(0)),
         ),
         (
             "telemetry.shared_memory_directory=/nowhere",

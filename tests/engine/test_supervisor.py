@@ -269,7 +269,7 @@ async def test_a_relay_that_ends_is_started_again(
 ) -> None:
     relays: list[Process] = []
 
-    async def start_relay(config: object) -> tuple[Process, RelayReady]:
+    async def start_relay(config: object, core: int | None) -> tuple[Process, RelayReady]:
         relays.append(Process("wow-relay"))
         if len(relays) == 2:
             raise VenueError("wow-relay ended with status 2 before it was ready")
