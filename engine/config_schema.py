@@ -214,6 +214,14 @@ class LoopSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         bool,
         _about("Drive made frames and orders through a copy of the arc first; nothing is sent."),
     ] = True
+    keep_warm_ms: Annotated[
+        int,
+        _whole(
+            0,
+            10_000,
+            "Without an order for so long: one more through the copy, caches stay warm; 0: off.",
+        ),
+    ] = 0
     stall_threshold_us: Annotated[
         int,
         _whole(10, 10_000_000, "A cycle of the loop that is longer is counted and told: a stall."),

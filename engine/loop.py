@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from engine.collector import CollectorCare
 from engine.config_schema import LoopSection
+from engine.keep_warm import KeepWarm, Pulsing
 from engine.placement import ThreadPlacement
 from ext.busy_poll import BusyPoller
 from ext.loop_meter import LoopMeter
@@ -44,23 +45,32 @@ class LoopCare:
         self.meter = LoopMeter(memory, section.stall_threshold_us * MICROSECOND_NS)
         self.placement = ThreadPlacement(plan, memory)
         self.collector = CollectorCare(section.garbage_collection, memory)
-        self._header = memory.header_record()
+        self._section = section
+        self._memory = memory
+        self._keep_warm: KeepWarm | None = None
         self._poller = poller
         self._poll_orders = poll_orders
         self._is_running = False
 
-    def begin(self, warm_up: Callable[[], object] | None = None) -> None:
+    def begin(self, warm_up: Callable[[], Pulsing | None] = lambda: None) -> None:
         """Takes the core, warms up on it, freezes what the start has allocated, starts polling.
 
-        Children and pools are there by now: they would inherit the core.
+        Children and pools are there by now: they would inherit the core. ``warm_up`` returns what
+        can be pulsed to keep the arc warm; None: nothing.
         """
         self._is_running = True
         self.placement.take_core()
-        if warm_up is not None:
-            warm_up()
+        warmed = warm_up()
+        if warmed is not None and self._section.keep_warm_ms:
+            interval_ms = self._section.keep_warm_ms
+            self._keep_warm = KeepWarm(warmed, interval_ms, self._memory, self.meter)
+        elif warmed is not None:
+            warmed.close()
         self.collector.begin()
         if self._poller is not None:
             asyncio.get_running_loop().call_soon(self._turn)
+        elif self._keep_warm is not None:
+            self._keep_warm.begin()
 
     def check(self) -> None:
         """What may have gone wrong meanwhile; once a second, off the arc."""
@@ -80,6 +90,8 @@ class LoopCare:
         if not self._is_running:
             return
         self._is_running = False
+        if self._keep_warm is not None:
+            self._keep_warm.end()
         self.check()
         self.meter.end_polling()
         if self.failed_turns > 1:
@@ -93,7 +105,8 @@ class LoopCare:
         self.meter.begin_poll()
         try:
             self._poll_orders()
-            self._poller.poll()
+            if not self._poller.poll() and self._keep_warm is not None:
+                self._keep_warm.poll()
         except Exception:
             self.failed_turns += 1
             if self.failed_turns == 1:

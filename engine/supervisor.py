@@ -31,6 +31,7 @@ from engine.processes import (
     start_relay,
     start_venue,
 )
+from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
 from ext.clock import read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError
@@ -123,12 +124,21 @@ class Supervisor:
         venue: VenueReady | None = None
         if config.simulator.start:
             self._venue, venue = await start_venue(config)
-        self.loop_care.begin()
+        self.loop_care.begin(self._warm_up)
         self.has_begun = True
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
         self._start_order_entry(venue)
         self._start_market_data(venue)
         self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
+
+    def _warm_up(self) -> WarmUp | None:
+        if not self.arc.config.loop.warm_up:
+            return None
+        try:
+            return warm_up(self.arc.config, self.arc.strategies)
+        except (WowError, OSError) as error:  # cold, the engine is slower and not wrong
+            _log.warning("the warm-up failed, the first orders will be slow: %s", error)
+            return None
 
     def _start_order_entry(self, venue: VenueReady | None) -> None:
         section = self.arc.config.order_entry

@@ -23,6 +23,7 @@ from ext.codecs.fix_report cimport (
     ReportStatus,
 )
 from ext.loop_meter cimport LoopMeter
+from ext.pages cimport touch_pages
 from ext.pipeline cimport Pipeline
 from ext.session_store cimport SessionStore
 from ext.wire cimport LOOP_IDLE, LOOP_ORDER_REPORTS, ExecutionReport, LoopSource
@@ -58,6 +59,7 @@ cdef class FixListener:
         self.buffer = <char*>calloc(BUFFER_BYTES + BUFFER_PADDING_BYTES, 1)
         if self.buffer == NULL:
             raise MemoryError(f"no memory for {BUFFER_BYTES} bytes of FIX input")
+        touch_pages(self.buffer, BUFFER_BYTES)
 
     def __dealloc__(self) -> None:
         free(self.buffer)

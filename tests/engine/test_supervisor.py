@@ -16,7 +16,12 @@ from ext.errors import ConfigError, LogonRefused, VenueError
 from ext.wire import EngineState
 
 NOW_NS = 1_800_000_000_000_000_000
-ALONE = ("telemetry.relay=false", "stop.cancel_timeout_ms=100", "stop.logout_timeout_ms=100")
+ALONE = (
+    "telemetry.relay=false",
+    "loop.warm_up=false",
+    "stop.cancel_timeout_ms=100",
+    "stop.logout_timeout_ms=100",
+)
 SUMMARY = VenueSummary(0, 0, 0, {}, "00")
 
 
