@@ -4,6 +4,7 @@ Off the arc, but on its thread: a frame that comes meanwhile waits for the rest 
 """
 
 import asyncio
+import logging
 import time
 from typing import Protocol
 
@@ -12,6 +13,8 @@ from ext.shared_memory import SharedMemory
 from ext.wire import LoopSource
 
 MILLISECOND_NS = 1_000_000
+
+_log = logging.getLogger("engine.keep_warm")
 
 
 class Pulsing(Protocol):
@@ -36,6 +39,7 @@ class KeepWarm:
         self._meter = meter
         self._due_ns = 0
         self._requests = -1
+        self._has_failed = False
         self._timer: asyncio.TimerHandle | None = None
 
     def begin(self) -> None:
@@ -62,10 +66,13 @@ class KeepWarm:
 
     def _pulse(self) -> None:
         requests = int(self._header["requests_sent"][0])
-        if requests == self._requests:
+        if requests == self._requests and not self._has_failed:
             before = self._meter.enter(LoopSource.LOOP_BACKGROUND)
             try:
                 self._warmed.pulse()
+            except Exception:
+                self._has_failed = True
+                _log.exception("the arc cannot be kept warm; it is not tried again")
             finally:
                 self._meter.leave(before)
         self._requests = requests

@@ -18,6 +18,7 @@ from ext.wire import Side
 SUBSTITUTE = "coinbase_exchange"
 MIDDLE_TICKS = 100_000
 SWING_TICKS = 40
+JITTER_TICKS = 3  # up and down again, or a trend follower calls it overbought
 LEVELS = 10  # of a side
 FRAMES_PER_SWING = 120
 FRAMES_PER_TRADE = 4
@@ -57,7 +58,7 @@ class FrameMaker:
         """Makes the book that of ``number``; what has changed."""
         middle = _middle(number)
         wanted = {
-            (side, middle - side * offset): _lots(number, offset)
+            (side, middle - side * offset): _lots(number, side, offset)
             for offset in range(1, LEVELS + 1)
             for side in (Side.BUY, Side.SELL)
         }
@@ -176,12 +177,14 @@ _MAKERS: dict[str, type[FrameMaker]] = {
 
 def _middle(number: int) -> int:
     swing = math.sin(2 * math.pi * number / FRAMES_PER_SWING)
-    return MIDDLE_TICKS + round(SWING_TICKS * swing)
+    return MIDDLE_TICKS + round(SWING_TICKS * swing) + JITTER_TICKS * (number % 2)
 
 
-def _lots(number: int, offset: int) -> int:
-    """Quantity of a level: some of ten change at each moment."""
-    return 1000 * offset + (number if offset % 5 == number % 5 else 0)
+def _lots(number: int, side: Side, offset: int) -> int:
+    """Quantity of a level: some of them change each moment, and the book leans where it goes."""
+    is_rising = math.cos(2 * math.pi * number / FRAMES_PER_SWING) > 0
+    unit = 3000 if is_rising == (side == Side.BUY) else 1000
+    return unit * offset + (number if offset % 5 == number % 5 else 0)
 
 
 def _texts(instrument: Instrument, price_ticks: int, lots: int) -> tuple[str, str]:

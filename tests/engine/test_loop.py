@@ -74,7 +74,11 @@ def test_the_core_is_taken_before_the_warm_up_and_the_freeze_comes_last(
     monkeypatch.setattr(ThreadPlacement, "take_core", lambda _: steps.append("core"))
     care = make_care()
     monkeypatch.setattr(care.collector, "begin", lambda: steps.append("freeze"))
-    care.begin(lambda: steps.append("warm up"))
+
+    def warm_up() -> None:
+        steps.append("warm up")
+
+    care.begin(warm_up)
     assert steps == ["core", "warm up", "freeze"]
 
 
@@ -159,3 +163,40 @@ async def test_a_callback_of_nobody_stalls_a_busy_loop_too(
     care.check()
     assert "the loop stalled 1 times" in caplog.text
     assert "most of it in: other" in caplog.text
+
+
+class Warmed:
+    """Counts what is asked of it."""
+
+    def __init__(self) -> None:
+        self.pulses = 0
+        self.closed = 0
+
+    def pulse(self) -> None:
+        self.pulses += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+@pytest.mark.parametrize("busy_poll", [False, True])
+async def test_the_arc_is_kept_warm_when_asked_to(make_care: Make, busy_poll: bool) -> None:
+    warmed = Warmed()
+    poller = BusyPoller(1) if busy_poll else None
+    care = make_care(poller, busy_poll=busy_poll, keep_warm_ms=1)
+    care.begin(lambda: warmed)
+    for _ in range(1000):
+        if warmed.pulses > 2:
+            break
+        await asyncio.sleep(0.001)
+    assert warmed.pulses > 2
+    care.end()
+    assert warmed.closed == 1
+
+
+async def test_it_is_let_go_after_the_warm_up_otherwise(make_care: Make) -> None:
+    warmed = Warmed()
+    care = make_care(BusyPoller(1), busy_poll=True)
+    care.begin(lambda: warmed)
+    await asyncio.sleep(0.01)
+    assert (warmed.pulses, warmed.closed) == (0, 1)
