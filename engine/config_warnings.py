@@ -58,6 +58,8 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
         yield "[order_entry] cancel_on_disconnect is off: a lost connection leaves orders open"
     if config.loop.busy_poll and config.loop.engine_core < 0:
         yield "[loop] busy_poll without engine_core: the spinning thread may be moved about"
+    if config.loop.keep_warm_ms and not config.loop.warm_up:
+        yield "[loop] keep_warm_ms without warm_up: there is nothing to keep warm"
     host = publish_host(config.telemetry.publish)
     if config.telemetry.relay and host is not None and not is_loopback(host):
         yield "[telemetry] publish: positions and orders leave this machine in clear text"

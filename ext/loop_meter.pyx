@@ -24,9 +24,10 @@ cdef class LoopMeter:
 
     def enter(self, source: int) -> int:
         """The time from now on is that of a LoopSource; returns whose it was, for ``leave``."""
-        if not LOOP_IDLE <= source < LOOP_SOURCE_COUNT:
+        cdef int64_t wanted = source            # numbers: enumerations are slow to make in Python
+        if not <int64_t>LOOP_IDLE <= wanted < <int64_t>LOOP_SOURCE_COUNT:
             raise UsageError(f"source was {source}; use a LoopSource")
-        return self.enter_at(source, monotonic_ns())
+        return <int64_t>self.enter_at(<LoopSource>wanted, monotonic_ns())
 
     def leave(self, before: int) -> None:
         """Gives the time back to whose it was before ``enter``."""

@@ -160,6 +160,10 @@ def _warnings(model: EngineModel, is_past: bool) -> Text:
     for is_present, text in found:
         if is_present:
             line.append(f"  {text}", BAD)
+    if heartbeat.loop_stalls:
+        longest = format_duration_ns(heartbeat.loop_max_cycle_ns)
+        line.append(f"  {heartbeat.loop_stalls} loop stalls, longest {longest}", WARN)
+        line.append(f" in {heartbeat.loop_max_cycle_source}", WARN)
     return line
 
 

@@ -60,6 +60,12 @@ def test_each_warning(write_config: WriteConfig, override: str, warning: str) ->
     assert find_warnings(load_config(write_config(), [override])) == [warning]
 
 
+def test_nothing_to_keep_warm(write_config: WriteConfig) -> None:
+    config = load_config(write_config(), ["loop.warm_up=false", "loop.keep_warm_ms=1"])
+    warning = "[loop] keep_warm_ms without warm_up: there is nothing to keep warm"
+    assert find_warnings(config) == [warning]
+
+
 def test_warnings_of_the_modes_that_see_the_world(
     write_config: WriteConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -147,6 +147,11 @@ def test_what_is_wrong_is_said(model: EngineModel) -> None:
     for text in ("No space left", "journal has a hole", "9 records lost", "9 messages missed"):
         assert text in line
     assert "9 threads on the engine's core" in line
+    assert "stalls" not in line
+    model.heartbeat.loop_stalls, model.heartbeat.loop_max_cycle_ns = 2, 7_250_000
+    model.heartbeat.loop_max_cycle_source = "order reports"
+    line = views.header_lines(model, 0, "")[1].plain
+    assert "2 loop stalls, longest 7.25 ms in order reports" in line
 
 
 def test_our_orders_stand_beside_their_level(model: EngineModel) -> None:
