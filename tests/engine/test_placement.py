@@ -64,7 +64,9 @@ def plan() -> CorePlan:
 
 
 @needs_two_cores
-def test_every_other_thread_leaves_the_core(memory: SharedMemory, plan: CorePlan) -> None:
+def test_every_other_thread_leaves_the_core(
+    memory: SharedMemory, plan: CorePlan, caplog: pytest.LogCaptureFixture
+) -> None:
     def work() -> str:
         placement = ThreadPlacement(plan, memory)
         placement.take_core()
@@ -75,6 +77,7 @@ def test_every_other_thread_leaves_the_core(memory: SharedMemory, plan: CorePlan
         return shown
 
     shown = in_a_thread(work)
+    assert caplog.text == "", "nobody is told of what is moved at the start"
     assert shown.startswith(f"core {CORES[-1]} to itself; ")
     assert f"{len(list_threads())} threads beside it, on " in shown
     header = memory.header_record()
@@ -111,16 +114,18 @@ def test_a_thread_that_appears_on_the_core_is_told_and_moved(
         thread = threading.Thread(target=helper)
         thread.start()
         ready.wait()
-        assert os.sched_getaffinity(ids[0]) == {CORES[-1]}, "it inherits the core"
-        placement.check()
-        assert os.sched_getaffinity(ids[0]) == set(plan.others)
-        os.sched_setaffinity(ids[0], CORES)  # somebody undoes it: found within a few looks
-        for _ in list_threads():
+        try:
+            assert os.sched_getaffinity(ids[0]) == {CORES[-1]}, "it inherits the core"
             placement.check()
-        assert os.sched_getaffinity(ids[0]) == set(plan.others)
+            assert os.sched_getaffinity(ids[0]) == set(plan.others)
+            os.sched_setaffinity(ids[0], CORES)  # somebody undoes it: found within a few looks
+            for _ in list_threads():
+                placement.check()
+            assert os.sched_getaffinity(ids[0]) == set(plan.others)
+        finally:
+            stop.set()
+            thread.join()
         assert caplog.text.count(f"thread {ids[0]} may run on core {CORES[-1]}") == 1
-        stop.set()
-        thread.join()
         placement.check()
 
     in_a_thread(work)
