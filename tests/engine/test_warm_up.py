@@ -2,6 +2,7 @@
 
 import gc
 import socket
+import sys
 import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -205,6 +206,24 @@ def test_pulses_go_on_for_as_long_as_one_likes(
     assert counters["bad_frames"] == counters["stale_count"] == 0
     assert not warmed._pipeline.gate.is_paused
     assert len(warmed._pipeline.orders.open_orders()) < 20
+
+
+def test_pulses_leave_no_garbage(make_arc: MakeArc, make_warm_up: Callable[[Arc], WarmUp]) -> None:
+    """Nobody collects it: the collector is off while the engine runs."""
+    warmed = make_warm_up(make_arc(is_trading=True))
+    warmed.run(20)
+    gc.collect()
+    gc.disable()
+    try:
+        for _ in range(100):
+            warmed.pulse()
+        before = sys.getallocatedblocks()
+        for _ in range(1000):
+            warmed.pulse()
+        left = sys.getallocatedblocks() - before
+    finally:
+        gc.enable()
+    assert abs(left) < 100
 
 
 def test_strategies_in_plain_python_are_left_out(

@@ -66,7 +66,8 @@ def test_the_hot_thread_is_alone_on_its_core(runs: Runs) -> None:
     core = CORES[-1]
     assert [place.thread_id for place in runs.threads if core in place.cores] == [runs.process_id]
     (hot,) = [place for place in runs.threads if place.thread_id == runs.process_id]
-    assert (hot.cores, hot.last_core) == ({core}, core)
+    assert hot.cores == {core}
+    assert hot.last_core == core
     assert len(runs.threads) > 4, "writers, numeric libraries, the loop's pool"
 
 
