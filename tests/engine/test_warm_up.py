@@ -143,7 +143,7 @@ def reachable(start: object) -> set[int]:
     code = (types.ModuleType, type, types.FunctionType, types.BuiltinFunctionType)
     while waiting:
         each = waiting.pop()
-        if id(each) in found or isinstance(each, code):
+        if id(each) in found or issubclass(type(each), code):  # not isinstance: proxies
             continue
         found[id(each)] = each
         waiting += gc.get_referents(each)
