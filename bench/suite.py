@@ -4,6 +4,7 @@ from bench import (
     bench_allocations,
     bench_book,
     bench_decode,
+    bench_first_order,
     bench_fix_decode,
     bench_fix_encode,
     bench_tick_to_order,
@@ -15,6 +16,7 @@ BENCHMARKS = {
     for module in (
         bench_wire_to_wire,
         bench_tick_to_order,
+        bench_first_order,
         bench_decode,
         bench_book,
         bench_fix_encode,

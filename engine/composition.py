@@ -140,6 +140,7 @@ def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> A
         store=order_parts.store if order_parts else None,
         is_sending=config.engine.mode != "shadow",
         step_interval=config.telemetry.step_timing_interval,
+        is_conflating=config.feed.conflate,
     )
     return Arc(config, instruments, strategies, memory, pipeline, order_parts)
 

@@ -70,6 +70,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
             _check_order_address(engine, simulator, order_entry, problems)
     if feed and (loop := sections.get("loop")):
         _check_busy_poll(loop, feed, problems)
+    if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
+        _check_cores(loop, telemetry, problems)
     if engine:
         _check_secrets(engine, {"feed": feed, "order_entry": order_entry}, problems)
         if telemetry := sections.get("telemetry"):
@@ -219,6 +221,15 @@ def _check_busy_poll(loop: LoopSection, feed: FeedSection, problems: Problems) -
             loop.busy_poll,
             "false with a wss:// [feed] url, whose socket holds ciphertext,"
             " or a ws:// url of a TLS tunnel on loopback",
+        )
+
+
+def _check_cores(loop: LoopSection, telemetry: TelemetrySection, problems: Problems) -> None:
+    if telemetry.relay_core >= 0 and telemetry.relay_core == loop.engine_core:
+        problems.add_value(
+            ("telemetry", "relay_core"),
+            telemetry.relay_core,
+            "another one than [loop] engine_core, which the engine needs for itself",
         )
 
 

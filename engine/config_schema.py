@@ -135,6 +135,13 @@ class FeedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         int,
         _whole(MIBIBYTE, 256 * MIBIBYTE, "A larger frame closes the connection; snapshots: 5 MB."),
     ] = 16 * MIBIBYTE
+    conflate: Annotated[
+        bool,
+        _about(
+            "Several frames in one read: all are applied, strategies decide on books at the last"
+            " one; trades and bars are never left out."
+        ),
+    ] = False
 
 
 class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -193,11 +200,32 @@ class LoopSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         int, _whole(0, 100_000, "Reads of the sockets between two turns of the loop.")
     ] = 200
     engine_core: Annotated[
-        int, _whole(-1, MAX_CORE, "Core to pin the hot thread to; -1: not pinned.")
+        int,
+        _whole(
+            -1,
+            MAX_CORE,
+            "Core to pin the hot thread to, every other thread kept off it; -1: not pinned.",
+        ),
     ] = -1
     garbage_collection: Annotated[
         Literal["frozen", "on"], _about("frozen: collected once after warm-up, then off.")
     ] = "frozen"
+    warm_up: Annotated[
+        bool,
+        _about("Drive made frames and orders through a copy of the arc first; nothing is sent."),
+    ] = True
+    keep_warm_ms: Annotated[
+        int,
+        _whole(
+            0,
+            10_000,
+            "Without an order for so long: one more through the copy, caches stay warm; 0: off.",
+        ),
+    ] = 0
+    stall_threshold_us: Annotated[
+        int,
+        _whole(10, 10_000_000, "A cycle of the loop that is longer is counted and told: a stall."),
+    ] = 5000
 
 
 class RiskSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -310,6 +338,10 @@ class TelemetrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     step_timing_interval: Annotated[
         int, _whole(0, 1_000_000, "The steps of one frame in so many are timed; 0: no latency is.")
     ] = 8
+    relay_core: Annotated[
+        int,
+        _whole(-1, MAX_CORE, "Core of wow-relay; -1: one beside a pinned engine's, else any."),
+    ] = -1
 
 
 class StopSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -14,6 +14,7 @@ from engine.config_schema import EngineConfig
 from engine.engine_clock import EngineClock
 from ext.busy_poll import BusyPoller
 from ext.errors import UsageError
+from ext.loop_meter import LoopMeter
 from ext.pipeline import Pipeline
 from ext.wire import BookState, FeedStatus, SessionState, StaleReason
 from ext.ws_listener import FeedListener
@@ -53,12 +54,14 @@ class MarketData:
         *,
         on_disconnect: Callable[[str], bool],
         on_inconsistent: Callable[[], None],
+        meter: LoopMeter | None = None,
         poller: BusyPoller | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
         self._on_disconnect = on_disconnect
         self._on_inconsistent = on_inconsistent
+        self._meter = meter
         self._poller = poller
         self._session = make_feed_session(config)
         self._header = pipeline.memory.header_record()
@@ -108,6 +111,7 @@ class MarketData:
             self._on_disconnected,
             self._take_control,
             self.take_book_notices,
+            self._meter,
         )
 
     def _on_connected(self, connection: picows.WSTransport) -> None:

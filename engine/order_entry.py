@@ -11,6 +11,7 @@ from engine.config_schema import EngineConfig
 from engine.engine_clock import EngineClock
 from ext.errors import UsageError
 from ext.fix_listener import FixListener
+from ext.loop_meter import LoopMeter
 from ext.pipeline import Pipeline
 from ext.wire import OrderState, SessionState, Side
 from gateways.session import (
@@ -55,6 +56,7 @@ class OrderEntry:
         on_fatal: Callable[[str], None],
         on_pause: Callable[[str], None],
         on_notices: Callable[[int], None],
+        meter: LoopMeter | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
@@ -62,6 +64,7 @@ class OrderEntry:
         self._on_fatal = on_fatal
         self._on_pause = on_pause
         self._on_notices = on_notices
+        self._meter = meter
         self._header = pipeline.memory.header_record()
         self._target = f"{host}:{port}"
         self._asked_ns: dict[int, int] = {}  # when each Unknown order was asked for, by its number
@@ -98,6 +101,7 @@ class OrderEntry:
             on_garbled,
             self._refuse_report,
             self._on_notices,
+            self._meter,
         )
         return self._listener
 

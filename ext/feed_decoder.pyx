@@ -6,6 +6,7 @@ from libc.stdlib cimport calloc, free
 from ext.bounds cimport MAX_DELTAS_PER_FRAME, MAX_EVENTS_PER_FRAME
 from ext.cursor cimport NUMBER_BAD, NUMBER_OFF_STEP, NumberStatus
 from ext.instrument_table cimport InstrumentTable
+from ext.pages cimport touch_pages
 from ext.wire cimport (
     FEED_BAD_NUMBER,
     FEED_BAD_TYPE,
@@ -54,6 +55,7 @@ cdef class FeedDecoder:
         self.frame.deltas = <BookDelta*>calloc(MAX_DELTAS_PER_FRAME, sizeof(BookDelta))
         if self.frame.deltas == NULL:
             raise MemoryError(f"no memory for {MAX_DELTAS_PER_FRAME} deltas of a frame")
+        touch_pages(<char*>self.frame.deltas, MAX_DELTAS_PER_FRAME * sizeof(BookDelta))
 
     def __dealloc__(self) -> None:
         free(self.frame.deltas)

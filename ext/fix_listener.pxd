@@ -9,6 +9,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from ext.codecs.fix_report cimport FixReportDecoder, ReportHeader
+from ext.loop_meter cimport LoopMeter
 from ext.pipeline cimport Pipeline
 from ext.session_store cimport SessionStore
 from ext.wire cimport ExecutionReport
@@ -27,6 +28,7 @@ cdef class FixListener:
     cdef object on_garbled          # (reason: str, skipped: bytes)
     cdef object on_bad_report       # (message: bytes)
     cdef object on_notices          # (receive_time_ns)
+    cdef LoopMeter meter            # None: nobody measures the loop
     cdef char* buffer
     cdef int64_t size               # bytes of the buffer in use
 

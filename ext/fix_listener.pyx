@@ -22,9 +22,11 @@ from ext.codecs.fix_report cimport (
     ReportHeader,
     ReportStatus,
 )
+from ext.loop_meter cimport LoopMeter
+from ext.pages cimport touch_pages
 from ext.pipeline cimport Pipeline
 from ext.session_store cimport SessionStore
-from ext.wire cimport ExecutionReport
+from ext.wire cimport LOOP_IDLE, LOOP_ORDER_REPORTS, ExecutionReport, LoopSource
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int descriptor, void* buffer, size_t size, int flags)
@@ -44,6 +46,7 @@ cdef class FixListener:
         on_garbled: object,
         on_bad_report: object = None,
         on_notices: object = None,
+        LoopMeter meter=None,
     ) -> None:
         self.store = store
         self.pipeline = pipeline
@@ -52,9 +55,11 @@ cdef class FixListener:
         self.on_garbled = on_garbled
         self.on_bad_report = on_bad_report
         self.on_notices = on_notices
+        self.meter = meter
         self.buffer = <char*>calloc(BUFFER_BYTES + BUFFER_PADDING_BYTES, 1)
         if self.buffer == NULL:
             raise MemoryError(f"no memory for {BUFFER_BYTES} bytes of FIX input")
+        touch_pages(self.buffer, BUFFER_BYTES)
 
     def __dealloc__(self) -> None:
         free(self.buffer)
@@ -116,6 +121,9 @@ cdef class FixListener:
         cdef const char* message
         cdef GarbledReason reason
         cdef FrameStatus status
+        cdef LoopSource before = LOOP_IDLE
+        if self.meter is not None:
+            before = self.meter.enter_at(LOOP_ORDER_REPORTS, monotonic_ns())
         try:
             while at < self.size:
                 message = self.buffer + at
@@ -131,6 +139,8 @@ cdef class FixListener:
             if at > 0:                      # a callback may have reset the listener: size is 0
                 self.size = max(<int64_t>0, self.size - at)
                 memmove(self.buffer, self.buffer + at, self.size)
+            if self.meter is not None:
+                self.meter.leave_at(before, monotonic_ns())
 
     cdef bint _take_report(self, const char* message, int64_t size):
         """Applies the message if it is a report and next in sequence; whether it was taken."""

@@ -53,6 +53,9 @@ cdef class Pipeline:
     cdef int64_t step_interval              # the steps of one frame in so many are timed; 0: none
     cdef int64_t frames_until_timed
     cdef bint is_timed                      # the steps of what is in hand
+    cdef bint is_conflating                 # books are decided on by ``decide_pending`` alone
+    cdef bint has_pending                   # it has something to decide on
+    cdef bint is_pending[MAX_INSTRUMENTS]
     cdef bint has_order_sent                # in the frame in hand
     cdef uint64_t received_stamp
     cdef uint64_t step_stamp
@@ -62,7 +65,9 @@ cdef class Pipeline:
     cdef FeedStatus receive_frame(
         self, const char* payload, Py_ssize_t size, int64_t receive_time_ns
     ) noexcept nogil
+    cdef void decide_pending(self, int64_t receive_time_ns) noexcept nogil
     cdef void _decide_book(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil
+    cdef void _postpone_book(self, int64_t instrument) noexcept nogil
     cdef void _decide_trades(self, const FeedEvent* event, int64_t receive_time_ns) \
         noexcept nogil
     cdef void _act(self, int64_t strategy, Intents* intents, int64_t receive_time_ns) \

@@ -78,6 +78,8 @@ cdef class Pipeline:
     ``gate`` too; orders leave when ``encoder``, ``sender`` and ``store`` are given and
     ``is_sending`` is set, otherwise decisions are checked, recorded and end there (shadow).
     The steps of one frame in ``step_interval`` are timed, with 0 nothing is.
+    With ``is_conflating`` books are decided on when ``decide`` is called: the listener does, at
+    the last frame of each read.
     """
 
     def __cinit__(
@@ -93,6 +95,7 @@ cdef class Pipeline:
         SessionStore store=None,
         is_sending: bool = True,
         step_interval: int = 1,
+        is_conflating: bool = False,
     ) -> None:
         cdef int64_t index
         if strategies is not None and (memory is None or orders is None or gate is None):
@@ -113,6 +116,7 @@ cdef class Pipeline:
         self.is_sending = is_sending and encoder is not None
         self.step_interval = self.frames_until_timed = step_interval
         self.ns_per_stamp = 1.0 / measure_stamp_rate() if step_interval > 0 else 0.0
+        self.is_conflating = is_conflating
         self.market = Market(table, memory)
         for index in range(self.strategy_count):
             self.has_strategy[self.strategies.strategies[index].instrument] = True
@@ -151,11 +155,31 @@ cdef class Pipeline:
                         &self.decoder.frame, event, receive_time_ns):
                     self._time_step(STEP_APPLY)
                     if self.has_strategy[event.instrument]:
-                        self._decide_book(event.instrument, receive_time_ns)
+                        if self.is_conflating:
+                            self._postpone_book(event.instrument)
+                        else:
+                            self._decide_book(event.instrument, receive_time_ns)
         if self.market.has_fallen:
             self._pull_orders(receive_time_ns, 0)
         self._time_whole(STEP_TICK)
         return status
+
+    cdef void decide_pending(self, int64_t receive_time_ns) noexcept nogil:
+        """The last frame of a read was applied: decides on every book that the read has changed.
+
+        A book that went STALE meanwhile is not decided on.
+        """
+        cdef int64_t index
+        self.has_pending = False
+        for index in range(self.table.count):
+            if self.is_pending[index]:
+                self.is_pending[index] = False
+                if self.memory.books[index].state == LIVE:
+                    self._decide_book(index, receive_time_ns)
+
+    cdef void _postpone_book(self, int64_t instrument) noexcept nogil:
+        self.memory.header.conflated_updates += self.is_pending[instrument]
+        self.is_pending[instrument] = self.has_pending = True
 
     cdef void _decide_book(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil:
         """Every strategy of the instrument: update and decide in one call, then act."""
@@ -332,6 +356,10 @@ cdef class Pipeline:
             good += status == FEED_OK or status == FEED_CONTROL
             time_ns += step_ns
         return good
+
+    def decide(self, now_ns: int) -> None:
+        """Decides on the books that frames have changed since the last call (``is_conflating``)."""
+        self.decide_pending(now_ns)
 
     def call_timers(self, now_ns: int) -> None:
         """Calls the timer hooks that are due; ``now_ns`` is wall time like a receive time.

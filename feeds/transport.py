@@ -57,7 +57,7 @@ class FeedTransport:
         session: decides what to send; its notices go to ``on_notice``.
         endpoint: address and limits.
         listener_factory: makes the listener of each new connection. It hands control frames to
-            ``FeedTransport.receive`` (or ``session.receive``).
+            ``FeedTransport.receive`` (or ``session.receive``), and answers pings.
         activity: where to read the times of the last frames.
         on_notice: called with every notice, in order, on the loop.
         clock: nanoseconds since the Unix epoch.
@@ -121,6 +121,7 @@ class FeedTransport:
                 ssl_context=self._endpoint.ssl_context,
                 max_frame_size=self._endpoint.max_frame_bytes,
                 websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                enable_auto_pong=False,  # the listener answers: it has to see every frame
                 logger_name="feed",
             )
         except (OSError, picows.WSError, TimeoutError) as error:

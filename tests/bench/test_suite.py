@@ -7,6 +7,8 @@ import pytest
 from bench.harness import Figure, Size, run_benchmark
 from bench.suite import BENCHMARKS
 
+SLOW = {"wire_to_wire", "allocations", "first_order"}
+
 
 def run_small(name: str) -> list[Figure]:
     figures = list(run_benchmark(BENCHMARKS[name], Size.SMOKE, 1))
@@ -22,7 +24,7 @@ def run_small(name: str) -> list[Figure]:
     return figures
 
 
-@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - {"wire_to_wire", "allocations"}))
+@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - SLOW))
 def test_runs_small(name: str) -> None:
     run_small(name)
 
@@ -43,3 +45,9 @@ def test_wire_to_wire_runs_small() -> None:
     for figure in figures:
         ours, c_program, python = figure.outcomes
         assert ours.work_hash == python.work_hash != c_program.work_hash
+
+
+@pytest.mark.slow
+def test_first_order_runs_small() -> None:
+    [figure] = run_small("first_order")
+    assert [outcome.operations for outcome in figure.outcomes] == [1, 1, 1]

@@ -160,6 +160,7 @@ def test_one_wrong_relation(
         ("order_entry.host=10.0.0.1", "use a loopback address with a TLS tunnel to the venue"),
         ("feed.key=demo:key", "use env:, file: or credential:, because [engine] mode is live"),
         ("loop.busy_poll=true", "busy_poll was true; use false with a wss:// [feed] url"),
+        ("telemetry.relay_core=3", "relay_core was 3; use another one than [loop] engine_core"),
         ("order_entry.secret=demo:secret", 'was "demo:secret"; use env:, file: or credential:'),
     ],
 )
@@ -168,7 +169,7 @@ def test_live_mode(
 ) -> None:
     path = write_config(LIVE)
     assert load_config(path).engine.mode == "live"
-    said = refusal(path, [override])
+    said = refusal(path, ["loop.engine_core=3", override])
     assert message.replace("[simulator] start", "--set simulator.start") in said
     assert "hunter2" not in said
 

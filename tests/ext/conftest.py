@@ -128,6 +128,7 @@ class RigOptions:
     sender: OrderSender | None = None
     is_sending: bool = True
     step_interval: int = 0
+    is_conflating: bool = False
     bar_interval_ns: int = 0
     timer_interval_ns: int = 1
     engine_limits: tuple[int, int, int, int] = (1024, 0, 10**15, 0)
@@ -184,6 +185,7 @@ class OrderRig:
             store=self.store,
             is_sending=options.is_sending,
             step_interval=options.step_interval,
+            is_conflating=options.is_conflating,
         )
         self._add_listener()
         self.positions = self.memory.region("positions_offset", POSITION, max(1, len(names)))

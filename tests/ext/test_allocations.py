@@ -21,6 +21,7 @@ from bench.arc import SENDER, TARGET, Arc, make_arc
 from bench.frames import PRODUCT, SYMBOL, UNIT_LOTS, GeneratedFrames, generate_frames
 from ext.feed_decoder import PADDING
 from ext.fix_listener import FixListener
+from ext.loop_meter import LoopMeter
 from ext.order_sender import CapturingSender
 from ext.wire import FeedStatus
 from ext.ws_listener import FeedListener
@@ -34,6 +35,7 @@ START_NS = 1_767_623_400_000_000_000
 GAP_NS = 2_000_000  # 500 orders a second, under the gate's limit
 BURST = 50
 PATIENCE_S = 20.0
+THRESHOLD_NS = 1_000  # each read is a stall: that keeps nothing either
 MARKER = b'{"type":"status"}'
 
 BuildFix = Callable[..., bytes]
@@ -103,7 +105,13 @@ def make_reports(arc: Arc, orders: Sequence[tuple[str, str]], build_fix: BuildFi
 def test_arc_keeps_nothing(arc: Arc, frames: GeneratedFrames, fix_builder: BuildFix) -> None:
     kept: list[bytes] = []
     listener = FixListener(
-        arc.store, arc.pipeline, arc.decoder, kept.append, lambda *_: None, kept.append
+        arc.store,
+        arc.pipeline,
+        arc.decoder,
+        kept.append,
+        lambda *_: None,
+        kept.append,
+        meter=LoopMeter(arc.pipeline.memory, THRESHOLD_NS),
     )
     # The snapshot was a tick too: its order is answered first.
     payloads = [[MARKER + PADDING], *([frame + PADDING] for frame in frames.updates)]
@@ -240,8 +248,9 @@ async def test_listener_keeps_nothing(arc: Arc, frames: GeneratedFrames, is_keep
     def nothing(_: object) -> None:
         return
 
+    meter = LoopMeter(arc.pipeline.memory, THRESHOLD_NS)
     client, _ = await picows.ws_connect(
-        lambda: FeedListener(arc.pipeline, nothing, nothing, take_control, nothing),
+        lambda: FeedListener(arc.pipeline, nothing, nothing, take_control, nothing, meter),
         f"ws://127.0.0.1:{port}/",
     )
 
