@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, cast
+from urllib.parse import urlsplit
 
 import picows
 
 from ext.errors import LogonRefused
+from ext.tls_words import describe_connect_failure
 from feeds.backoff import Backoff
 from feeds.notices import FeedConnected, FeedDisconnected, FeedRefused, Notice, ReconnectNeeded
 from feeds.session import MILLISECOND_NS, NEVER_NS, SECOND_NS, FeedSession
@@ -125,7 +127,8 @@ class FeedTransport:
             )
         except (OSError, picows.WSError, TimeoutError) as error:
             _forget_frames(error)
-            return f"cannot connect: {str(error) or type(error).__name__}"
+            host = urlsplit(self._endpoint.url).hostname or ""
+            return f"cannot connect: {describe_connect_failure(error, host)}"
         if connection.is_disconnected:  # picows does not tell it otherwise
             return "cannot connect: the venue hung up during the handshake"
         _send_without_delay(connection)

@@ -44,7 +44,8 @@ class Wires:
     """Stands for ``OrderTransport``: the test is the session behind it."""
 
     def __init__(self, session: object, make_listener: Callable[..., object], *others: object,
-                 on_event: Callable[[SessionEvent], None]) -> None:  # fmt: skip
+                 on_event: Callable[[SessionEvent], None], connect: object) -> None:  # fmt: skip
+        self.connect = connect
         self.notify = on_event
         self.sent: list[tuple[str, Fields]] = []
         self.error: UsageError | None = None
