@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -92,6 +93,7 @@ def _venue_options(options: argparse.Namespace) -> VenueOptions:
         needs_orders=not options.start_without_orders,
         credentials=_credentials(options),
         fees=Fees(options.maker_fee, options.taker_fee),
+        tls=options.certificate,
     )
 
 
@@ -113,6 +115,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--feed-port", type=_port, default=0, help="WebSocket port, 0: any free one")
     add("--fix-port", type=_port, default=0, help="FIX port, 0: any free one")
+    add(
+        "--certificate",
+        type=_certificate,
+        metavar="FILE",
+        help="PEM file with private key and certificate: both doors under TLS",
+    )
     add("--seed", type=int, default=1, help="everything random follows from it")
     add(
         "--duration",
@@ -182,6 +190,16 @@ def _port(text: str) -> int:
     if not text.isdigit() or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; use 0 to 65535")
     return int(text)
+
+
+def _certificate(text: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(text)
+    except OSError as error:  # ssl.SSLError is one
+        reason = "no private key and certificate" if isinstance(error, ssl.SSLError) else error
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be used: {reason}") from error
+    return context
 
 
 def _duration(text: str) -> float:
