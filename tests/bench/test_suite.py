@@ -1,11 +1,13 @@
 """Every benchmark runs at its small size, so that none can rot."""
 
 import math
+from pathlib import Path
 
 import pytest
 
-from bench.harness import Figure, Size, run_benchmark
+from bench.harness import BenchmarkError, Figure, Size, run_benchmark
 from bench.suite import BENCHMARKS
+from bench.wire_tls import find_missing
 
 
 def run_small(name: str) -> list[Figure]:
@@ -22,7 +24,10 @@ def run_small(name: str) -> list[Figure]:
     return figures
 
 
-@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - {"wire_to_wire", "allocations"}))
+ALONE = {"wire_to_wire", "wire_to_wire_tls", "allocations"}  # tests of their own
+
+
+@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - ALONE))
 def test_runs_small(name: str) -> None:
     run_small(name)
 
@@ -43,3 +48,23 @@ def test_wire_to_wire_runs_small() -> None:
     for figure in figures:
         ours, c_program, python = figure.outcomes
         assert ours.work_hash == python.work_hash != c_program.work_hash
+
+
+@pytest.mark.slow
+def test_wire_to_wire_under_tls_runs_small() -> None:
+    if missing := find_missing():
+        pytest.skip(missing)
+    figures = run_small("wire_to_wire_tls")
+    assert [figure.trial.name for figure in figures] == [
+        "wire_to_wire_tls.busy",
+        "wire_to_wire_tls.blocking",
+    ]
+    for figure in figures:
+        ours, c_program, ours_plain, c_plain = figure.outcomes
+        assert ours.work_hash == ours_plain.work_hash != c_program.work_hash == c_plain.work_hash
+
+
+def test_what_tls_in_c_needs_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(BenchmarkError, match="wire_to_wire_tls: the openssl command is missing"):
+        list(run_benchmark(BENCHMARKS["wire_to_wire_tls"], Size.SMOKE, 1))
