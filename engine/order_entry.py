@@ -29,7 +29,7 @@ from gateways.session import (
     StateChanged,
     Warned,
 )
-from gateways.transport import OrderTransport, connect_tcp, connect_tls
+from gateways.transport import CANNOT_CONNECT, OrderTransport, connect_tcp, connect_tls
 
 ACKNOWLEDGE_TIMEOUT_NS = 5_000_000_000  # a request unanswered for longer: its order is Unknown
 ASK_AGAIN_NS = 5_000_000_000  # between two questions for one Unknown order, until answered
@@ -154,7 +154,7 @@ class OrderEntry:
         count = self._pipeline.orders.mark_unknown(now_ns)
         self._asked_ns.clear()  # what was asked on that connection is not answered any more
         _log.log(
-            logging.WARNING if count else logging.INFO,
+            logging.WARNING if count or text.startswith(CANNOT_CONNECT) else logging.INFO,
             "order session disconnected: %s%s",
             text or "closed",
             f"; {count} orders are Unknown" if count else "",

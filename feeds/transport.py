@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import picows
@@ -116,6 +116,8 @@ class FeedTransport:
         self._flush()
 
     async def _connect_and_serve(self) -> str:
+        host, is_under_tls = _address(self._endpoint.url)
+        limits: Any = {"ssl_handshake_timeout": HANDSHAKE_TIMEOUT_S} if is_under_tls else {}
         try:
             connection, _ = await picows.ws_connect(
                 self._listener_factory,
@@ -124,10 +126,10 @@ class FeedTransport:
                 max_frame_size=self._endpoint.max_frame_bytes,
                 websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
                 logger_name="feed",
+                **limits,
             )
         except (OSError, picows.WSError, TimeoutError) as error:
             _forget_frames(error)
-            host = urlsplit(self._endpoint.url).hostname or ""
             return f"cannot connect: {describe_connect_failure(error, host)}"
         if connection.is_disconnected:  # picows does not tell it otherwise
             return "cannot connect: the venue hung up during the handshake"
@@ -197,6 +199,12 @@ class FeedTransport:
             await asyncio.wait_for(self._stopping.wait(), delay_ns / SECOND_NS)
         except TimeoutError:
             return
+
+
+def _address(url: str) -> tuple[str, bool]:
+    """The host, and whether it is reached under TLS."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.scheme == "wss"
 
 
 def _send_without_delay(connection: picows.WSTransport) -> None:

@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 10.0
 # The compiled path may leave bytes unsent or move a deadline between two looks at them.
 MAX_TICK_INTERVAL_S = 0.05
+CANNOT_CONNECT = "cannot connect"  # how ``Disconnected`` begins when there was no connection
 FLUSH_TIMEOUT_S = 1.0  # for the last Logout or Reject before a close
 
 
@@ -235,7 +236,7 @@ class OrderTransport:
                 if is_late
                 else describe_connect_failure(error, self._host)
             )
-            text = f"cannot connect to {self._host}:{self._port}: {reason}"
+            text = f"{CANNOT_CONNECT} to {self._host}:{self._port}: {reason}"
             self._session.disconnected(self._now_ns(), text)
             self._drain()
             return

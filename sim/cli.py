@@ -36,6 +36,8 @@ from sim.venues.coinbase_exchange_reports import Fees
 DURATION_SECONDS_MAX = 86_400.0
 SPEED_MAX = 1_000_000.0
 
+_log = logging.getLogger("sim.cli")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the venue; returns the exit code."""
@@ -57,6 +59,7 @@ async def _run(options: argparse.Namespace) -> int:
     market, new_session = _market(options)
     venue = Venue(market, new_session, _venue_options(options))
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_note_failure)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, venue.stop)
     _say(options.ready_fd, await venue.start())
@@ -65,6 +68,15 @@ async def _run(options: argparse.Namespace) -> int:
         options.ledger.write_bytes(b"".join(line + b"\n" for line in venue.ledger.lines))
     _say(1, venue.summary())
     return 0
+
+
+def _note_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A client that hangs up in its TLS handshake is told as one line; the rest as ever."""
+    error = context.get("exception")
+    if isinstance(error, OSError | type):  # aiofastnet gives a class at times
+        _log.info("a connection failed: %s: %s", context.get("message"), error)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _market(options: argparse.Namespace) -> tuple[Market, Callable[[], FeedSession]]:

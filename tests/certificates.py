@@ -4,7 +4,10 @@ import datetime
 import functools
 import socket
 import ssl
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import trustme
@@ -57,6 +60,26 @@ def write_files(folder: Path) -> tuple[Path, Path]:
     )
     authority().cert_pem.write_to_path(trusted)
     return certificate, trusted
+
+
+@contextmanager
+def thread_serving(context: ssl.SSLContext, times: int) -> Iterator[int]:
+    """Shakes hands that often, in a thread: no loop of the test has anything of it; its port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(PATIENCE_S)
+
+        def serve() -> None:
+            for _ in range(times):
+                connection, _ = listener.accept()
+                connection.settimeout(PATIENCE_S)
+                with connection, suppress(OSError):
+                    context.wrap_socket(connection, server_side=True).close()
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield int(listener.getsockname()[1])
+        thread.join(PATIENCE_S)
+        assert not thread.is_alive()
 
 
 class Peer:

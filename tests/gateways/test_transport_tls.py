@@ -6,9 +6,8 @@ import gc
 import re
 import socket
 import ssl
-import threading
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import pytest
 import uvloop
@@ -18,7 +17,7 @@ from ext.session_store import SessionStore
 from ext.tls_channel import TlsChannel
 from gateways.session import Disconnected
 from gateways.transport import connect_tls
-from tests.certificates import YESTERDAY, client_context, server_context, stranger
+from tests.certificates import YESTERDAY, client_context, server_context, stranger, thread_serving
 from tests.gateways.transport_rig import PATIENCE_S, Acceptor, Client
 
 Runner = Callable[[], asyncio.AbstractEventLoop]
@@ -160,26 +159,6 @@ async def test_stream_that_is_changed_on_the_way_ends_the_session() -> None:
         await client.finish()
     assert "read failed" in text
     assert "WRONG_VERSION_NUMBER" in text
-
-
-@contextmanager
-def thread_serving(context: ssl.SSLContext, times: int) -> Iterator[int]:
-    """Shakes hands that often, in a thread: no loop of the test has anything of it; its port."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(PATIENCE_S)
-
-        def serve() -> None:
-            for _ in range(times):
-                connection, _ = listener.accept()
-                connection.settimeout(PATIENCE_S)
-                with connection, suppress(OSError):
-                    context.wrap_socket(connection, server_side=True).close()
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        yield int(listener.getsockname()[1])
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
 
 
 @pytest.mark.parametrize("make_loop", LOOPS)
