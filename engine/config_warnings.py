@@ -76,8 +76,10 @@ def _machine_warnings(config: EngineConfig) -> Iterator[str]:
     except ConfigError as error:
         yield str(error)
     for section, connection in (("feed", config.feed), ("order_entry", config.order_entry)):
+        if connection is None or not connection.ca_file:
+            continue
         try:
-            make_client_context(connection.ca_file if connection else "", section)
+            make_client_context(connection.ca_file, section)
         except ConfigError as error:
             yield str(error)
 

@@ -47,7 +47,6 @@ cdef class TlsChannel(OrderSender):
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.session = self.context.wrap_bio(self.incoming, self.outgoing, server_hostname=host)
         self.socket.attach(descriptor)
-        self.failure = ""
 
     def shake_hands(self) -> bool:
         """Goes on with the handshake as far as it can without waiting; whether it is done.
@@ -95,6 +94,7 @@ cdef class TlsChannel(OrderSender):
         self.socket.detach()
         self.session = self.incoming = self.outgoing = None
         self.is_established = self.has_input = False
+        self.failure = ""
 
     @property
     def descriptor(self) -> int:

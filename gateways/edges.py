@@ -50,7 +50,10 @@ class Listener(Protocol):
     """``ext.fix_listener.FixListener``: frames, validates, consumes reports that are in order."""
 
     def read(self, descriptor: int, /) -> int:
-        """Reads all there is: bytes read, 0 at the end of the stream, -1 when nothing is there."""
+        """Reads all there is: bytes read, 0 at the end of the stream, -1 when nothing is there.
+
+        ``OSError``: what came is no TLS.
+        """
 
     def reset(self) -> None:
         """Forgets half a message."""
