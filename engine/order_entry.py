@@ -107,7 +107,7 @@ class OrderEntry:
             on_garbled,
             self._refuse_report,
             self._on_notices,
-            self._channel,
+            channel=self._channel,
         )
         return self._listener
 
