@@ -61,7 +61,6 @@ cdef class TlsChannel(OrderSender):
             try:
                 self.session.do_handshake()
                 self.is_established = True
-                self._look_for_input()
             except SSLWantReadError:
                 pass
             except SSLError:

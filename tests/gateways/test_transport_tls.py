@@ -6,6 +6,8 @@ import gc
 import re
 import socket
 import ssl
+import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -15,9 +17,17 @@ import uvloop
 from ext.fix_listener import FixListener
 from ext.session_store import SessionStore
 from ext.tls_channel import TlsChannel
+from gateways.fix_message import encode_message, format_time
 from gateways.session import Disconnected
 from gateways.transport import connect_tls
-from tests.certificates import YESTERDAY, client_context, server_context, stranger, thread_serving
+from tests.certificates import (
+    YESTERDAY,
+    Peer,
+    client_context,
+    server_context,
+    stranger,
+    thread_serving,
+)
 from tests.gateways.transport_rig import PATIENCE_S, Acceptor, Client
 
 Runner = Callable[[], asyncio.AbstractEventLoop]
@@ -141,6 +151,34 @@ async def test_stop_does_not_wait_for_a_handshake() -> None:
         await asyncio.wait_for(asked.wait(), PATIENCE_S)
         async with asyncio.timeout(PATIENCE_S / 2):
             await client.finish()
+
+
+async def test_words_right_behind_the_handshake_are_read_at_once() -> None:
+    """In one segment with its end: nothing makes the socket readable after that."""
+    logout = [(35, b"5"), (34, b"1"), (49, b"VENUE"), (52, format_time(time.time_ns()))]
+    message = encode_message(b"FIX.4.4", [*logout, (56, b"US"), (58, b"closed for today")])
+    is_over = threading.Event()
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            peer = Peer(connection, server_context(maximum=ssl.TLSVersion.TLSv1_2))
+            while not peer.is_established:
+                peer.advance()
+                words = peer.record(message) if peer.is_established else peer.take()
+                peer.send_raw(words)
+            is_over.wait(PATIENCE_S)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=[listener])
+        thread.start()
+        client = make_client(int(listener.getsockname()[1]))
+        client.start()
+        async with asyncio.timeout(PATIENCE_S / 2):  # its logon would time out after ten seconds
+            await client.until(lambda: "closed for today" in str(client.events))
+        is_over.set()
+        thread.join()
+        await client.finish()
 
 
 async def test_stream_that_is_changed_on_the_way_ends_the_session() -> None:
