@@ -163,10 +163,11 @@ async def test_words_right_behind_the_handshake_are_read_at_once() -> None:
         connection, _ = listener.accept()
         with connection:
             peer = Peer(connection, server_context(maximum=ssl.TLSVersion.TLSv1_2))
-            while not peer.is_established:
+            is_last = False
+            while not is_last:
                 peer.advance()
-                words = peer.record(message) if peer.is_established else peer.take()
-                peer.send_raw(words)
+                is_last = peer.is_established
+                peer.send_raw(peer.take() + (peer.record(message) if is_last else b""))
             is_over.wait(PATIENCE_S)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
