@@ -9,12 +9,14 @@ from bench import (
     bench_fix_encode,
     bench_tick_to_order,
     bench_wire_to_wire,
+    bench_wire_to_wire_tls,
 )
 
 BENCHMARKS = {
     module.BENCHMARK.name: module.BENCHMARK
     for module in (
         bench_wire_to_wire,
+        bench_wire_to_wire_tls,
         bench_tick_to_order,
         bench_first_order,
         bench_decode,

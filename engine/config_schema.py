@@ -98,6 +98,10 @@ class SimulatorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             " repeated exactly; off for measuring latency."
         ),
     ] = True
+    certificate: Annotated[
+        str,
+        _about("PEM file with key and certificate: both doors under TLS; empty: plain.", _PATH),
+    ] = ""
 
 
 class FeedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,6 +117,9 @@ class FeedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             {"allowed": 'an address as in "wss://host", or "simulator"'},
         ),
     ]
+    ca_file: Annotated[
+        str, _about("PEM certificates trusted instead of the system's; `wss://` only.", _PATH)
+    ] = ""
     channels: Annotated[
         tuple[str, ...],
         _about(
@@ -152,7 +159,7 @@ class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         str,
         Meta(
             min_length=1,
-            description="TCP only: outside loopback put a TLS tunnel in between.",
+            description="The name or address that its certificate must hold under TLS.",
             extra={"allowed": "a host name or address as text"},
         ),
     ] = "127.0.0.1"
@@ -160,6 +167,16 @@ class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Annotated[int, Meta(ge=1, le=65535)] | Literal["simulator"],
         _about("TCP port.", {"allowed": 'a whole number from 1 to 65535, or "simulator"'}),
     ]
+    tls: Annotated[
+        bool | None,
+        _about(
+            "Absent: true, but for a loopback host, which may be a tunnel or a plain simulator.",
+            {"allowed": "true or false"},
+        ),
+    ] = None
+    ca_file: Annotated[
+        str, _about("PEM certificates trusted instead of the system's; under TLS only.", _PATH)
+    ] = ""
     target_comp_id: Annotated[
         str,
         Meta(

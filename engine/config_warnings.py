@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.config_checks import CREDENTIALS, is_loopback, publish_host
 from engine.config_schema import EngineConfig
 from engine.secrets import Secret
+from engine.tls_context import make_client_context
 from ext.errors import ConfigError
 from ext.signing import sign_coinbase_exchange
 from tuning.core_plan import plan_cores
@@ -77,6 +78,13 @@ def _machine_warnings(config: EngineConfig) -> Iterator[str]:
         require_recording(config)
     except ConfigError as error:
         yield str(error)
+    for section, connection in (("feed", config.feed), ("order_entry", config.order_entry)):
+        if connection is None or not connection.ca_file:
+            continue
+        try:
+            make_client_context(connection.ca_file, section)
+        except ConfigError as error:
+            yield str(error)
 
 
 def _secret_warnings(config: EngineConfig) -> Iterator[str]:

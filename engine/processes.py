@@ -140,6 +140,8 @@ async def start_venue(config: EngineConfig) -> tuple[ChildProcess, VenueReady]:
         arguments.append(f"--recording={section.recording}")
     elif section.products:
         arguments.append(f"--products={','.join(section.products)}")
+    if section.certificate:
+        arguments.append(f"--certificate={section.certificate}")
     if not section.lockstep:
         arguments.append("--free-running")
     if config.order_entry is None:

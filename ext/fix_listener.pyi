@@ -6,6 +6,7 @@ from ext.codecs.fix_report import FixReportDecoder
 from ext.loop_meter import LoopMeter
 from ext.pipeline import Pipeline
 from ext.session_store import SessionStore
+from ext.tls_channel import TlsChannel
 
 @final
 class FixListener:
@@ -19,6 +20,7 @@ class FixListener:
         on_bad_report: Callable[[bytes], object] | None = None,
         on_notices: Callable[[int], object] | None = None,
         meter: LoopMeter | None = None,
+        channel: TlsChannel | None = None,
     ) -> Self: ...
     def read(self, descriptor: int) -> int: ...
     def receive(self, data: bytes) -> None: ...

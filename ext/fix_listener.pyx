@@ -26,6 +26,7 @@ from ext.loop_meter cimport LoopMeter
 from ext.pages cimport touch_pages
 from ext.pipeline cimport Pipeline
 from ext.session_store cimport SessionStore
+from ext.tls_channel cimport TlsChannel
 from ext.wire cimport LOOP_IDLE, LOOP_ORDER_REPORTS, ExecutionReport, LoopSource
 
 cdef extern from "<sys/socket.h>" nogil:
@@ -47,6 +48,7 @@ cdef class FixListener:
         on_bad_report: object = None,
         on_notices: object = None,
         LoopMeter meter=None,
+        TlsChannel channel=None,
     ) -> None:
         self.store = store
         self.pipeline = pipeline
@@ -56,6 +58,7 @@ cdef class FixListener:
         self.on_bad_report = on_bad_report
         self.on_notices = on_notices
         self.meter = meter
+        self.channel = channel
         self.buffer = <char*>calloc(BUFFER_BYTES + BUFFER_PADDING_BYTES, 1)
         if self.buffer == NULL:
             raise MemoryError(f"no memory for {BUFFER_BYTES} bytes of FIX input")
@@ -67,18 +70,17 @@ cdef class FixListener:
     def read(self, descriptor: int) -> int:
         """Takes what the socket has: bytes read, 0 at the end of the stream, -1 if nothing came.
 
-        A broken connection (reset, timed out) is the end of the stream too.
+        A broken connection (reset, timed out) is the end of the stream too. Under TLS the bytes
+        are plain ones, and what cannot be decrypted raises ``ssl.SSLError``.
         """
         cdef int64_t total = 0
         cdef ssize_t count
         cdef int socket = descriptor
         while True:
-            count = recv(socket, self.buffer + self.size, BUFFER_BYTES - self.size, MSG_DONTWAIT)
-            if count < 0 and errno == EINTR:
-                continue
-            if count < 0 and errno == EAGAIN:
+            count = self._receive(socket, self.buffer + self.size, BUFFER_BYTES - self.size)
+            if count < 0:
                 return total if total > 0 else -1
-            if count <= 0:
+            if count == 0:
                 return 0
             total += count
             self.size += count
@@ -113,6 +115,16 @@ cdef class FixListener:
             return False
         self._apply(padded, len(message), &report)
         return True
+
+    cdef ssize_t _receive(self, int socket, char* target, ssize_t room) except -2:
+        """Bytes read, 0 at the end of the stream, -1 when nothing is there."""
+        cdef ssize_t count
+        if self.channel is not None:
+            return self.channel.receive(target, room)
+        while True:
+            count = recv(socket, target, room, MSG_DONTWAIT)
+            if count >= 0 or errno != EINTR:
+                return count if count >= 0 else -1 if errno == EAGAIN else 0
 
     cdef object _consume(self):
         """Every complete message of the buffer; what is left moves to its start."""

@@ -54,6 +54,11 @@ def test_a_right_config_has_none(write_config: WriteConfig) -> None:
             "telemetry.shared_memory_directory=/nowhere",
             "[telemetry] shared_memory_directory /nowhere cannot be written to",
         ),
+        (
+            "feed.ca_file=/nowhere.pem",
+            '[feed] ca_file was "/nowhere.pem", which cannot be used: No such file or directory;'
+            " name a PEM file of certificates to trust, or leave it empty for the system's",
+        ),
     ],
 )
 def test_each_warning(write_config: WriteConfig, override: str, warning: str) -> None:
