@@ -35,10 +35,10 @@ SELF_TRADE_MODES = ("", "NONE", "EXPIRE_MAKER", "EXPIRE_TAKER", "EXPIRE_BOTH")
 """Of a new order; empty leaves the choice to the venue. With DECREMENT and TRANSFER quantities
 would change without a fill, which the order table does not know."""
 
-SYMBOL = re.compile(r"[A-Za-z0-9._-]+")
-TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
-ID = "\1" * ID_BYTES                    # where an id is written over; no JSON text holds this byte
-STAMP = "\1" * TIMESTAMP_BYTES
+_SYMBOL = re.compile(r"[A-Za-z0-9._-]+")
+_TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
+_ID = "\1" * ID_BYTES                    # where an id is written over; no JSON text holds this byte
+_STAMP = "\1" * TIMESTAMP_BYTES
 
 
 @cython.final
@@ -203,23 +203,23 @@ cdef inline void _name_cancel(char* out, const char* client_order_id) noexcept n
 
 def _make_texts(symbol: str, receive_window_ms: int, self_trade_mode: str) -> list[str]:
     """The templates of an instrument, in the order of their numbers."""
-    if not SYMBOL.fullmatch(symbol):
+    if not _SYMBOL.fullmatch(symbol):
         raise ConfigError(f"symbol was {symbol!r}; use letters, digits, '.', '_' and '-'")
     window = f'"recvWindow":{receive_window_ms},'
     mode = f'"selfTradePreventionMode":"{self_trade_mode}",' if self_trade_mode else ""
-    begin = f'{{"id":"{ID}","method":"%s","params":{{"symbol":"{symbol}",'
-    client_id = f'"newClientOrderId":"{ID}",'
-    original = f'"origClientOrderId":"{ID}",'
-    stamp = f'"timestamp":{STAMP}'
+    begin = f'{{"id":"{_ID}","method":"%s","params":{{"symbol":"{symbol}",'
+    client_id = f'"newClientOrderId":"{_ID}",'
+    original = f'"origClientOrderId":"{_ID}",'
+    stamp = f'"timestamp":{_STAMP}'
     replaced = (
         f'"cancelReplaceMode":"STOP_ON_FAILURE","cancelRestrictions":"ONLY_NEW",'
-        f'"cancelOrigClientOrderId":"{ID}","cancelNewClientOrderId":"{ID}",'
+        f'"cancelOrigClientOrderId":"{_ID}","cancelNewClientOrderId":"{_ID}",'
     )
     terms = [
         f'"side":"{side}",{kind},'
         for side in ("BUY", "SELL")
         for kind in (
-            *(f'"type":"LIMIT","timeInForce":"{rule}"' for rule in TIMES_IN_FORCE),
+            *(f'"type":"LIMIT","timeInForce":"{rule}"' for rule in _TIMES_IN_FORCE),
             '"type":"LIMIT_MAKER"',
         )
     ]
