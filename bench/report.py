@@ -11,6 +11,8 @@ from bench.harness import Benchmark, Figure, Outcome
 COLUMNS = ("p50", "p90", "p99", "p999", "max")
 HEADINGS = ("contender", "value", "p50", "p90", "p99", "p99.9", "max", "ours ÷ this")
 
+HOLDS = {True: "holds", False: "falls short", None: "open: a peer is absent"}
+
 _SCALES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
 
 
@@ -78,7 +80,7 @@ def make_page(
 
 def _markdown(figure: Figure) -> Iterator[str]:
     trial, ours = figure.trial, figure.outcomes[0]
-    goal = f"; goal: {trial.goal}" if trial.goal else ""
+    goal = f"; goal: {trial.goal_text}, {HOLDS[figure.holds]}" if trial.goal else ""
     yield f"**{trial.name}** ({ours.operations:,} samples in {figure.rounds} rounds{goal})"
     yield ""
     yield f"| {' | '.join(HEADINGS)} |"
