@@ -22,13 +22,12 @@ class Clause(NamedTuple):
     limit: float
     contender: str = ""
     is_exact: bool = False
-    is_named: bool = False  # the text names the contender: it is not the baseline
 
     def text(self, unit: str) -> str:
         """The clause as people write it; ``unit`` is that of the trial."""
         if self.quantity is Quantity.VALUE:
             return f"{'=' if self.is_exact else '≤'} {self.limit:g} {unit}"
-        of = f" of {self.contender}" if self.is_named else ""
+        of = f" of {self.contender}" if self.contender else ""
         return f"{self.quantity.value} ≤ {self.limit:g}x{of}"
 
 
@@ -86,13 +85,13 @@ class Goal:
                 if limit is not None
             ),
             *(
-                Clause(Quantity.P50_RATIO, limit, contender, is_named=True)
+                Clause(Quantity.P50_RATIO, limit, contender)
                 for contender, limit in self.ratio_to.items()
             ),
         )
 
     def text(self, unit: str) -> str:
-        """All clauses as people write them."""
+        """All clauses as people write them; the baseline goes without saying."""
         return ", ".join(clause.text(unit) for clause in self.clauses(""))
 
 

@@ -115,6 +115,11 @@ class Trial(NamedTuple):
         return [each for each in self.contenders if isinstance(each, AbsentPeer)]
 
     @property
+    def has_peers(self) -> bool:
+        """Whether somebody else's code is among the contenders, installed or not."""
+        return any(each.package for each in self.contenders)
+
+    @property
     def goal_text(self) -> str:
         """The goal as people write it; empty without one."""
         return self.goal.text(self.unit) if self.goal else ""
@@ -273,8 +278,9 @@ def run_benchmark(
     size: Size,
     rounds: int,
     on_progress: Callable[[str], None] = lambda text: None,
+    select: Callable[[Trial], bool] = lambda trial: True,
 ) -> Iterator[Figure]:
-    """Runs every trial of a benchmark and yields its figures.
+    """Runs every trial of a benchmark that ``select`` wants, and yields its figures.
 
     Raises:
         BenchmarkError: a contender's work was wrong, or it could not be measured.
@@ -283,7 +289,7 @@ def run_benchmark(
         raise BenchmarkError(f"rounds was {rounds}; use a whole number from 1 to {MAX_ROUNDS}")
     on_progress(f"{benchmark.name}: prepare")
     with benchmark.prepare(size) as trials:
-        for trial in trials:
+        for trial in filter(select, trials):
             yield run_trial(trial, rounds, on_progress)
 
 

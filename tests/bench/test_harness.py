@@ -142,7 +142,7 @@ def test_a_record_has_the_promised_fields(make_contender: MakeContender) -> None
         "goal": "p50 ≤ 2x, ≤ 1 ns",
         "clauses": [
             {
-                "text": "p50 ≤ 2x",
+                "text": "p50 ≤ 2x of b",
                 "contender": "b",
                 "limit": 2,
                 "measured": 2.0,
