@@ -16,6 +16,7 @@ from contextlib import contextmanager
 import orjson
 
 from bench.frames import GeneratedFrames, generate_frames
+from bench.goal import Goal
 from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 from bench.wire_rig import (
     ClientKind,
@@ -75,7 +76,7 @@ def make_trial(
         f"wire_to_wire.{name}",
         tuple(map(contender, kinds)),
         baseline=kinds[1].name,
-        goal="p50 ≤ 1.2x, p99 ≤ 1.5x" if name == "busy" else "",
+        goal=Goal(p50_ratio=1.2, p99_ratio=1.5) if name == "busy" else None,
         warm_up=False,  # every run has its own
     )
 
