@@ -8,6 +8,7 @@ from bench import (
     bench_fix_encode,
     bench_tick_to_order,
     bench_wire_to_wire,
+    bench_ws_encode,
 )
 
 BENCHMARKS = {
@@ -19,6 +20,7 @@ BENCHMARKS = {
         bench_book,
         bench_fix_encode,
         bench_fix_decode,
+        bench_ws_encode,
         bench_allocations,
     )
 }
