@@ -16,7 +16,10 @@ from picows.picows cimport WSTransport
 from ext.order_sender cimport OrderSender
 
 cdef enum:
-    FRAME_HEADER_ROOM = 64          # 14 bytes at most; the text begins on a cache line
+    CACHE_LINE_BYTES = 64
+    # The header takes 14 bytes at most. picows masks byte by byte up to the next multiple of 64,
+    # and 64 bytes of them when it begins at one: so the text begins one byte before.
+    FRAME_HEADER_ROOM = 63
     MAX_MESSAGE_BYTES = 4096        # an order is under 700, a logon under 600
 
 

@@ -19,7 +19,7 @@ cdef class WsSender(OrderSender):
 
     def __cinit__(self) -> None:
         self.error = ""
-        self.frame = <char*>aligned_alloc(FRAME_HEADER_ROOM, FRAME_HEADER_ROOM + MAX_MESSAGE_BYTES)
+        self.frame = <char*>aligned_alloc(CACHE_LINE_BYTES, CACHE_LINE_BYTES + MAX_MESSAGE_BYTES)
         if self.frame == NULL:
             raise MemoryError(f"no memory for a message of {MAX_MESSAGE_BYTES} bytes")
 
