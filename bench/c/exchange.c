@@ -12,8 +12,8 @@
  *                         -> "samples N HASH", then N times 8 bytes: nanoseconds
  *
  * Ends when stdin does. Every order is answered with a report that it ended unfilled, after its
- * time was taken: the clients' tables and limits stay as they are. Frames leave INTERVAL_NS apart, so
- * that nobody's limit of messages per second is reached. HASH is over price and quantity of the
+ * time was taken: the clients' tables and limits stay as they are. Frames leave INTERVAL_NS apart,
+ * so that nobody's limit of messages per second is reached. HASH is over price and quantity of the
  * timed orders.
  */
 
