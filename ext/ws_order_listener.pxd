@@ -11,6 +11,7 @@ from picows.picows cimport WSFrame, WSListener, WSTransport
 
 from ext.codecs.binance_report cimport BinanceReportDecoder
 from ext.pipeline cimport Pipeline
+from ext.wire cimport ExecutionReport
 from ext.ws_sender cimport WsSender
 
 cdef enum:
@@ -30,5 +31,7 @@ cdef class WsOrderListener(WSListener):
     cdef bytearray fragments        # of a message that comes in several frames
     cdef bint is_fragmented
 
+    cdef bint _apply_words(self, dict words, int64_t execution_type)
+    cdef object _apply(self, const ExecutionReport* report)
     cdef object _receive(self, const char* payload, Py_ssize_t size)
     cdef object _receive_fragment(self, WSFrame frame)

@@ -50,6 +50,7 @@ STATUS_BACK_OFF = 418  # and above: told to wait (418, 429), or the venue's faul
 CODE_TIMESTAMP = -1021  # our clock, or a slow way: another try may do
 CODE_NO_SUCH_ORDER = -2013
 WARN_AT_SHARE = 0.8  # of a rate limit
+MAX_TRADES = 1000  # of an order in one answer, the venue's limit
 MAX_SHOWN_BYTES = 200
 
 
@@ -62,13 +63,15 @@ class RateLimit(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class OrderTold:
-    """The venue's answer about an order: the fields of ``order.status``.
+    """The venue's answer about an order: the result of ``order.status``, and its trades.
 
-    ``executedQty`` above what was counted means fills that nobody has told us of.
+    ``trades`` are the rows of ``myTrades``, so that fills which nobody has told us of are counted
+    before the state is taken. Up to 1000; an order of more trades does not add up, and is noticed.
     """
 
     client_order_id: str
     fields: dict[str, Any]
+    trades: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,16 @@ class OrderNotFound:
 
 
 BinanceEvent = SessionEvent | OrderTold | OrderNotFound
+
+
+def list_names(request_id: str, accepted_id: str) -> list[str]:
+    """Under which ids an order can stand at the venue, the newest first.
+
+    ``request_id`` is the client order id of the last request about the order, ``accepted_id`` of
+    the last that the venue accepted. A cancel gives the order its own id; the cancel of a replace
+    writes ``_`` for ``-`` (``ext.codecs.binance_order``).
+    """
+    return list(dict.fromkeys((request_id, accepted_id, request_id.replace("-", "_"))))
 
 
 class Activity(Protocol):
@@ -104,7 +117,8 @@ class _Question(NamedTuple):
     symbol: str
     names: tuple[str, ...]  # still to be asked, the one in flight first
     asked: tuple[str, ...]  # all of them
-    deadline_ns: int
+    deadline_ns: int = 0
+    fields: dict[str, Any] | None = None  # of the status, while the trades are asked for
 
 
 class BinanceSession:
@@ -205,7 +219,7 @@ class BinanceSession:
         if not client_order_ids:
             raise UsageError("an order was asked for without an id; give at least one")
         names = tuple(client_order_ids)
-        self._ask(_Question(symbol, names, names, 0), now_ns)
+        self._ask(_Question(symbol, names, names), now_ns)
 
     def events(self) -> list[BinanceEvent]:
         """What happened since the last call."""
@@ -286,11 +300,17 @@ class BinanceSession:
     def _take_status(
         self, question: _Question, status: int, code: int, answer: dict[str, Any], now_ns: int
     ) -> None:
-        result = answer.get("result")
-        if status == STATUS_OK and isinstance(result, dict):
-            self._events.append(OrderTold(question.names[0], result))
+        name, result = question.names[0], answer.get("result")
+        if status == STATUS_OK and question.fields is not None and isinstance(result, list):
+            trades = [row for row in result if isinstance(row, dict)]
+            self._events.append(OrderTold(name, question.fields, trades))
+        elif status == STATUS_OK and question.fields is None and isinstance(result, dict):
+            if _is_filled_in_part(result):
+                self._ask(question._replace(fields=result), now_ns)
+            else:
+                self._events.append(OrderTold(name, result, []))
         elif code != CODE_NO_SUCH_ORDER:
-            self._events.append(Warned(f"order {question.names[0]} was not told: {status} {code}"))
+            self._events.append(Warned(f"order {name} was not told: {status} {code}"))
         elif len(question.names) > 1:
             self._ask(question._replace(names=question.names[1:]), now_ns)
         else:
@@ -315,13 +335,16 @@ class BinanceSession:
         name = f"order-{self._question_count}"
         deadline_ns = now_ns + self._limits.answer_timeout_ns
         self._questions[name] = question._replace(deadline_ns=deadline_ns)
-        parameters = {
-            "symbol": question.symbol,
-            "origClientOrderId": question.names[0],
-            "recvWindow": self._limits.receive_window_ms,
-            "timestamp": self._timestamp_ms(now_ns),
-        }
-        self._request(name, "order.status", parameters)
+        parameters: dict[str, Any] = {"symbol": question.symbol}
+        if question.fields is None:
+            method = "order.status"
+            parameters["origClientOrderId"] = question.names[0]
+        else:
+            method = "myTrades"
+            parameters |= {"orderId": question.fields["orderId"], "limit": MAX_TRADES}
+        parameters["recvWindow"] = self._limits.receive_window_ms
+        parameters["timestamp"] = self._timestamp_ms(now_ns)
+        self._request(name, method, parameters)
 
     def _request(self, name: str, method: str, parameters: dict[str, Any]) -> None:
         request = {"id": name, "method": method}
@@ -351,6 +374,12 @@ class BinanceSession:
     def _warn(self, what: str, message: bytes) -> None:
         shown = message[:MAX_SHOWN_BYTES].decode("utf-8", "replace")
         self._events.append(Warned(f"{what}: {shown}"))
+
+
+def _is_filled_in_part(fields: dict[str, Any]) -> bool:
+    """Whether ``order.status`` tells of fills, and whose they are."""
+    quantity = fields.get("executedQty")
+    return isinstance(quantity, str) and quantity.strip("0.") != "" and "orderId" in fields
 
 
 def _describe(error: dict[str, Any]) -> tuple[int, str]:

@@ -14,7 +14,7 @@ from ext.codecs.binance_report import AnswerStatus, BinanceReportDecoder
 from ext.wire import OrderState, Side
 from ext.ws_order_listener import WsOrderListener
 from ext.ws_sender import WsSender
-from tests.ext.binance_rig import BinanceRig
+from tests.ext.binance_rig import TIME_MS, BinanceRig
 
 TEXT, BINARY = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY
 CONTINUATION = picows.WSMsgType.CONTINUATION
@@ -209,3 +209,124 @@ async def test_fragments_up_to_the_limit_are_a_message(link: Link) -> None:
     link.send(b"{}", CONTINUATION)
     await link.until(lambda: link.messages)
     assert len(link.messages[0][0]) == MAX_FRAGMENTED_BYTES
+
+
+# What the venue tells when it is asked.
+
+
+@pytest.fixture
+def rig(make_order_rig: MakeRig) -> BinanceRig:
+    return BinanceRig(make_order_rig)
+
+
+def state(rig: BinanceRig, number: int) -> OrderState:
+    return OrderState(int(rig.rig.order(number)["state"]))
+
+
+def ask(rig: BinanceRig, number: int) -> None:
+    """The connection was lost and the order is Unknown."""
+    rig.rig.order_table.mark_unknown(rig.rig.now_ns)
+    assert state(rig, number) == OrderState.UNKNOWN
+
+
+def place_and_replace(rig: BinanceRig) -> tuple[int, int]:
+    number = rig.place(Side.BUY, PRICE, 100)
+    rig.event(number, "NEW", "NEW")
+    return number, rig.request(rig.rig.replace(number, PRICE - 1, 200))
+
+
+def told(status: str, executed: str = "0.00000000", **changes: Any) -> dict[str, Any]:
+    return {
+        "symbol": "BTCUSDT",
+        "orderId": 12_569_099_453,
+        "clientOrderId": "whatever",
+        "price": "500.00000000",
+        "origQty": "0.00100000",
+        "executedQty": executed,
+        "status": status,
+        "side": "BUY",
+        "updateTime": TIME_MS,
+        **changes,
+    }
+
+
+def trade(identity: int, quantity: str) -> dict[str, Any]:
+    return {
+        "symbol": "BTCUSDT",
+        "id": identity,
+        "orderId": 12_569_099_453,
+        "price": "500.00000000",
+        "qty": quantity,
+        "commission": "0.00050000",
+        "commissionAsset": "USDT",
+        "time": TIME_MS,
+        "isBuyer": True,
+        "isMaker": True,
+    }
+
+
+def test_an_unknown_order_that_works(rig: BinanceRig) -> None:
+    number = rig.place(Side.BUY, PRICE, 100)
+    ask(rig, number)
+    assert rig.listener.apply_told(rig.name(number), told("NEW"), [])
+    assert state(rig, number) == OrderState.NEW
+    assert rig.rig.order(number)["venue_order_id"] == b"12569099453"
+
+
+@pytest.mark.parametrize("status", ["CANCELED", "EXPIRED", "REJECTED"])
+def test_an_unknown_order_that_ended(rig: BinanceRig, status: str) -> None:
+    number = rig.place(Side.BUY, PRICE, 100)
+    ask(rig, number)
+    assert rig.listener.apply_told(rig.name(number), told(status), [])
+    assert state(rig, number) == OrderState[status]
+    assert rig.rig.position()["open_buy_lots"] == 0
+
+
+def test_fills_that_were_missed_count_once(rig: BinanceRig) -> None:
+    number = rig.place(Side.BUY, PRICE, 100)
+    rig.fill(number, 40, 40, "PARTIALLY_FILLED", t=5)
+    ask(rig, number)
+    trades = [trade(5, "0.00040000"), trade(6, "0.00060000")]
+    assert rig.listener.apply_told(rig.name(number), told("FILLED", "0.00100000"), trades)
+    assert state(rig, number) == OrderState.FILLED
+    position = rig.rig.position()
+    assert (position["position_lots"], position["fill_count"]) == (100, 2)
+    assert not rig.rig.gate.is_paused
+    rig.fill(number, 60, 100, "FILLED", t=6)
+    assert rig.rig.position()["position_lots"] == 100, "an event that comes late after all"
+
+
+def test_fills_that_nobody_can_tell_pause_the_engine(rig: BinanceRig) -> None:
+    number = rig.place(Side.BUY, PRICE, 100)
+    ask(rig, number)
+    trades = [trade(6, "0.00060000")]
+    assert rig.listener.apply_told(rig.name(number), told("FILLED", "0.00100000"), trades)
+    assert rig.rig.gate.is_paused
+
+
+def test_an_unknown_replace_that_holds(rig: BinanceRig) -> None:
+    number, replace = place_and_replace(rig)
+    ask(rig, number)
+    fields = told("NEW", origQty="0.00200000", price="499.99000000")
+    assert rig.listener.apply_told(rig.name(replace), fields, [])
+    order = rig.rig.order(number)
+    assert (order["state"], order["accepted_number"]) == (OrderState.NEW, replace)
+    assert (order["price_ticks"], order["quantity_lots"]) == (PRICE - 1, 200)
+
+
+def test_an_unknown_replace_of_which_the_first_half_holds(rig: BinanceRig) -> None:
+    number, replace = place_and_replace(rig)
+    ask(rig, number)
+    name = rig.name(replace).replace("-", "_")
+    assert rig.listener.apply_told(name, told("CANCELED"), [])
+    assert state(rig, number) == OrderState.CANCELED
+
+
+def test_what_cannot_be_read_is_told(rig: BinanceRig) -> None:
+    number = rig.place(Side.BUY, PRICE, 100)
+    ask(rig, number)
+    assert not rig.listener.apply_told(rig.name(number), told("NEW", "x"), [])
+    assert not rig.listener.apply_told(rig.name(number), told("NEW"), [{"id": 5}])
+    assert not rig.listener.apply_told(rig.name(number), {}, [])
+    assert len(rig.bad_reports) == 3
+    assert state(rig, number) == OrderState.UNKNOWN

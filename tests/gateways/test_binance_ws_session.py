@@ -17,6 +17,7 @@ from gateways.binance_ws_session import (
     OrderNotFound,
     OrderTold,
     RateLimit,
+    list_names,
 )
 from gateways.session import (
     Disconnected,
@@ -196,7 +197,7 @@ def test_logs_on_again_after_a_loss(rig: Rig) -> None:
     assert rig.connect()["params"]["timestamp"] == WALL_NS // 1_000_000 + 1000
     rig.session.disconnected(rig.now_ns)
     rig.log_on()
-    assert rig.receive({"id": "order-1", "status": 200, "result": {}})[0] != OrderTold("a", {})
+    assert rig.receive({"id": "order-1", "status": 200, "result": {}})[0] != OrderTold("a", {}, [])
 
 
 # The end of a connection.
@@ -265,12 +266,42 @@ def test_an_order_is_told(rig: Rig) -> None:
             },
         }
     ]
-    fields = {"status": "FILLED", "executedQty": "1.0"}
+    fields = {"status": "NEW", "executedQty": "0.00000000", "orderId": 7}
     assert rig.receive({"id": "order-1", "status": 200, "result": fields}) == [
-        OrderTold("one", fields)
+        OrderTold("one", fields, [])
     ]
     again = rig.receive({"id": "order-1", "status": 200, "result": fields})
     assert [type(event) for event in again] == [Warned], "an answer is taken once"
+
+
+def test_the_fills_of_an_order_are_told_with_it(rig: Rig) -> None:
+    rig.log_on()
+    rig.session.ask_order("BTCUSDT", ["one"], rig.now_ns)
+    rig.sent()
+    fields = {"status": "FILLED", "executedQty": "0.00010000", "orderId": 77}
+    assert rig.receive({"id": "order-1", "status": 200, "result": fields}) == []
+    (request,) = rig.sent()
+    assert (request["id"], request["method"]) == ("order-2", "myTrades")
+    assert request["params"] == {
+        "symbol": "BTCUSDT",
+        "orderId": 77,
+        "limit": 1000,
+        "recvWindow": 5000,
+        "timestamp": WALL_NS // 1_000_000,
+    }
+    trades = [{"id": 5, "price": "4.0"}, {"id": 6, "price": "4.1"}]
+    told = rig.receive({"id": "order-2", "status": 200, "result": [*trades, "noise"]})
+    assert told == [OrderTold("one", fields, trades)]
+
+
+def test_without_its_fills_an_order_is_not_told(rig: Rig) -> None:
+    rig.log_on()
+    fields = {"status": "FILLED", "executedQty": "0.00010000", "orderId": 77}
+    for number, refusal in ((1, {"status": 200, "result": {}}), (3, {"status": 429})):
+        rig.session.ask_order("BTCUSDT", ["one"], rig.now_ns)
+        rig.receive({"id": f"order-{number}", "status": 200, "result": fields})
+        (event,) = rig.receive({"id": f"order-{number + 1}", **refusal})
+        assert isinstance(event, Warned)
 
 
 def test_an_order_is_asked_for_under_each_of_its_ids(rig: Rig) -> None:
@@ -282,8 +313,13 @@ def test_an_order_is_asked_for_under_each_of_its_ids(rig: Rig) -> None:
     assert request["params"]["origClientOrderId"] == "two"
     fields = {"status": "CANCELED"}
     assert rig.receive({"id": request["id"], "status": 200, "result": fields}) == [
-        OrderTold("two", fields)
+        OrderTold("two", fields, [])
     ]
+
+
+def test_the_names_of_an_order_newest_first() -> None:
+    assert list_names("a-2", "a-1") == ["a-2", "a-1", "a_2"]
+    assert list_names("a-1", "a-1") == ["a-1", "a_1"]
 
 
 def test_an_order_that_the_venue_does_not_know(rig: Rig) -> None:
@@ -298,10 +334,10 @@ def test_questions_do_not_mix(rig: Rig) -> None:
     for name in ("one", "two"):
         rig.session.ask_order("BTCUSDT", [name], rig.now_ns)
     assert rig.receive({"id": "order-2", "status": 200, "result": {"a": 2}}) == [
-        OrderTold("two", {"a": 2})
+        OrderTold("two", {"a": 2}, [])
     ]
     assert rig.receive({"id": "order-1", "status": 200, "result": {"a": 1}}) == [
-        OrderTold("one", {"a": 1})
+        OrderTold("one", {"a": 1}, [])
     ]
 
 

@@ -20,7 +20,13 @@ from ext.signing import Ed25519Signer
 from ext.wire import OrderState, SessionState, Side
 from ext.ws_order_listener import WsOrderListener
 from ext.ws_sender import WsSender
-from gateways.binance_ws_session import BinanceEvent, BinanceSession, OrderNotFound, OrderTold
+from gateways.binance_ws_session import (
+    BinanceEvent,
+    BinanceSession,
+    OrderNotFound,
+    OrderTold,
+    list_names,
+)
 from gateways.session import Disconnected, Fatal, LogonRefused, StateChanged, Warned
 from gateways.transport import Backoff
 from gateways.ws_transport import OnMessage, WsOrderTransport
@@ -48,6 +54,7 @@ class Venue(picows.WSListener):
         self.requests: list[Request] = []
         self.refusal: Request | None = None
         self.orders: dict[str, Request] = {}
+        self.trades: list[Request] = []
         self.times_ms: list[int] = []
 
     def on_ws_connected(self, transport: picows.WSTransport) -> None:
@@ -81,6 +88,8 @@ class Venue(picows.WSListener):
             if found is None:
                 return {"status": 400, "error": {"code": -2013, "msg": "no such order"}}
             return {"status": 200, "result": found}
+        if method == "myTrades":
+            return {"status": 200, "result": self.trades}
         return {}
 
     def send(self, message: Request) -> None:
@@ -129,7 +138,7 @@ class Client:
         )
 
     def make_listener(self, on_message: OnMessage) -> WsOrderListener:
-        return WsOrderListener(
+        self.listener = WsOrderListener(
             self.rig.pipeline,
             BinanceReportDecoder(self.rig.table, self.rig.order_table),
             self.sender,
@@ -139,11 +148,14 @@ class Client:
             self.bad_reports.append,
             lambda now_ns: None,
         )
+        return self.listener
 
     def take_event(self, event: BinanceEvent) -> None:
         self.events.append(event)
         if isinstance(event, Disconnected):
             self.rig.order_table.mark_unknown(self.rig.now_ns)
+        if isinstance(event, OrderTold) and "symbol" in event.fields:
+            self.listener.apply_told(event.client_order_id, event.fields, event.trades)
 
     def start(self) -> None:
         self.task = asyncio.create_task(self.transport.run())
@@ -244,9 +256,28 @@ async def test_after_a_loss_it_logs_on_again_and_asks_for_the_order(client: Clie
     await client.until(lambda: OrderNotFound(tuple(names)) in client.events)
     client.venue.orders["another"] = {"status": "NEW"}
     client.transport.ask_order("BTCUSDT", names)
-    await client.until(lambda: OrderTold("another", {"status": "NEW"}) in client.events)
+    await client.until(lambda: OrderTold("another", {"status": "NEW"}, []) in client.events)
     assert client.venue.methods().count("session.logon") == 2
     assert len(client.venue.connections) == 2
+
+
+@with_client
+async def test_a_fill_that_was_missed_is_counted_after_the_loss(client: Client) -> None:
+    client.start()
+    await client.until_active()
+    number = client.place(Side.BUY, 100)
+    name = client.side.name(number)
+    client.venue.connections[-1].disconnect(False)
+    fields = {"symbol": "BTCUSDT", "orderId": 5, "side": "BUY", "status": "FILLED"}
+    fields |= {"price": "500.00", "origQty": "0.00100", "executedQty": "0.00100"}
+    row = {"symbol": "BTCUSDT", "id": 9, "price": "500.00", "qty": "0.00100", "isBuyer": True}
+    client.venue.orders[name.replace("-", "_")] = fields
+    client.venue.trades = [row]
+    await client.until_active(times=2)
+    client.transport.ask_order("BTCUSDT", list_names(name, name))
+    await client.until(lambda: client.state(number) == OrderState.FILLED)
+    assert client.rig.position()["position_lots"] == 100
+    assert not client.rig.gate.is_paused
 
 
 @with_client
