@@ -98,13 +98,16 @@ def measure_engine(arc: BinanceArc, rows: Rows) -> Measurement:
 
 def measure_c(library: ctypes.CDLL, arc: BinanceArc, rows: Rows) -> Measurement:
     """The C loop over templates, which are our own first messages."""
+    _, price_ticks, quantity_lots, number, _, wall_ns = rows[0].tolist()
     templates = [
         arc.encoder.encode_request(
             IntentKind.NEW_ORDER,
             0,
             side,
-            *rows[0, 1:4].tolist(),
-            wall_ns=int(rows[0, 5]),
+            price_ticks,
+            quantity_lots,
+            number,
+            wall_ns,
             time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
         )
         for side in (Side.BUY, Side.SELL)
