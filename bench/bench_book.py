@@ -11,6 +11,7 @@ from sortedcontainers import SortedDict
 
 from bench.arc import DECODERS, make_table
 from bench.frames import FrameSet, generate_frames, recorded_frames
+from bench.goal import Goal
 from bench.harness import Benchmark, Contender, Measurement, Size, Trial
 from bench.loops import hash_numbers, time_changes
 from ext.book import OrderBook
@@ -85,10 +86,15 @@ def make_trial(frames: FrameSet) -> Trial:
         f"book.{frames.name}",
         (
             Contender("engine: OrderBook", functools.partial(measure_book, replay), work="book"),
-            Contender("SortedDict", functools.partial(measure_sorted_dict, replay), work="book"),
+            Contender(
+                "SortedDict",
+                functools.partial(measure_sorted_dict, replay),
+                work="book",
+                package="sortedcontainers",
+            ),
         ),
         baseline="SortedDict",
-        goal="≤ 8 ns",
+        goal=Goal(value=8),
     )
 
 

@@ -10,6 +10,7 @@ from bench import (
     bench_tick_to_order,
     bench_wire_to_wire,
     bench_wire_to_wire_tls,
+    bench_ws_encode,
 )
 
 BENCHMARKS = {
@@ -23,6 +24,7 @@ BENCHMARKS = {
         bench_book,
         bench_fix_encode,
         bench_fix_decode,
+        bench_ws_encode,
         bench_allocations,
     )
 }

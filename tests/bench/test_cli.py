@@ -8,7 +8,8 @@ import orjson
 import pytest
 
 from bench import cli
-from bench.harness import Benchmark, Contender, Size, Trial
+from bench.goal import Goal
+from bench.harness import AbsentPeer, Benchmark, Contender, Size, Trial
 
 MakeContender = Callable[..., Contender]
 
@@ -20,14 +21,28 @@ def benchmarks(make_contender: MakeContender) -> dict[str, Benchmark]:
     @contextmanager
     def good(size: Size) -> Iterator[Sequence[Trial]]:
         ours = make_contender("ours", [20_000], samples=[2_000, 3_000])
-        yield [Trial("good.one", (ours, make_contender("theirs", [10_000])), "theirs", goal="≤ 1")]
+        theirs = make_contender("theirs", [10_000])
+        yield [Trial("good.one", (ours, theirs), "theirs", goal=Goal(p50_ratio=1))]
 
     @contextmanager
     def bad(size: Size) -> Iterator[Sequence[Trial]]:
         yield [Trial("bad.one", (make_contender("ours", [1], expected_hash=1),))]
 
+    @contextmanager
+    def peer(size: Size) -> Iterator[Sequence[Trial]]:
+        ours = make_contender("ours", [20_000])
+        goal = Goal(ratio_to={"theirs": 3})
+        theirs = make_contender("theirs", [10_000])._replace(package="theirs-package")
+        gone = AbsentPeer("gone", "gone-package")
+        yield [
+            Trial("peer.reached", (ours, theirs, gone), goal=goal),
+            Trial("peer.open", (ours, gone), goal=Goal(ratio_to={"gone": 3})),
+            Trial("peer.nobody", (ours,)),
+        ]
+
     return {
         "good": Benchmark("good", "does well", good),
+        "peer": Benchmark("peer", "is compared", peer),
         "bad": Benchmark("bad", "does the wrong thing", bad),
     }
 
@@ -69,6 +84,46 @@ def test_json_is_all_that_is_on_stdout(capsys: pytest.CaptureFixture[str]) -> No
     assert (figure["name"], figure["ratio"], figure["rounds"]) == ("good.one", 2.5, 3)
 
 
+def test_goals_are_judged_and_falling_short_is_an_exit_status(
+    results: Path,
+    benchmarks: dict[str, Benchmark],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.delitem(benchmarks, "bad")
+    assert cli.main(["goals", "--smoke"]) == 1
+    shown = capsys.readouterr()
+    rows = [line.split("│")[1:-1] for line in shown.out.splitlines() if line.startswith("│")]
+    assert [[cell.strip() for cell in row] for row in rows] == [
+        ["good.one", "p50 ≤ 1x of theirs", "2.5x", "falls short"],
+        ["peer.reached", "p50 ≤ 3x of theirs", "2x", "holds"],
+        ["peer.open", "p50 ≤ 3x of gone", "nothing", "open: peer absent"],
+    ]
+    assert "short of the goal: good.one" in shown.err
+    assert "not installed: gone-package; use make peers" in shown.err
+
+    monkeypatch.delitem(benchmarks, "good")
+    assert cli.main(["goals", "--json", "--rounds", "1"]) == 0
+    figures = orjson.loads(capsys.readouterr().out)["figures"]
+    assert [(each["name"], each["holds"]) for each in figures] == [
+        ("peer.reached", True),
+        ("peer.open", None),
+    ]
+
+
+@pytest.mark.usefixtures("results")
+def test_peers_are_the_figures_with_somebody_elses_code(
+    capsys: pytest.CaptureFixture[str], journal: list[str]
+) -> None:
+    assert cli.main(["peers", "--smoke"]) == 0
+    shown = capsys.readouterr()
+    assert "peer.reached" in shown.out
+    assert "peer.open" in shown.out
+    assert "peer.nobody" not in shown.out
+    assert "good.one" not in shown.out
+    assert "not installed: gone-package; use make peers" in shown.err
+
+
 def test_wrong_work_is_an_exit_status_and_the_rest_is_still_shown(
     results: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -90,7 +145,7 @@ def test_the_results_page_holds_machine_command_and_tables(
         "- cpu: ",
         "- date: ",
         "## good",
-        "**good.one** (20 samples in 2 rounds; goal: ≤ 1)",
+        "**good.one** (20 samples in 2 rounds; goal: p50 ≤ 1x, falls short)",
         "| ours | 2.5 µs | 2 µs | 3 µs | 3 µs | 3 µs | 3 µs |  |",
         "| theirs | 1 µs |  |  |  |  |  | 2.5x |",
     ):
@@ -101,7 +156,7 @@ def test_the_results_page_holds_machine_command_and_tables(
     ("arguments", "message"),
     [
         (["run", "godo"], "there is no benchmark 'godo'; did you mean good?"),
-        (["run", "zzz"], "there is no benchmark 'zzz'; use good, bad"),
+        (["run", "zzz"], "there is no benchmark 'zzz'; use good, peer, bad"),
         (["run", "--rounds", "0"], "--rounds was 0; use a whole number from 1 to 1000"),
         (["run", "good", "--write-results"], "leave out names and --smoke"),
         (["run", "--smoke", "--write-results"], "leave out names and --smoke"),
