@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import orjson
 from rich.console import Console
 from rich.table import Table
 
+from bench.base_build import build_base, resolve_commit
+from bench.compare import compare, make_comparison_table
+from bench.gate import run_gate
 from bench.harness import (
     DEFAULT_ROUNDS,
     MAX_ROUNDS,
@@ -22,6 +26,7 @@ from bench.harness import (
     Trial,
     run_benchmark,
 )
+from bench.instruction_counts import BASELINE, count_instructions, write_baseline
 from bench.machine import describe_machine
 from bench.report import make_goal_table, make_json, make_page, make_table
 from bench.suite import BENCHMARKS
@@ -91,6 +96,20 @@ def _make_parser() -> argparse.ArgumentParser:
     peers = commands.add_parser("peers", help="measure what somebody else's code does too")
     peers.set_defaults(function=_peers)
     _add_measuring(peers, DEFAULT_ROUNDS)
+
+    compare = commands.add_parser("compare", help="ours against another revision, in turns")
+    compare.set_defaults(function=_compare)
+    compare.add_argument("base", metavar="BASE", help="git revision; it is built under build/base")
+    _add_names(compare)
+    _add_measuring(compare, DEFAULT_ROUNDS)
+
+    gate = commands.add_parser("gate", help="refuse a change that makes the hot path worse")
+    gate.set_defaults(function=_gate)
+    gate.add_argument(
+        "--write-baseline",
+        action="store_true",
+        help=f"count instructions and write {BASELINE.name} anew; judges nothing",
+    )
     return parser
 
 
@@ -154,6 +173,41 @@ def _peers(options: argparse.Namespace) -> int:
     return _finish(results)
 
 
+def _compare(options: argparse.Namespace) -> int:
+    size = Size.SMOKE if options.smoke else Size.REAL
+    rounds = options.rounds or (SMOKE_ROUNDS if options.smoke else DEFAULT_ROUNDS)
+    commit = resolve_commit(options.base)
+    machine = describe_machine(options.typed) | {"base": commit}
+    with _progress() as show:
+        base = build_base(commit, show)
+        comparisons, missing = compare(base, options.names, size, rounds, on_progress=show)
+    if options.json:
+        document = {
+            "machine": machine,
+            "missing": missing,
+            "comparisons": [each.record() for each in comparisons],
+        }
+        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _print(machine, make_comparison_table(comparisons))
+    if missing:
+        sys.stderr.write(f"wow-bench: not in the base: {', '.join(missing)}\n")
+    return EXIT_OK
+
+
+def _gate(options: argparse.Namespace) -> int:
+    with _progress() as show:
+        if not options.write_baseline:
+            return EXIT_OK if run_gate(_make_console(), show) else EXIT_FAILED
+        show("instructions: count under callgrind")
+        counted = count_instructions()
+    write_baseline(counted)
+    for name, count in counted.items():
+        sys.stdout.write(f"{name}: {count:,.1f} instructions\n")
+    sys.stdout.write(f"written: {BASELINE}\n")
+    return EXIT_OK
+
+
 def _measure(options: argparse.Namespace, select: Callable[[Trial], bool]) -> Results:
     size = Size.SMOKE if options.smoke else Size.REAL
     rounds = options.rounds or (SMOKE_ROUNDS if options.smoke else DEFAULT_ROUNDS)
@@ -173,14 +227,22 @@ def _show(options: argparse.Namespace, results: Results, table: Table) -> None:
     if options.json:
         sys.stdout.write(make_json(results.machine, results.figures).decode() + "\n")
     else:
-        # A pipe has no width; a table that is cut is of no use.
-        console = Console() if sys.stdout.isatty() else Console(width=160)
-        for name, value in results.machine.items():
-            console.print(f"{name}: {value}", highlight=False)
-        console.print(table)
+        _print(results.machine, table)
     absent = {peer.package for figure in results.figures for peer in figure.trial.absent}
     if absent:
         sys.stderr.write(f"not installed: {', '.join(sorted(absent))}; use make peers\n")
+
+
+def _print(machine: dict[str, str], table: Table) -> None:
+    console = _make_console()
+    for name, value in machine.items():
+        console.print(f"{name}: {value}", highlight=False)
+    console.print(table)
+
+
+def _make_console() -> Console:
+    # A pipe has no width; a table that is cut is of no use.
+    return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 def _finish(results: Results) -> int:
