@@ -8,15 +8,14 @@ import io
 import os
 import shutil
 import subprocess
-import sys
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
+from bench.checkout import run_python
 from bench.harness import BenchmarkError
 
 ROOT = Path(__file__).parents[1]
-MAX_SHOWN_CHARACTERS = 2000  # of what a failed command said
 BUILD_TIMEOUT_SECONDS = 900  # ten times what a whole build takes
 
 _CACHE = Path("build", "base")
@@ -109,24 +108,15 @@ def take_over(source: Path, target: Path) -> None:
 
 def compile_sources(folder: Path) -> None:
     """Builds what is out of date in a folder of sources, in place; NoBase when that fails."""
-    command = [sys.executable, "setup.py", "--quiet", "build_ext", "--inplace"]
-    command += ["--parallel", str(os.cpu_count() or 1)]
-    environment = {**os.environ, "PYTHONPATH": str(folder)}
+    arguments = ["setup.py", "--quiet", "build_ext", "--inplace"]
     try:
-        finished = subprocess.run(
-            command,
-            cwd=folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=BUILD_TIMEOUT_SECONDS,
+        run_python(
+            folder,
+            [*arguments, "--parallel", str(os.cpu_count() or 1)],
+            timeout_seconds=BUILD_TIMEOUT_SECONDS,
         )
-    except subprocess.TimeoutExpired as error:
-        raise NoBase(f"the base was not built after {BUILD_TIMEOUT_SECONDS} s") from error
-    if finished.returncode != 0:
-        said = (finished.stderr or finished.stdout).strip()[-MAX_SHOWN_CHARACTERS:]
-        raise NoBase(f"the base cannot be built here:\n{said}")
+    except BenchmarkError as error:
+        raise NoBase(f"the base cannot be built here: {error}") from error
 
 
 def _is_same(first: Path, second: Path) -> bool:

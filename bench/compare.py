@@ -6,8 +6,6 @@ machine hits both. Of several rounds the smallest ratio says what no noise expla
 
 import os
 import statistics
-import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,7 +13,8 @@ from typing import Any, NamedTuple
 import orjson
 from rich.table import Table
 
-from bench.base_build import MAX_SHOWN_CHARACTERS, ROOT, NoBase
+from bench.base_build import ROOT, NoBase
+from bench.checkout import run_python
 from bench.harness import BenchmarkError, Size
 from bench.report import format_value
 
@@ -142,27 +141,10 @@ def _run(root: Path, *arguments: str) -> Any:
     """What the measuring program said in a checkout; BenchmarkError with its words."""
     # A relative path would lead each checkout to recordings of its own.
     recordings = (ROOT / os.environ.get("WOW_DATA", "../shared/data")).resolve()
-    environment = {
-        **os.environ,
-        "PYTHONPATH": str(root),
-        "PYTHONHASHSEED": "0",
-        "WOW_DATA": str(recordings),
-    }
-    # -P: the folder of the program is that of our modules, wherever it runs.
-    command = [sys.executable, "-P", str(_PROGRAM), *arguments]
-    try:
-        finished = subprocess.run(
-            command,
-            cwd=root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TURN_TIMEOUT_SECONDS,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise BenchmarkError(f"no figures after {TURN_TIMEOUT_SECONDS} s in {root}") from error
-    if finished.returncode != 0:
-        said = finished.stderr.strip()[-MAX_SHOWN_CHARACTERS:]
-        raise BenchmarkError(f"no figures from {root}: {said}")
-    return orjson.loads(finished.stdout.splitlines()[-1])
+    said = run_python(
+        root,
+        [str(_PROGRAM), *arguments],
+        timeout_seconds=TURN_TIMEOUT_SECONDS,
+        settings={"PYTHONHASHSEED": "0", "WOW_DATA": str(recordings)},
+    )
+    return orjson.loads(said.splitlines()[-1])

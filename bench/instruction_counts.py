@@ -6,11 +6,9 @@ with, and judges nothing else. The processor is out of it: valgrind shows every 
 one, but for AVX2, and the strategy is compiled for no processor in particular.
 """
 
-import os
 import platform
 import re
 import subprocess
-import sys
 import sysconfig
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -22,6 +20,7 @@ from typing import NamedTuple
 import msgspec
 import orjson
 
+from bench.checkout import run_python
 from bench.compiler import compile_library
 from bench.harness import BenchmarkError
 
@@ -31,7 +30,7 @@ TIMEOUT_SECONDS = 300  # twenty times what it takes
 
 _ROOT = Path(__file__).parents[1]
 _DRIVER = "bench.counted_operations"
-_ENVIRONMENT = {
+_SETTINGS = {
     "PYTHONHASHSEED": "0",
     "PYTHONDONTWRITEBYTECODE": "1",
     "WOW_KERNEL_CACHE": "off",  # else the strategy might be what another processor was given
@@ -94,30 +93,21 @@ def count_instructions(names: Sequence[str] = (), root: Path = _ROOT) -> dict[st
     except BenchmarkError as error:
         raise CountingUnavailable(f"callgrind's requests cannot be compiled: {error}") from error
     with tempfile.TemporaryDirectory(prefix="wow-bench-") as folder:
-        command = [
+        callgrind = [
             "valgrind",
             "--tool=callgrind",
             "--instr-atstart=no",
             f"--callgrind-out-file={folder}/dump",
             f"--log-file={folder}/log",
-            *(sys.executable, "-m", _DRIVER, *names),
         ]
-        environment = {**os.environ, **_ENVIRONMENT, "PYTHONPATH": str(root)}
-        try:
-            finished = subprocess.run(
-                command,
-                cwd=root,
-                env=environment,
-                capture_output=True,
-                text=True,
-                check=False,
-                timeout=TIMEOUT_SECONDS,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise BenchmarkError(f"counting took more than {TIMEOUT_SECONDS} s") from error
-        if finished.returncode != 0:
-            raise BenchmarkError(f"counting failed: {finished.stderr.strip()}")
-        operations = orjson.loads(finished.stdout.splitlines()[-1])
+        said = run_python(
+            root,
+            ["-m", _DRIVER, *names],
+            timeout_seconds=TIMEOUT_SECONDS,
+            before=callgrind,
+            settings=_SETTINGS,
+        )
+        operations = orjson.loads(said.splitlines()[-1])
         return per_operation(operations, read_dumps(Path(folder)))
 
 
