@@ -33,6 +33,7 @@ from bench.suite import BENCHMARKS
 from ext.errors import WowError
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "latency.svg"
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -86,7 +87,9 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_names(run)
     _add_measuring(run, DEFAULT_ROUNDS)
     run.add_argument(
-        "--write-results", action="store_true", help=f"write {RESULTS.name} beside the benchmarks"
+        "--write-results",
+        action="store_true",
+        help=f"write {RESULTS.name} beside the benchmarks, and docs/images/{PICTURE.name}",
     )
 
     goals = commands.add_parser("goals", help="measure what has a goal, and judge it")
@@ -154,8 +157,20 @@ def _run(options: argparse.Namespace) -> int:
     results = _measure(options, lambda trial: True)
     _show(options, results, make_table(results.figures))
     if options.write_results and not results.failures:
-        RESULTS.write_text(make_page(results.machine, results.groups), "utf-8")
+        _write_results(results)
     return _finish(results)
+
+
+def _write_results(results: Results) -> None:
+    # Not at the top: nothing else needs it, and it takes a second to import.
+    from bench.picture import make_picture
+
+    machine = results.machine
+    RESULTS.write_text(make_page(machine, results.groups), "utf-8")
+    caption = ", ".join(machine[name] for name in ("cpu", "date", "revision"))
+    picture = make_picture(results.figures, caption)
+    if picture:
+        PICTURE.write_text(picture, "utf-8")
 
 
 def _goals(options: argparse.Namespace) -> int:

@@ -55,6 +55,7 @@ def results(
     """The command line with those benchmarks, and where the results page would go."""
     monkeypatch.setattr(cli, "BENCHMARKS", benchmarks)
     monkeypatch.setattr(cli, "RESULTS", tmp_path / "RESULTS.md")
+    monkeypatch.setattr(cli, "PICTURE", tmp_path / "latency.svg")
     return tmp_path / "RESULTS.md"
 
 
@@ -133,6 +134,20 @@ def test_wrong_work_is_an_exit_status_and_the_rest_is_still_shown(
     assert "bad.one: ours did the wrong work" in shown.err
     assert "good.one" in shown.out
     assert not results.exists(), "numbers beside wrong work are not kept"
+
+
+def test_the_picture_is_written_with_the_results(
+    results: Path, benchmarks: dict[str, Benchmark], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(benchmarks, "bad")
+    picture = results.parent / "latency.svg"
+    assert cli.main(["run", "--write-results", "--rounds", "1"]) == 0
+    assert not picture.exists(), "none of its figures was measured"
+    monkeypatch.setattr("bench.picture.PANELS", ("good.one",))
+    assert cli.main(["run", "--write-results", "--rounds", "1"]) == 0
+    shown = picture.read_text("utf-8")
+    assert "good.one" in shown
+    assert "UTC, " in shown, "machine and date stand below"
 
 
 def test_the_results_page_holds_machine_command_and_tables(
