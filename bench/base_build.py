@@ -1,19 +1,23 @@
 """Another revision of the project, built beside this one: what a change is compared with.
 
-Builds are kept under ``build/base`` by commit. What the two revisions have in common is taken over
-from this checkout's build, which is up to date: only what differs is compiled.
+Builds are kept under ``build/base`` by commit, and made again when the tools have changed. What the
+two revisions have in common is taken over from this checkout's build, which is up to date: only
+what differs is compiled.
 """
 
 import io
 import os
 import shutil
 import subprocess
+import sys
 import tarfile
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 from bench.checkout import run_python
 from bench.harness import BenchmarkError
+from bench.machine import compiler_version
 
 ROOT = Path(__file__).parents[1]
 BUILD_TIMEOUT_SECONDS = 900  # ten times what a whole build takes
@@ -66,7 +70,8 @@ def build_base(
 ) -> Path:
     """The folder with the built sources of a commit; NoBase when it cannot be built."""
     folder = root / _CACHE / commit[:12]
-    if (folder / _MARK).exists():
+    mark, tools = folder / _MARK, _describe_tools()
+    if mark.exists() and mark.read_text("utf-8") == tools:
         return folder
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -80,7 +85,7 @@ def build_base(
         files.extractall(folder, filter="data")
     take_over(root, folder)
     compile_sources(folder)
-    (folder / _MARK).touch()
+    mark.write_text(tools, "utf-8")
     return folder
 
 
@@ -117,6 +122,12 @@ def compile_sources(folder: Path) -> None:
         )
     except BenchmarkError as error:
         raise NoBase(f"the base cannot be built here: {error}") from error
+
+
+def _describe_tools() -> str:
+    """A base that other tools built says nothing about a change of ours."""
+    mode = os.environ.get("WOW_BUILD", "release")
+    return "\n".join((sys.version, metadata.version("Cython"), compiler_version(), mode, ""))
 
 
 def _is_same(first: Path, second: Path) -> bool:

@@ -101,6 +101,15 @@ def test_a_base_is_built_once(project: Path) -> None:
     assert not git(project, "status", "--porcelain")
 
 
+def test_other_tools_build_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit_name = git(project, "rev-parse", "HEAD")
+    folder = build_base(commit_name, root=project)
+    (folder / "built.txt").write_text("old")
+    monkeypatch.setattr("bench.base_build.compiler_version", lambda: "cc 99")
+    assert build_base(commit_name, root=project) == folder
+    assert (folder / "built.txt").read_text() == "one"
+
+
 def test_a_build_that_was_left_half_done_is_done_again(project: Path) -> None:
     commit_name = git(project, "rev-parse", "HEAD")
     folder = project / "build" / "base" / commit_name[:12]

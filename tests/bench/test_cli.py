@@ -113,6 +113,25 @@ def test_goals_are_judged_and_falling_short_is_an_exit_status(
     ]
 
 
+def test_wrong_work_is_said_beside_a_goal_that_is_missed(
+    results: Path,
+    benchmarks: dict[str, Benchmark],
+    make_contender: MakeContender,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @contextmanager
+    def wrong(size: Size) -> Iterator[Sequence[Trial]]:
+        ours = make_contender("ours", [1], expected_hash=1)
+        yield [Trial("bad.one", (ours,), goal=Goal(value=1))]
+
+    monkeypatch.setitem(benchmarks, "bad", Benchmark("bad", "", wrong))
+    assert cli.main(["goals", "--smoke"]) == 1
+    said = capsys.readouterr().err
+    assert "short of the goal: good.one" in said
+    assert "bad.one: ours did the wrong work" in said
+
+
 @pytest.mark.usefixtures("results")
 def test_peers_are_the_figures_with_somebody_elses_code(
     capsys: pytest.CaptureFixture[str], journal: list[str]

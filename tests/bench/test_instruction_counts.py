@@ -122,7 +122,7 @@ def test_without_valgrind_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.skipif(not HAS_VALGRIND, reason="valgrind is not installed")
 def test_a_slowed_build_is_refused_and_the_same_build_is_not(tmp_path: Path) -> None:
     counted = count_instructions([DECODE])
