@@ -139,11 +139,12 @@ def test_what_is_the_same_is_as_old_as_its_build(tmp_path: Path) -> None:
     (ours / "build" / "lib.here").mkdir(parents=True)
     (ours / "build" / "lib.here" / "same.so").write_text("code")
     (ours / "build" / "base").mkdir()
-    for path in ours.rglob("*.p*"):
-        os.utime(path, ns=(1_000, 1_000))
+    for path in (*ours.rglob("*.p*"), *base.rglob("*.p*")):
+        os.utime(path, ns=(1_000, 1_000))  # as git archive does: of the commit, before any build
+    os.utime(ours / "ext" / "same.pyx", ns=(2_000, 2_000))
     take_over(ours, base)
-    assert (base / "ext" / "same.pyx").stat().st_mtime_ns == 1_000
-    assert (base / "ext" / "codecs" / "other.pxd").stat().st_mtime_ns > 1_000
+    assert (base / "ext" / "same.pyx").stat().st_mtime_ns == 2_000
+    assert (base / "ext" / "codecs" / "other.pxd").stat().st_mtime_ns > 2_000
     assert [path.name for path in (base / "build").iterdir()] == ["lib.here"]
 
 
