@@ -195,7 +195,7 @@ def _compare(options: argparse.Namespace) -> int:
     machine = describe_machine(options.typed) | {"base": commit}
     with _progress() as show:
         base = build_base(commit, show)
-        comparisons, missing = compare(base, options.names, size, rounds, on_progress=show)
+        comparisons, missing = compare(base, options.names, size, rounds, show)
     if options.json:
         document = {
             "machine": machine,

@@ -18,6 +18,7 @@ from bench.checkout import run_python
 from bench.harness import BenchmarkError, Size
 from bench.report import format_value
 
+REPEATS = 3  # of a contender in a turn, whose best counts
 TURN_TIMEOUT_SECONDS = 600  # all benchmarks at real size take a tenth of it
 
 _PROGRAM = Path(__file__).with_name("measure_ours.py")
@@ -65,8 +66,6 @@ def compare(
     names: Sequence[str],
     size: Size,
     rounds: int,
-    *,
-    turns_per_round: int = 1,
     on_progress: Callable[[str], None] = lambda text: None,
 ) -> tuple[list[Comparison], list[str]]:
     """The comparisons of the benchmarks ``names`` (empty: all of ours), and which of them the
@@ -85,7 +84,7 @@ def compare(
     missing = [name for name in wanted if name not in known]
     ours: list[Turn] = []
     theirs: list[Turn] = []
-    arguments = [str(turns_per_round), size.value, *shared]
+    arguments = [str(REPEATS), size.value, *shared]
     for number in range(1, rounds + 1) if shared else ():
         on_progress(f"round {number} of {rounds}: ours")
         ours.append(_run(ROOT, *arguments))

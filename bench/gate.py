@@ -35,7 +35,6 @@ from bench.suite import BENCHMARKS
 
 MAX_RATIO = 1.10
 ROUNDS = 3
-TURNS_PER_ROUND = 3
 COMPARED = ("tick_to_order", "decode", "book", "fix_encode", "fix_decode")
 
 _REFUSED = (Change.MORE, Change.GONE)
@@ -162,14 +161,7 @@ def check_against_base(on_progress: Progress) -> Part:
     name = "against the merge base"
     try:
         base = build_base(find_merge_base(), on_progress)
-        comparisons, missing = compare(
-            base,
-            COMPARED,
-            Size.REAL,
-            ROUNDS,
-            turns_per_round=TURNS_PER_ROUND,
-            on_progress=on_progress,
-        )
+        comparisons, missing = compare(base, COMPARED, Size.REAL, ROUNDS, on_progress)
     except NoBase as error:
         return Part(name, State.SKIPPED, str(error))
     except BenchmarkError as error:

@@ -15,7 +15,10 @@ KEPT_PERCENTILES = ("p50", "p99")
 
 
 def measure(name: str, size: Size, rounds: int) -> list[dict[str, object]]:
-    """The figures of one benchmark."""
+    """The figures of one benchmark; a value is the best of the rounds.
+
+    An interrupted mean says nothing about the code, and the median of few rounds may be one.
+    """
     figures = []
     with BENCHMARKS[name].prepare(size) as trials:
         for trial in trials:
@@ -26,7 +29,7 @@ def measure(name: str, size: Size, rounds: int) -> list[dict[str, object]]:
                 {
                     "name": trial.name,
                     "unit": trial.unit,
-                    "value": ours.value,
+                    "value": min(ours.round_values),
                     "work_hash": f"{ours.work_hash:016x}",
                     **{key: percentiles.get(key) for key in KEPT_PERCENTILES},
                 }

@@ -193,7 +193,7 @@ def test_a_comparison_is_shown_and_is_json(
     asked = []
 
     def fake_compare(
-        base: Path, names: Sequence[str], size: Size, rounds: int, **more: object
+        base: Path, names: Sequence[str], size: Size, rounds: int, show: object
     ) -> tuple[list[Comparison], list[str]]:
         asked.append((base, list(names), size, rounds))
         return [Comparison("good.one", "ns", (30.0,), (20.0,), True)], ["bad"]

@@ -88,7 +88,7 @@ def test_the_table_shows_every_round() -> None:
 def test_the_base_runs_its_own_code_in_turns_with_ours(tmp_path: Path) -> None:
     said: list[str] = []
     comparisons, missing = compare(
-        make_base(tmp_path), ["allocations", "book"], Size.SMOKE, 2, on_progress=said.append
+        make_base(tmp_path), ["allocations", "book"], Size.SMOKE, 2, said.append
     )
     assert said == [f"round {n} of 2: {whose}" for n in (1, 2) for whose in ("ours", "base")]
     assert missing == ["book"]

@@ -169,7 +169,7 @@ def test_the_comparison_is_of_the_base_that_was_built(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fake_compare(
-        base: Path, names: Sequence[str], size: Size, rounds: int, **more: object
+        base: Path, names: Sequence[str], size: Size, rounds: int, show: object
     ) -> tuple[list[Comparison], list[str]]:
         assert (base, size, rounds) == (tmp_path, Size.REAL, 3)
         return [comparison(2.0, 2.0, 2.0)], ["decode"]

@@ -51,6 +51,22 @@ def test_ours_alone_runs(
     ]
 
 
+def test_an_interrupted_round_does_not_count(
+    make_contender: MakeContender,
+    benchmark: dict[str, Benchmark],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @contextmanager
+    def noisy(size: Size) -> Iterator[Sequence[Trial]]:
+        yield [Trial("noisy", (make_contender("ours", [1, 90, 20, 80]),))]
+
+    monkeypatch.setitem(benchmark, "noisy", Benchmark("noisy", "", noisy))
+    monkeypatch.setattr("sys.argv", ["measure_ours", "3", "real", "noisy"])
+    assert measure_ours.main() == 0
+    assert json.loads(capsys.readouterr().out)[0]["value"] == 2.0
+
+
 @pytest.mark.usefixtures("benchmark")
 def test_names_are_said(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
