@@ -125,7 +125,7 @@ def read_dumps(folder: Path) -> dict[tuple[str, int], int]:
 def per_operation(
     operations: Mapping[str, int], dumps: Mapping[tuple[str, int], int]
 ) -> dict[str, float]:
-    """Half of the work is taken off: what remains is ``operations`` times one operation.
+    """2n rounds less n rounds: what is left is ``operations`` times one operation.
 
     Raises:
         BenchmarkError: a dump is missing, or more work took no more instructions.
