@@ -67,7 +67,8 @@ def run_gate(console: Console, on_progress: Progress) -> bool:
         parts.append(part)
         if part.table is not None:
             console.print(part.table)
-        console.print(f"{part.name}: {part.state.value}: {part.text}", highlight=False)
+        line = f"{part.name}: {part.state.value}: {part.text}"
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
     return all(part.state is not State.FAILED for part in parts)
 
 
