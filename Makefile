@@ -1,6 +1,6 @@
 # Every habit of the project is one word. Each word does its own set-up in .venv.
 #   make            lists the words
-#   make test ARGS="tests/ext -x"     ARGS goes to the program behind demo, test and bench
+#   make test ARGS="tests/ext -x"     ARGS goes to the program behind demo, test, bench and gate
 #   make setup PYTHON=/opt/python3.12/bin/python3
 
 SHELL := /bin/sh
@@ -36,7 +36,7 @@ BUILD_STAMP := $(VENV)/.stamp-ext
 
 CHECKS := check-format check-lint check-cython check-types check-stubs check-layers check-spelling
 
-.PHONY: help setup build demo test check bench format hooks annotate peers clean $(CHECKS)
+.PHONY: help setup build demo test check bench gate format hooks annotate peers clean $(CHECKS)
 
 help: ## list the words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -56,6 +56,9 @@ check: build $(TEST_STAMP) $(CHECK_STAMP) ## format, lint, types, stubs, layers,
 
 bench: build $(TEST_STAMP) ## the benchmarks, real sizes
 	$(BIN)/wow-bench run $(ARGS)
+
+gate: build $(TEST_STAMP) ## allocations, instruction counts, times against the merge base
+	$(BIN)/wow-bench gate $(ARGS)
 
 format: $(CHECK_STAMP) ## rewrite the sources in the project's format
 	$(BIN)/ruff format .

@@ -8,9 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+import orjson
 from rich.console import Console
 from rich.table import Table
 
+from bench.base_build import build_base, resolve_commit
+from bench.compare import compare, make_comparison_table
+from bench.gate import run_gate
 from bench.harness import (
     DEFAULT_ROUNDS,
     MAX_ROUNDS,
@@ -22,12 +26,14 @@ from bench.harness import (
     Trial,
     run_benchmark,
 )
+from bench.instruction_counts import BASELINE, count_instructions, write_baseline
 from bench.machine import describe_machine
 from bench.report import make_goal_table, make_json, make_page, make_table
 from bench.suite import BENCHMARKS
 from ext.errors import WowError
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
+PICTURE = Path(__file__).parents[1] / "docs" / "images" / "latency.svg"
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -81,7 +87,9 @@ def _make_parser() -> argparse.ArgumentParser:
     _add_names(run)
     _add_measuring(run, DEFAULT_ROUNDS)
     run.add_argument(
-        "--write-results", action="store_true", help=f"write {RESULTS.name} beside the benchmarks"
+        "--write-results",
+        action="store_true",
+        help=f"write {RESULTS.name} beside the benchmarks, and docs/images/{PICTURE.name}",
     )
 
     goals = commands.add_parser("goals", help="measure what has a goal, and judge it")
@@ -91,6 +99,20 @@ def _make_parser() -> argparse.ArgumentParser:
     peers = commands.add_parser("peers", help="measure what somebody else's code does too")
     peers.set_defaults(function=_peers)
     _add_measuring(peers, DEFAULT_ROUNDS)
+
+    compare = commands.add_parser("compare", help="ours against another revision, in turns")
+    compare.set_defaults(function=_compare)
+    compare.add_argument("base", metavar="BASE", help="git revision; it is built under build/base")
+    _add_names(compare)
+    _add_measuring(compare, DEFAULT_ROUNDS)
+
+    gate = commands.add_parser("gate", help="refuse a change that makes the hot path worse")
+    gate.set_defaults(function=_gate)
+    gate.add_argument(
+        "--write-baseline",
+        action="store_true",
+        help=f"count instructions and write {BASELINE.name} anew; judges nothing",
+    )
     return parser
 
 
@@ -135,8 +157,20 @@ def _run(options: argparse.Namespace) -> int:
     results = _measure(options, lambda trial: True)
     _show(options, results, make_table(results.figures))
     if options.write_results and not results.failures:
-        RESULTS.write_text(make_page(results.machine, results.groups), "utf-8")
+        _write_results(results)
     return _finish(results)
+
+
+def _write_results(results: Results) -> None:
+    # Not at the top: nothing else needs it, and it takes a second to import.
+    from bench.picture import make_picture
+
+    machine = results.machine
+    RESULTS.write_text(make_page(machine, results.groups), "utf-8")
+    caption = ", ".join(machine[name] for name in ("cpu", "date", "revision"))
+    picture = make_picture(results.figures, caption)
+    if picture:
+        PICTURE.write_text(picture, "utf-8")
 
 
 def _goals(options: argparse.Namespace) -> int:
@@ -145,13 +179,48 @@ def _goals(options: argparse.Namespace) -> int:
     short = [figure.trial.name for figure in results.figures if figure.holds is False]
     if short:
         sys.stderr.write(f"wow-bench: short of the goal: {', '.join(short)}\n")
-    return EXIT_FAILED if short else _finish(results)
+    return max(_finish(results), EXIT_FAILED if short else EXIT_OK)
 
 
 def _peers(options: argparse.Namespace) -> int:
     results = _measure(options, lambda trial: trial.has_peers)
     _show(options, results, make_table(results.figures))
     return _finish(results)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    size = Size.SMOKE if options.smoke else Size.REAL
+    rounds = options.rounds or (SMOKE_ROUNDS if options.smoke else DEFAULT_ROUNDS)
+    commit = resolve_commit(options.base)
+    machine = describe_machine(options.typed) | {"base": commit}
+    with _progress() as show:
+        base = build_base(commit, show)
+        comparisons, missing = compare(base, options.names, size, rounds, show)
+    if options.json:
+        document = {
+            "machine": machine,
+            "missing": missing,
+            "comparisons": [each.record() for each in comparisons],
+        }
+        sys.stdout.write(orjson.dumps(document, option=orjson.OPT_INDENT_2).decode() + "\n")
+    else:
+        _print(machine, make_comparison_table(comparisons))
+    if missing:
+        sys.stderr.write(f"wow-bench: not in the base: {', '.join(missing)}\n")
+    return EXIT_OK
+
+
+def _gate(options: argparse.Namespace) -> int:
+    with _progress() as show:
+        if not options.write_baseline:
+            return EXIT_OK if run_gate(_make_console(), show) else EXIT_FAILED
+        show("instructions: count under callgrind")
+        counted = count_instructions()
+    write_baseline(counted)
+    for name, count in counted.items():
+        sys.stdout.write(f"{name}: {count:,.1f} instructions\n")
+    sys.stdout.write(f"written: {BASELINE}\n")
+    return EXIT_OK
 
 
 def _measure(options: argparse.Namespace, select: Callable[[Trial], bool]) -> Results:
@@ -173,14 +242,22 @@ def _show(options: argparse.Namespace, results: Results, table: Table) -> None:
     if options.json:
         sys.stdout.write(make_json(results.machine, results.figures).decode() + "\n")
     else:
-        # A pipe has no width; a table that is cut is of no use.
-        console = Console() if sys.stdout.isatty() else Console(width=160)
-        for name, value in results.machine.items():
-            console.print(f"{name}: {value}", highlight=False)
-        console.print(table)
+        _print(results.machine, table)
     absent = {peer.package for figure in results.figures for peer in figure.trial.absent}
     if absent:
         sys.stderr.write(f"not installed: {', '.join(sorted(absent))}; use make peers\n")
+
+
+def _print(machine: dict[str, str], table: Table) -> None:
+    console = _make_console()
+    for name, value in machine.items():
+        console.print(f"{name}: {value}", highlight=False)
+    console.print(table)
+
+
+def _make_console() -> Console:
+    # A pipe has no width; a table that is cut is of no use.
+    return Console() if sys.stdout.isatty() else Console(width=160)
 
 
 def _finish(results: Results) -> int:

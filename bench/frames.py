@@ -146,6 +146,8 @@ def _load(name: str, limit: int) -> FrameSet | None:
         survey = survey_recording(recording)
         venue, products = survey.venue, list(survey.products.values())
         recorded = (frame.payload for frame in recording.frames())
+        if venue == "binance_usdm":
+            recorded = _after_snapshot(recording)
     payloads: list[bytes] = []
     is_update: list[bool] = []
     for payload in recorded:

@@ -39,7 +39,7 @@ def describe_machine(command: Sequence[str]) -> dict[str, str]:
         "load before": f"{load} (1, 5, 15 minutes)",
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "compiler": f"{_compiler()} {' '.join(FLAGS[:1])}",
+        "compiler": f"{compiler_version()} {' '.join(FLAGS[:1])}",
         "libraries": ", ".join(_versions()),
     }
 
@@ -63,7 +63,8 @@ def _cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def _compiler() -> str:
+def compiler_version() -> str:
+    """First line of what the C compiler says of itself; ``absent`` without one."""
     try:
         return _first_line(*compiler_command(), "--version")
     except BenchmarkError:

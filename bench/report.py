@@ -90,6 +90,8 @@ def make_page(
         "A value is the median over the rounds; percentiles are over the samples of all rounds.",
         "Absolute times belong to this machine; ratios travel better.",
         "",
+        "![Latency percentiles, one curve for each contender](../docs/images/latency.svg)",
+        "",
         *(f"- {name}: {value}" for name, value in machine.items()),
     ]
     for benchmark, figures in results:

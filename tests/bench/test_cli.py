@@ -8,6 +8,7 @@ import orjson
 import pytest
 
 from bench import cli
+from bench.compare import Comparison
 from bench.goal import Goal
 from bench.harness import AbsentPeer, Benchmark, Contender, Size, Trial
 
@@ -54,6 +55,7 @@ def results(
     """The command line with those benchmarks, and where the results page would go."""
     monkeypatch.setattr(cli, "BENCHMARKS", benchmarks)
     monkeypatch.setattr(cli, "RESULTS", tmp_path / "RESULTS.md")
+    monkeypatch.setattr(cli, "PICTURE", tmp_path / "latency.svg")
     return tmp_path / "RESULTS.md"
 
 
@@ -111,6 +113,25 @@ def test_goals_are_judged_and_falling_short_is_an_exit_status(
     ]
 
 
+def test_wrong_work_is_said_beside_a_goal_that_is_missed(
+    results: Path,
+    benchmarks: dict[str, Benchmark],
+    make_contender: MakeContender,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    @contextmanager
+    def wrong(size: Size) -> Iterator[Sequence[Trial]]:
+        ours = make_contender("ours", [1], expected_hash=1)
+        yield [Trial("bad.one", (ours,), goal=Goal(value=1))]
+
+    monkeypatch.setitem(benchmarks, "bad", Benchmark("bad", "", wrong))
+    assert cli.main(["goals", "--smoke"]) == 1
+    said = capsys.readouterr().err
+    assert "short of the goal: good.one" in said
+    assert "bad.one: ours did the wrong work" in said
+
+
 @pytest.mark.usefixtures("results")
 def test_peers_are_the_figures_with_somebody_elses_code(
     capsys: pytest.CaptureFixture[str], journal: list[str]
@@ -134,6 +155,20 @@ def test_wrong_work_is_an_exit_status_and_the_rest_is_still_shown(
     assert not results.exists(), "numbers beside wrong work are not kept"
 
 
+def test_the_picture_is_written_with_the_results(
+    results: Path, benchmarks: dict[str, Benchmark], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(benchmarks, "bad")
+    picture = results.parent / "latency.svg"
+    assert cli.main(["run", "--write-results", "--rounds", "1"]) == 0
+    assert not picture.exists(), "none of its figures was measured"
+    monkeypatch.setattr("bench.picture.PANELS", ("good.one",))
+    assert cli.main(["run", "--write-results", "--rounds", "1"]) == 0
+    shown = picture.read_text("utf-8")
+    assert "good.one" in shown
+    assert "UTC, " in shown, "machine and date stand below"
+
+
 def test_the_results_page_holds_machine_command_and_tables(
     results: Path, benchmarks: dict[str, Benchmark], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,6 +185,61 @@ def test_the_results_page_holds_machine_command_and_tables(
         "| theirs | 1 µs |  |  |  |  |  | 2.5x |",
     ):
         assert text in page
+
+
+def test_a_comparison_is_shown_and_is_json(
+    results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = []
+
+    def fake_compare(
+        base: Path, names: Sequence[str], size: Size, rounds: int, show: object
+    ) -> tuple[list[Comparison], list[str]]:
+        asked.append((base, list(names), size, rounds))
+        return [Comparison("good.one", "ns", (30.0,), (20.0,), True)], ["bad"]
+
+    monkeypatch.setattr(cli, "build_base", lambda commit, show: results.parent / commit)
+    monkeypatch.setattr(cli, "resolve_commit", lambda revision: f"commit of {revision}")
+    monkeypatch.setattr(cli, "compare", fake_compare)
+    assert cli.main(["compare", "HEAD~1", "good", "bad", "--rounds", "7"]) == 0
+    shown = capsys.readouterr()
+    assert "base: commit of HEAD~1" in shown.out
+    assert "1.5x" in shown.out
+    assert "not in the base: bad" in shown.err
+    assert cli.main(["compare", "HEAD~1", "--smoke", "--json"]) == 0
+    document = orjson.loads(capsys.readouterr().out)
+    assert document["comparisons"][0]["ratio"] == 1.5
+    assert document["missing"] == ["bad"]
+    base = results.parent / "commit of HEAD~1"
+    assert asked == [(base, ["good", "bad"], Size.REAL, 7), (base, [], Size.SMOKE, 2)]
+
+
+@pytest.mark.usefixtures("results")
+def test_a_base_that_is_not_there_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["compare", "no-such-revision"]) == 1
+    assert "wow-bench: git knows no revision 'no-such-revision'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("passes", "status"), [(True, 0), (False, 1)])
+def test_the_gate_is_an_exit_status(
+    monkeypatch: pytest.MonkeyPatch, passes: bool, status: int
+) -> None:
+    monkeypatch.setattr(cli, "run_gate", lambda console, show: passes)
+    assert cli.main(["gate"]) == status
+
+
+def test_a_baseline_is_written_only_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written: list[dict[str, float]] = []
+    monkeypatch.setattr(cli, "run_gate", lambda console, show: True)
+    monkeypatch.setattr(cli, "count_instructions", lambda: {"decode": 1234.5})
+    monkeypatch.setattr(cli, "write_baseline", written.append)
+    cli.main(["gate"])
+    assert not written
+    assert cli.main(["gate", "--write-baseline"]) == 0
+    assert written == [{"decode": 1234.5}]
+    assert "decode: 1,234.5 instructions" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
