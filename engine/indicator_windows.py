@@ -23,7 +23,7 @@ class _Window(Indicator):
 
     def fields(self, **arguments: Any) -> list[tuple[Any, ...]]:
         """The fields of the record."""
-        sums = ("origin", "total", "squares", "largest", "mean", "scatter")
+        sums = ("weight", "origin", "total", "squares", "largest", "mean", "scatter")
         floats = (*sums, *self.results, *self.settings)
         fields: list[tuple[Any, ...]] = [("count", "i8"), ("index", "i8")]
         fields += [(name, "f8") for name in floats]
@@ -31,6 +31,7 @@ class _Window(Indicator):
 
     def initialise(self, record: Any, **arguments: Any) -> None:
         """Before the first update."""
+        record["weight"] = 1.0 / arguments["period"]
         for name in self.results:
             record[name] = math.nan
         for name in self.settings:
@@ -45,7 +46,8 @@ def _push(window: Any, x: float) -> bool:
         window.count += 1
         if window.count < period:
             return False
-        _refresh(window)
+        _refresh(window, window.values[0])
+        _refresh(window, window.mean)
         return True
     entering = x - window.origin
     leaving = window.values[window.index] - window.origin
@@ -54,38 +56,38 @@ def _push(window: Any, x: float) -> bool:
     window.total += entering - leaving
     window.squares += (entering - leaving) * (entering + leaving)
     window.largest = max(window.largest, window.squares)
-    window.mean = window.origin + window.total / period
-    window.scatter = window.squares - window.total * window.total / period
+    _conclude(window)
     if window.index == period:
         window.index = 0
-        _refresh(window)
+        _refresh(window, window.mean)
     elif window.scatter < _CANCELLED * window.largest:
-        _refresh(window)
+        _refresh(window, window.mean)
     return True
 
 
 @kernel_function
-def _refresh(window: Any) -> None:
-    period = len(window.values)
-    first = window.values[0]
-    total = 0.0
-    for i in range(period):
-        total += window.values[i] - first
-    window.origin = first + total / period
+def _refresh(window: Any, origin: float) -> None:
+    window.origin = origin
     window.total = 0.0
     window.squares = 0.0
-    for i in range(period):
-        distance = window.values[i] - window.origin
+    for i in range(len(window.values)):
+        distance = window.values[i] - origin
         window.total += distance
         window.squares += distance * distance
     window.largest = window.squares
-    window.mean = window.origin + window.total / period
-    window.scatter = window.squares - window.total * window.total / period
+    _conclude(window)
+
+
+@kernel_function
+def _conclude(window: Any) -> None:
+    mean_distance = window.total * window.weight
+    window.mean = window.origin + mean_distance
+    window.scatter = window.squares - window.total * mean_distance
 
 
 @kernel_function
 def _deviation(window: Any) -> float:
-    return math.sqrt(max(window.scatter, 0.0) / len(window.values))
+    return math.sqrt(max(window.scatter, 0.0) * window.weight)
 
 
 class Sma(_Window):
@@ -150,7 +152,7 @@ class RealisedVolatility(_Window):
 
     def initialise(self, record: Any, **arguments: Any) -> None:
         """Before the first update."""
-        super().initialise(record, previous=math.nan)
+        super().initialise(record, previous=math.nan, **arguments)
 
 
 @kernel_function
