@@ -22,6 +22,8 @@ LIBRARIES = (
     "quickfix",
     "simplefix",
     "sortedcontainers",
+    "TA-Lib",
+    "talipp",
     "uvloop",
 )
 _ROOT = Path(__file__).parents[1]
