@@ -8,10 +8,12 @@ from bench import (
     bench_fix_encode,
     bench_indicators,
     bench_kernels,
+    bench_memory,
     bench_orders,
     bench_ring,
     bench_risk,
     bench_snapshot,
+    bench_start,
     bench_tick_to_order,
     bench_wire_to_book,
     bench_wire_to_wire,
@@ -34,5 +36,7 @@ BENCHMARKS = {
         bench_fix_encode,
         bench_fix_decode,
         bench_allocations,
+        bench_memory,
+        bench_start,
     )
 }

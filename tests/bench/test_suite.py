@@ -22,7 +22,10 @@ def run_small(name: str) -> list[Figure]:
     return figures
 
 
-@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - {"wire_to_wire", "allocations"}))
+PROCESSES = {"wire_to_wire", "start", "memory"}
+
+
+@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - PROCESSES - {"allocations"}))
 def test_runs_small(name: str) -> None:
     run_small(name)
 
@@ -43,3 +46,11 @@ def test_wire_to_wire_runs_small() -> None:
     for figure in figures:
         ours, c_program, python = figure.outcomes
         assert ours.work_hash == python.work_hash != c_program.work_hash
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["start", "memory"])
+def test_the_demo_starts_and_is_measured(name: str) -> None:
+    [figure] = run_small(name)
+    assert {outcome.work_hash for outcome in figure.outcomes} == {2}, "both books LIVE"
+    assert all(outcome.value > 10 for outcome in figure.outcomes)
