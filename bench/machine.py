@@ -4,6 +4,7 @@ import os
 import platform
 import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -11,12 +12,16 @@ from pathlib import Path
 
 from bench.compiler import FLAGS, compiler_command
 from bench.harness import BenchmarkError
+from bench.peer_process import PEERS
 from tuning.affinity import available_cores, format_cores
 
 LIBRARIES = (
     "Cython",
+    "hftbacktest",
+    "nautilus_trader",
     "numba",
     "numpy",
+    "order-book",
     "orjson",
     "picows",
     "quickfix",
@@ -47,12 +52,13 @@ def describe_machine(command: Sequence[str]) -> dict[str, str]:
 
 
 def _versions() -> list[str]:
+    # Those that live beside the engine count as well, where the engine's own has none.
+    beside = [str(path) for path in PEERS.glob("lib/python*/site-packages")]
     found = []
     for name in LIBRARIES:
-        try:
-            found.append(f"{name} {metadata.version(name)}")
-        except metadata.PackageNotFoundError:
-            found.append(f"{name} absent")
+        places = (metadata.distributions(name=name, path=path) for path in (sys.path, beside))
+        first = next((each.version for place in places for each in place), "absent")
+        found.append(f"{name} {first}")
     return found
 
 
