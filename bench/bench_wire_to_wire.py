@@ -12,12 +12,13 @@ Contenders use the same sockets in the same run, in turns; frames and orders are
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import orjson
 
 from bench.frames import GeneratedFrames, generate_frames
 from bench.goal import Goal
-from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
+from bench.harness import AbsentPeer, Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 from bench.wire_rig import (
     ClientKind,
     WireRig,
@@ -26,6 +27,7 @@ from bench.wire_rig import (
     make_fixed_order,
     open_rig,
     python_client,
+    websockets_client,
 )
 
 FNV_START = 14695981039346656037
@@ -41,6 +43,7 @@ BLOCKING = (
     ClientKind("C, blocking", c_client, is_busy=False),
     ClientKind("picows + Python + orjson, blocking", python_client, is_busy=False),
 )
+TEXTBOOK = ClientKind("websockets + Python + json, blocking", websockets_client, is_busy=False)
 
 
 def hash_orders(orders: Sequence[tuple[str, str]]) -> int:
@@ -94,14 +97,17 @@ def check_engine(name: str, said: bytes) -> None:
 
 @contextmanager
 def prepare(size: Size) -> Iterator[Sequence[Trial]]:
-    """Six clients on one exchange."""
+    """Six clients on one exchange, and a seventh where its library is installed."""
+    has_textbook = find_spec("websockets") is not None
+    blocking = (*BLOCKING, TEXTBOOK) if has_textbook else BLOCKING
     warm_up = size.pick(smoke=10, real=500)
     frames = generate_frames(warm_up + size.pick(smoke=30, real=2_000))
-    with open_rig(frames, (*BUSY, *BLOCKING)) as rig:
-        yield [
-            make_trial(rig, "busy", BUSY, frames, warm_up),
-            make_trial(rig, "blocking", BLOCKING, frames, warm_up),
-        ]
+    with open_rig(frames, (*BUSY, *blocking)) as rig:
+        waiting = make_trial(rig, "blocking", blocking, frames, warm_up)
+        if not has_textbook:
+            absent = AbsentPeer(TEXTBOOK.name, "websockets")
+            waiting = waiting._replace(contenders=(*waiting.contenders, absent))
+        yield [make_trial(rig, "busy", BUSY, frames, warm_up), waiting]
         said = rig.finish()
         for kind in (BUSY[0], BLOCKING[0]):
             check_engine(kind.name, said[kind])

@@ -30,6 +30,7 @@ LIBRARIES = (
     "TA-Lib",
     "talipp",
     "uvloop",
+    "websockets",
 )
 _ROOT = Path(__file__).parents[1]
 
