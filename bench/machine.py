@@ -4,7 +4,6 @@ import os
 import platform
 import shlex
 import subprocess
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from importlib import metadata
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from bench.compiler import FLAGS, compiler_command
 from bench.harness import BenchmarkError
-from bench.peer_process import PEERS
+from bench.peer_process import peer_version
 from tuning.affinity import available_cores, format_cores
 
 LIBRARIES = (
@@ -53,13 +52,13 @@ def describe_machine(command: Sequence[str]) -> dict[str, str]:
 
 
 def _versions() -> list[str]:
-    # Those that live beside the engine count as well, where the engine's own has none.
-    beside = [str(path) for path in PEERS.glob("lib/python*/site-packages")]
     found = []
     for name in LIBRARIES:
-        places = (metadata.distributions(name=name, path=path) for path in (sys.path, beside))
-        first = next((each.version for place in places for each in place), "absent")
-        found.append(f"{name} {first}")
+        try:
+            version = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            version = peer_version(name) or "absent"
+        found.append(f"{name} {version}")
     return found
 
 

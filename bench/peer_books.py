@@ -3,9 +3,9 @@
     .venv-peers/bin/python bench/peer_books.py NAME
 
 They want other versions of NumPy and uvloop than the engine, so they live beside it (`make peers`)
-and this file imports nothing of ours. It says ``ready``; then each line on standard input names a
-file of changes and a file for the answer, and is answered with the nanoseconds that the timed part
-took. The answer is the best bid and ask in ticks after each change, 0 for an empty side.
+and this file imports nothing of ours. Each line on standard input names a file of changes and a
+file for the answer, and is answered with the nanoseconds that the timed part took. The answer is
+the best bid and ask in ticks after each change, 0 for an empty side.
 
 A change is (book, price_ticks, quantity_lots, side), as in ``bench_book``; snapshots come first and
 are not timed.
@@ -182,17 +182,14 @@ STARTS: dict[str, Callable[[], Measure]] = {
 def main() -> None:
     """Serves until standard input ends."""
     measure = STARTS[sys.argv[1]]()
-    answer = sys.stdout
-    answer.write("ready\n")
-    answer.flush()
     for line in sys.stdin:
         source, target = line.rstrip("\n").split("\t")
         with np.load(source) as arrays:
             task = Task(arrays["snapshot"], arrays["changes"])
         total_ns, best = measure(task)
         np.save(target, best)
-        answer.write(f"{total_ns}\n")
-        answer.flush()
+        sys.stdout.write(f"{total_ns}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -11,13 +11,12 @@ from bench import bench_book, peer_process
 from bench.bench_book import PEERS, make_trial
 from bench.frames import generate_frames
 from bench.harness import BenchmarkError, run_trial
-from bench.peer_process import open_peers
+from bench.peer_process import open_peers, peer_version
 
 ECHO = """
 import sys
 import numpy as np
-assert sys.argv[1] != "absent", "not installed"
-print("ready", flush=True)
+assert sys.argv[1] != "broken", "an import fails"
 for line in sys.stdin:
     source, target = line.rstrip("\\n").split("\\t")
     with np.load(source) as arrays:
@@ -36,6 +35,10 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wrapper.write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     wrapper.chmod(0o700)
     (tmp_path / "echo.py").write_text(ECHO)
+    for package in ("echo", "broken", "hftbacktest"):
+        described = tmp_path / "lib" / "python3" / "site-packages" / f"{package}-1.2.dist-info"
+        described.mkdir(parents=True)
+        (described / "METADATA").write_text(f"Name: {package}\nVersion: 1.2\n")
     monkeypatch.setattr(peer_process, "PEERS", tmp_path)
     monkeypatch.setattr(peer_process, "SCRIPT", tmp_path / "echo.py")
 
@@ -50,9 +53,20 @@ def test_a_peer_answers_again_and_again() -> None:
 
 
 @pytest.mark.usefixtures("beside")
-def test_a_peer_that_cannot_start_is_absent() -> None:
+def test_a_peer_that_is_not_installed_is_absent() -> None:
     with open_peers("absent", "echo") as peers:
         assert list(peers) == ["echo"]
+    assert peer_version("echo") == "1.2"
+    assert peer_version("absent") is None
+
+
+@pytest.mark.usefixtures("beside")
+def test_a_peer_that_is_broken_is_an_error_and_not_absent() -> None:
+    with (
+        open_peers("broken") as peers,
+        pytest.raises(BenchmarkError, match=r"broken ended: [^$]*an import fails"),
+    ):
+        peers["broken"].replay(ROWS, ROWS)
 
 
 @pytest.mark.usefixtures("beside")
