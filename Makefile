@@ -73,7 +73,7 @@ annotate: $(RUN_STAMP) ## Cython's HTML: which lines touch Python, under build/c
 	WOW_BUILD=annotate CYTHON_FORCE_REGEN=1 $(BIN)/python setup.py --quiet build_ext --inplace
 	@find build/cython -name '*.html' | sort
 
-peers: $(PEERS_STAMP) $(PEERS_VENV_STAMP) ## the optional counterparts of tests and benchmarks (compiles for minutes)
+peers: $(PEERS_STAMP) $(PEERS_VENV_STAMP) ## counterparts of tests and benchmarks (takes minutes)
 
 clean: ## remove what was built; .venv stays
 	rm -rf $(BUILD_STAMP) build *.egg-info

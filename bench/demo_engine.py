@@ -50,7 +50,7 @@ class DemoEngine:
                 raise self._failure(
                     f"had no {count} LIVE books after {passed_ns / _NS_PER_S:.1f} s"
                 )
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # tidy-ok: waits for another process
         return time.monotonic_ns() - self._started_ns
 
     def resident_bytes(self) -> int:
