@@ -31,6 +31,8 @@ RUN_STAMP := $(VENV)/.stamp-run
 TEST_STAMP := $(VENV)/.stamp-test
 CHECK_STAMP := $(VENV)/.stamp-check
 PEERS_STAMP := $(VENV)/.stamp-peers
+PEERS_VENV := .venv-peers
+PEERS_VENV_STAMP := $(PEERS_VENV)/.stamp-peers
 SCRIPTS_STAMP := $(VENV)/.stamp-scripts
 BUILD_STAMP := $(VENV)/.stamp-ext
 
@@ -71,7 +73,7 @@ annotate: $(RUN_STAMP) ## Cython's HTML: which lines touch Python, under build/c
 	WOW_BUILD=annotate CYTHON_FORCE_REGEN=1 $(BIN)/python setup.py --quiet build_ext --inplace
 	@find build/cython -name '*.html' | sort
 
-peers: $(PEERS_STAMP) ## the optional counterparts of tests and benchmarks (compiles for minutes)
+peers: $(PEERS_STAMP) $(PEERS_VENV_STAMP) ## counterparts of tests and benchmarks (takes minutes)
 
 clean: ## remove what was built; .venv stays
 	rm -rf $(BUILD_STAMP) build *.egg-info
@@ -157,6 +159,14 @@ $(CHECK_STAMP): $(RUN_STAMP)
 $(PEERS_STAMP): $(RUN_STAMP)
 	@echo "set-up: peers"
 	@$(PIP) install --group peers
+	@touch $@
+
+# They want other versions of NumPy and uvloop than we do: an environment of their own.
+$(PEERS_VENV_STAMP): pyproject.toml | $(VENV_STAMP)
+	@echo "set-up: peers beside the engine, in $(PEERS_VENV)"
+	@test -x $(PEERS_VENV)/bin/python || $(BIN)/python -m venv $(PEERS_VENV)
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet \
+	    --python $(PEERS_VENV)/bin/python install --group peers-beside
 	@touch $@
 
 $(BUILD_STAMP): $(CYTHON_SOURCES) setup.py $(RUN_STAMP)

@@ -12,12 +12,13 @@ Contenders use the same sockets in the same run, in turns; frames and orders are
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import orjson
 
 from bench.frames import GeneratedFrames, generate_frames
 from bench.goal import Goal
-from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
+from bench.harness import AbsentPeer, Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 from bench.wire_rig import (
     ClientKind,
     WireRig,
@@ -29,6 +30,7 @@ from bench.wire_rig import (
     make_fixed_request,
     open_rig,
     python_client,
+    websockets_client,
 )
 
 FNV_START = 14695981039346656037
@@ -48,6 +50,7 @@ WEBSOCKET_ORDER = (
     ClientKind("engine, busy poll", engine_websocket_client, is_busy=True, wire="websocket"),
     ClientKind("C, busy poll", c_websocket_client, is_busy=True, wire="websocket"),
 )
+TEXTBOOK = ClientKind("websockets + Python + json, blocking", websockets_client, is_busy=False)
 
 
 def hash_orders(orders: Sequence[tuple[str, str]]) -> int:
@@ -104,13 +107,19 @@ def check_engine(name: str, said: bytes) -> None:
 
 @contextmanager
 def prepare(size: Size) -> Iterator[Sequence[Trial]]:
-    """Eight clients on one exchange."""
+    """Eight clients on one exchange, and a ninth where its library is installed."""
+    has_textbook = find_spec("websockets") is not None
+    blocking = (*BLOCKING, TEXTBOOK) if has_textbook else BLOCKING
     warm_up = size.pick(smoke=10, real=500)
     frames = generate_frames(warm_up + size.pick(smoke=30, real=2_000))
-    with open_rig(frames, (*BUSY, *BLOCKING, *WEBSOCKET_ORDER)) as rig:
+    with open_rig(frames, (*BUSY, *blocking, *WEBSOCKET_ORDER)) as rig:
+        waiting = make_trial(rig, "blocking", blocking, frames, warm_up)
+        if not has_textbook:
+            absent = AbsentPeer(TEXTBOOK.name, "websockets")
+            waiting = waiting._replace(contenders=(*waiting.contenders, absent))
         yield [
             make_trial(rig, "busy", BUSY, frames, warm_up),
-            make_trial(rig, "blocking", BLOCKING, frames, warm_up),
+            waiting,
             make_trial(rig, "websocket_order", WEBSOCKET_ORDER, frames, warm_up),
         ]
         said = rig.finish()

@@ -11,18 +11,25 @@ from pathlib import Path
 
 from bench.compiler import FLAGS, compiler_command
 from bench.harness import BenchmarkError
+from bench.peer_process import peer_version
 from tuning.affinity import available_cores, format_cores
 
 LIBRARIES = (
     "Cython",
+    "hftbacktest",
+    "nautilus_trader",
     "numba",
     "numpy",
+    "order-book",
     "orjson",
     "picows",
     "quickfix",
     "simplefix",
     "sortedcontainers",
+    "TA-Lib",
+    "talipp",
     "uvloop",
+    "websockets",
 )
 _ROOT = Path(__file__).parents[1]
 
@@ -48,9 +55,10 @@ def _versions() -> list[str]:
     found = []
     for name in LIBRARIES:
         try:
-            found.append(f"{name} {metadata.version(name)}")
+            version = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found.append(f"{name} absent")
+            version = peer_version(name) or "absent"
+        found.append(f"{name} {version}")
     return found
 
 

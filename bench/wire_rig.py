@@ -85,6 +85,11 @@ def python_client() -> Sequence[str]:
     return (sys.executable, "-m", "bench.wire_python")
 
 
+def websockets_client() -> Sequence[str]:
+    """Plain Python on websockets and json."""
+    return (sys.executable, "-m", "bench.wire_websockets")
+
+
 class _Process:
     """A program whose output is read line by line, and what it complains about."""
 
