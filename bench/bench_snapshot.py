@@ -75,7 +75,7 @@ class Loads:
         self._payload = [snapshot.payload + PADDING]
         self._samples = np.zeros(repeats, np.int64)
         table = make_table([snapshot.product])
-        self._pipeline = Pipeline(table, DECODERS[VENUE](table), is_timing=False)
+        self._pipeline = Pipeline(table, DECODERS[VENUE](table), step_interval=0)
 
     def run(self) -> Measurement:
         """BenchmarkError when a snapshot was refused."""

@@ -31,7 +31,7 @@ class Books:
         self._samples = np.zeros(len(self._payloads), np.int64)
         self._best = np.zeros((len(self._payloads), 2), np.int64)
         table = make_table(frames.products)
-        self._pipeline = Pipeline(table, DECODERS[frames.venue](table), is_timing=False)
+        self._pipeline = Pipeline(table, DECODERS[frames.venue](table), step_interval=0)
         self._name = frames.name
 
     def run(self) -> Measurement:

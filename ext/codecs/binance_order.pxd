@@ -22,11 +22,12 @@ from libc.stdint cimport int64_t
 
 from ext.client_order_id cimport RunIdentity
 from ext.order_encoder cimport EncodedMessage, OrderEncoder
+from ext.text cimport TEXT_OVERRUN_BYTES
 from ext.wire cimport OrderRequest
 
 cdef enum:
     TEMPLATE_BYTES = 640
-    MAX_LIMITS_BYTES = 64           # two decimals of up to 21 bytes, a name, and the end
+    MAX_LIMITS_BYTES = 72           # two decimals of up to 21 bytes, a name, the end, an overrun
     NEW_TEMPLATES = 8               # side, and three times in force or post only
     CANCEL_TEMPLATE = 16            # behind those of new orders and of replaces
     AMEND_TEMPLATE = 17
@@ -56,7 +57,7 @@ cdef class BinanceOrderEncoder(OrderEncoder):
     cdef Decimals* decimals         # of each instrument
     cdef RunIdentity run
     cdef int64_t second             # that ``second_text`` stands for, since the epoch
-    cdef char second_text[10]
+    cdef char second_text[10 + TEXT_OVERRUN_BYTES]
 
     cdef Template* _choose(self, const OrderRequest* request) noexcept nogil
     cdef void _write_time(self, char* out, int64_t wall_ns) noexcept nogil

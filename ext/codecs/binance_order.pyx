@@ -8,12 +8,12 @@ from libc.stdlib cimport calloc, free
 from libc.string cimport memcpy, memset
 
 from ext.client_order_id cimport write_client_order_id
-from ext.cursor cimport POWERS_OF_TEN
+from ext.digits cimport POWERS_OF_TEN
 from ext.errors import ConfigError, UsageError
 from ext.instrument_table cimport InstrumentTable
 from ext.order_encoder cimport EncodedMessage, OrderEncoder
 from ext.orders cimport OrderTable
-from ext.text cimport write_decimal, write_padded
+from ext.text cimport TEXT_OVERRUN_BYTES, write_decimal, write_padded
 from ext.wire cimport (
     BUY,
     CANCEL_ORDER,
@@ -149,12 +149,14 @@ cdef class BinanceOrderEncoder(OrderEncoder):
         return out + 3
 
     cdef void _write_time(self, char* out, int64_t wall_ns) noexcept nogil:
+        cdef char milliseconds[3 + TEXT_OVERRUN_BYTES]
         cdef int64_t second = wall_ns // 1_000_000_000
         if second != self.second:
             self.second = second
             write_padded(self.second_text, second, 10)
         memcpy(out, self.second_text, 10)
-        write_padded(out + 10, wall_ns // 1_000_000 % 1000, 3)
+        write_padded(milliseconds, wall_ns // 1_000_000 % 1000, 3)
+        memcpy(out + 10, milliseconds, 3)       # text follows here: no room for whole words
 
     def encode_request(
         self,
