@@ -1,22 +1,25 @@
 """One change of a book and its best prices, in the mix of the recordings, against other books.
 
-SortedDict runs here; hftbacktest, NautilusTrader and order-book in processes of their own, on the
-same changes, with the clock around the same work.
+Two other structures in C and SortedDict run here; hftbacktest, NautilusTrader and order-book in
+processes of their own, on the same changes, with the clock around the same work.
 """
 
+import ctypes
 import functools
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sortedcontainers import SortedDict
 
 from bench.arc import DECODERS, make_table
+from bench.compiler import compile_library
 from bench.frames import FrameSet, generate_frames, recorded_frames
 from bench.goal import Goal
-from bench.harness import AbsentPeer, Benchmark, Contender, Measurement, Size, Trial
+from bench.harness import AbsentPeer, Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 from bench.loops import hash_numbers, time_changes
 from bench.peer_process import PeerProcess, open_peers
 from ext.book import OrderBook
@@ -91,6 +94,35 @@ def measure_sorted_dict(replay: Replay) -> Measurement:
     return Measurement(total_ns, len(rows), hash_numbers(best.ravel()))
 
 
+def measure_in_c(loop: Any, replay: Replay) -> Measurement:
+    """One of the two other structures of ``bench/c/book_loops.c``."""
+    loaded = [
+        (~book, price, lots, side)
+        for book, levels in enumerate(replay.snapshots)
+        for side, price, lots in levels
+    ]
+    rows = np.concatenate([np.array(loaded, np.int64).reshape(-1, 4), replay.rows])
+    work_hash = ctypes.c_uint64()
+    total_ns = loop(
+        rows.ctypes.data_as(ctypes.c_void_p),
+        len(rows),
+        len(replay.snapshots),
+        ctypes.byref(work_hash),
+    )
+    if total_ns < 0:
+        raise BenchmarkError(f"book {replay.name}: no memory for the books in C")
+    return Measurement(total_ns, len(replay.rows), work_hash.value)
+
+
+def make_structures(replay: Replay) -> Iterator[Contender]:
+    """The structures that the ladder was chosen over, see ADR 0011."""
+    library = ctypes.CDLL(str(compile_library("book_loops", "book_loops.c")))
+    for name, loop in (("sorted array (C)", library.time_arrays), ("tree (C)", library.time_trees)):
+        loop.restype = ctypes.c_int64
+        loop.argtypes = [ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p]
+        yield Contender(name, functools.partial(measure_in_c, loop, replay), work="book")
+
+
 def measure_peer(peer: PeerProcess, replay: Replay) -> Measurement:
     """Somebody else's book in its own process."""
     snapshot = [
@@ -117,6 +149,7 @@ def make_trial(frames: FrameSet, peers: Mapping[str, PeerProcess]) -> Trial:
         f"book.{frames.name}",
         (
             Contender("engine: OrderBook", functools.partial(measure_book, replay), work="book"),
+            *make_structures(replay),
             Contender(
                 "SortedDict",
                 functools.partial(measure_sorted_dict, replay),

@@ -11,6 +11,7 @@ import gc
 import itertools
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal
 from typing import NamedTuple
 
 import numpy as np
@@ -18,7 +19,6 @@ import orjson
 
 from bench.arc import DECODERS, Arc, make_arc, make_table
 from bench.bench_book import Replay
-from bench.bench_decode import to_steps
 from bench.bench_fix_decode import MESSAGES, make_report
 from bench.bench_fix_encode import make_rows
 from bench.compiler import compile_library
@@ -88,11 +88,42 @@ def render_advanced(frame: bytes, number: int) -> bytes:
     )
 
 
+def render_gemini(frame: bytes, number: int) -> bytes:
+    """The same changes as an update of Gemini's market data v2."""
+    content = orjson.loads(frame)
+    return orjson.dumps(
+        {"type": "l2_updates", "symbol": content["product_id"], "changes": content["changes"]}
+    )
+
+
+def render_kraken(frame: bytes, number: int) -> bytes:
+    """The same changes as an update of the book channel of Kraken's WebSocket v2."""
+    content = orjson.loads(frame)
+    levels = {
+        name: ",".join(
+            f'{{"price":{price},"qty":{quantity}}}'
+            for side, price, quantity in content["changes"]
+            if side == wanted
+        )
+        for name, wanted in (("bids", "buy"), ("asks", "sell"))
+    }
+    return (
+        f'{{"channel":"book","type":"update","data":[{{"symbol":"{content["product_id"]}",'
+        f'"bids":[{levels["bids"]}],"asks":[{levels["asks"]}],'
+        f'"checksum":{number},"timestamp":"{content["time"]}"}}]}}'
+    ).encode()
+
+
 RENDERERS: dict[str, Callable[[bytes, int], bytes]] = {
     "coinbase_exchange": render_exchange,
     "coinbase_advanced": render_advanced,
+    "gemini": render_gemini,
+    "kraken": render_kraken,
 }
 """Generated changes as frames of each venue whose decoder is counted."""
+
+BIDS_FIRST = {"kraken"}
+"""Venues that list the changes of one side behind those of the other."""
 
 
 def count_operations(names: Sequence[str]) -> dict[str, int]:
@@ -163,7 +194,9 @@ def _decode(venue: str) -> Operation:
     decoder = DECODERS[venue](make_table([PRODUCT]))
     updates = generate_frames(FRAMES).updates
     frames = [RENDERERS[venue](frame, number) + PADDING for number, frame in enumerate(updates)]
-    numbers = np.array([number for frame in updates for number in _changes(frame)], np.int64)
+    numbers = np.array(
+        [number for frame in updates for number in _changes(frame, venue in BIDS_FIRST)], np.int64
+    )
 
     def prepare(rounds: int) -> Callable[[], int]:
         payloads = frames * rounds
@@ -179,11 +212,14 @@ def _decode(venue: str) -> Operation:
     return Operation(f"decode.{venue}", len(updates), prepare)
 
 
-def _changes(frame: bytes) -> Iterator[int]:
+def _changes(frame: bytes, has_bids_first: bool) -> Iterator[int]:
     """Price, quantity and side of each change of a generated frame, as whole numbers."""
-    for side, price, quantity in orjson.loads(frame)["changes"]:
-        yield to_steps(price, 2)
-        yield to_steps(quantity, 8)
+    changes = orjson.loads(frame)["changes"]
+    if has_bids_first:
+        changes.sort(key=lambda change: str(change[0]))  # "buy" before "sell"; stable
+    for side, price, quantity in changes:
+        yield int(Decimal(price).scaleb(2))
+        yield int(Decimal(quantity).scaleb(8))
         yield Side.BUY if side == "buy" else Side.SELL
 
 

@@ -268,7 +268,8 @@ def test_padded_frames_get_their_times(watcher: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("interval", "decodes", "applies", "ticks"), [(1, 4, 2, 4), (2, 2, 1, 4), (4, 1, 0, 4), (0,) * 4]
+    ("interval", "decodes", "applies", "ticks"),
+    [(1, 4, 2, 4), (2, 2, 1, 4), (4, 1, 0, 4), (0,) * 4],
 )
 def test_latency_of_the_steps(interval: int, decodes: int, applies: int, ticks: int) -> None:
     """Each frame has its whole time counted, one in an interval its steps: decode, and apply
