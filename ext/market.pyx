@@ -20,6 +20,7 @@ from ext.tap cimport record_book_state, record_trade
 from ext.wire cimport (
     BAD_FRAME,
     BAD_NUMBER,
+    BUFFERING,
     CONNECTING,
     CROSSED,
     DISCONNECTED,
@@ -37,6 +38,38 @@ from ext.wire cimport (
     FeedStatus,
     StaleReason,
 )
+
+
+cdef enum UpdatePlace:
+    NEXT_UPDATE = 0
+    OLD_UPDATE = 1
+    UPDATES_MISSING = 2
+
+
+cdef inline UpdatePlace find_place(
+    const FeedEvent* event, int64_t last_sequence, bint is_linked
+) noexcept nogil:
+    """Where an update stands to a book of ``last_sequence``, by the rule that its ids imply.
+
+    Binance, "How to manage a local order book correctly". Updates that name the one before them
+    (USD-M futures) must name it exactly; the first one behind a snapshot, ``is_linked`` not yet
+    set, must hold the snapshot's id, and those wholly before it are old. Of updates that only
+    count (spot) the next one starts at or before the next id, and those that end before it are
+    old. A book without a sequence, such as a partial one, has no next update.
+    """
+    if event.first_sequence < 0:
+        return NEXT_UPDATE              # the venue does not count: nothing to judge
+    if last_sequence < 0:
+        return UPDATES_MISSING
+    if event.previous_sequence < 0:
+        if event.sequence <= last_sequence:
+            return OLD_UPDATE
+        return NEXT_UPDATE if event.first_sequence <= last_sequence + 1 else UPDATES_MISSING
+    if is_linked:
+        return NEXT_UPDATE if event.previous_sequence == last_sequence else UPDATES_MISSING
+    if event.sequence < last_sequence:
+        return OLD_UPDATE
+    return NEXT_UPDATE if event.first_sequence <= last_sequence else UPDATES_MISSING
 
 
 @cython.final
@@ -58,7 +91,7 @@ cdef class Market:
             book.book.view.lot_size = table.instruments[index].lot_size
             self.books[index] = &book.book
             self.owners.append(book)
-            self.last_trade_id[index] = -1
+            self.last_trade_id[index] = self.last_sequence[index] = -1
 
     cdef void note_frame(self, const DecodedFrame* frame, int64_t receive_time_ns) noexcept nogil:
         """Where the venue counts every frame of a connection, a jump makes every book STALE."""
@@ -90,20 +123,37 @@ cdef class Market:
     cdef bint apply_book(
         self, const DecodedFrame* frame, const FeedEvent* event, int64_t receive_time_ns
     ) noexcept nogil:
-        """Applies a snapshot or an update; whether the book may be traded on afterwards."""
+        """Applies a snapshot or an update; whether the book may be traded on afterwards.
+
+        A snapshot with a sequence is only the start of a book: it is LIVE from the update on that
+        follows it.
+        """
         cdef Book* book = self.books[event.instrument]
         cdef ApplyStatus status
+        cdef UpdatePlace place
         if event.kind == SNAPSHOT:
             status = apply_snapshot(book, &frame.deltas[event.first], event.count)
-        elif book.view.state == LIVE:
+        elif book.view.state == LIVE or book.view.state == BUFFERING:
+            place = find_place(event, self.last_sequence[event.instrument],
+                               book.view.state == LIVE)
+            if place == OLD_UPDATE:
+                return False            # the book holds it
+            if place == UPDATES_MISSING:
+                self.memory.header.gaps += 1
+                self.go_stale(event.instrument, SEQUENCE_GAP, receive_time_ns)
+                return False
             status = apply_update(book, &frame.deltas[event.first], event.count)
         else:
             return False                # before the snapshot that will hold this change
+        self.last_sequence[event.instrument] = event.sequence
         self.memory.header.deltas += event.count
         if status != APPLIED:
             self.memory.header.crossed_count += status == CROSSED_BOOK
             self.go_stale(event.instrument, CROSSED if status == CROSSED_BOOK else LEVELS_FULL,
                           receive_time_ns)
+            return False
+        if event.kind == SNAPSHOT and event.sequence >= 0:
+            self.set_state(event.instrument, BUFFERING, NOT_STALE, receive_time_ns)
             return False
         if book.view.state != LIVE:
             self.set_state(event.instrument, LIVE, NOT_STALE, receive_time_ns)

@@ -34,7 +34,6 @@ from ext.wire cimport (
     EXEC_MESSAGE_REJECT,
     FEED_CONTROL,
     FEED_OK,
-    HEARTBEAT,
     LIVE,
     NEW_ORDER,
     NOT_STALE,
@@ -49,8 +48,10 @@ from ext.wire cimport (
     STEP_SEND,
     STEP_TICK,
     STEP_TICK_TO_ORDER,
+    SNAPSHOT,
     SYNCING,
     TRADES,
+    UPDATE,
     BookView,
     ExecutionReport,
     FeedEvent,
@@ -146,7 +147,7 @@ cdef class Pipeline:
                 if event.kind == TRADES:
                     self.market.apply_trades(&self.decoder.frame, event, receive_time_ns)
                     self._decide_trades(event, receive_time_ns)
-                elif event.kind != HEARTBEAT and self.market.apply_book(
+                elif (event.kind == UPDATE or event.kind == SNAPSHOT) and self.market.apply_book(
                         &self.decoder.frame, event, receive_time_ns):
                     self._time_step(STEP_APPLY)
                     if self.has_strategy[event.instrument]:

@@ -14,10 +14,18 @@ import orjson
 
 from ext.errors import RecordingError
 from feeds.recording import RecordedAnswer, RecordedFrame, Recording
+from feeds.recording_binance import (
+    BINANCE_SPOT,
+    BINANCE_USDM,
+    binance_numbers,
+    binance_products,
+    detect_binance,
+    read_records,
+)
 
 COINBASE_EXCHANGE = "coinbase_exchange"
 COINBASE_ADVANCED = "coinbase_advanced"
-VENUES = (COINBASE_EXCHANGE, COINBASE_ADVANCED)
+VENUES = (COINBASE_EXCHANGE, COINBASE_ADVANCED, BINANCE_USDM, BINANCE_SPOT)
 
 Number = tuple[str, str, str]
 """Product, price text, quantity text."""
@@ -69,7 +77,7 @@ def survey_recording(recording: Recording, venue: str | None = None) -> Survey:
     """
     findings = _Findings()
     frame_count = unread_count = 0
-    for record in recording.records():
+    for record in read_records(recording):
         if isinstance(record, RecordedAnswer):
             findings.listed.update(_read_products(record))
             continue
@@ -100,7 +108,8 @@ def detect_venue(frame: object) -> str | None:
     """The venue of one parsed frame, or None when the frame does not tell.
 
     Coinbase Advanced Trade wraps every frame in ``channel``, ``sequence_num`` and ``events``;
-    Coinbase Exchange names the kind in ``type`` and the product beside it.
+    Coinbase Exchange names the kind in ``type`` and the product beside it; Binance names both in
+    single letters.
     """
     if not isinstance(frame, dict):
         return None
@@ -113,7 +122,7 @@ def detect_venue(frame: object) -> str | None:
         return COINBASE_EXCHANGE
     if kind in {"match", "last_match"} and {"product_id", "maker_order_id"} <= frame.keys():
         return COINBASE_EXCHANGE
-    return None
+    return detect_binance(frame)
 
 
 def _load(frame: RecordedFrame) -> Any:
@@ -150,6 +159,8 @@ def _advanced_numbers(frame: Any) -> Iterator[Number]:
 _NUMBERS: dict[str, Callable[[Any], Iterator[Number]]] = {
     COINBASE_EXCHANGE: _exchange_numbers,
     COINBASE_ADVANCED: _advanced_numbers,
+    BINANCE_USDM: binance_numbers,
+    BINANCE_SPOT: binance_numbers,
 }
 
 
@@ -187,12 +198,15 @@ def _read_products(answer: RecordedAnswer) -> Iterator[tuple[str, tuple[str, str
 
     Coinbase Exchange answers a list (``id``, ``quote_increment``, ``base_increment``); Advanced
     Trade an object with ``products`` (``product_id``, ``price_increment``, ``base_increment``).
-    Other bodies hold no products for us.
+    Binance answers ``GET …/exchangeInfo`` with ``symbols``. Other bodies hold no products for us.
     """
     try:
         body = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return
+    for symbol, tick, lot in binance_products(body):
+        if _is_step(tick) and _is_step(lot):
+            yield symbol, (tick, lot)
     if isinstance(body, dict):
         rows, symbol_key, tick_key = body.get("products"), "product_id", "price_increment"
     else:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.reference_feed import make_reference_feed
+from engine.reference_venues import make_reference_feed
 from engine.verification import find_differences, make_pipeline
 from feeds.recording_survey import Product
 

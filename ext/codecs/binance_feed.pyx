@@ -1,0 +1,523 @@
+"""Decoder of the Binance feeds, see the ``.pxd``."""
+
+cimport cython
+from libc.stdint cimport int64_t, uint64_t
+from libc.string cimport memcmp, memset
+
+from ext.bounds cimport MAX_DELTAS_PER_FRAME, SYMBOL_BYTES
+from ext.cursor cimport (
+    NumberStatus,
+    Span,
+    end_item,
+    equals,
+    expect,
+    is_digit,
+    open_array,
+    read_integer,
+    read_key,
+    read_quoted_decimal,
+    read_string,
+    skip_space,
+    skip_value,
+)
+from ext.feed_decoder cimport FeedDecoder, add_event, number_error
+from ext.instrument_table cimport Instrument
+from ext.wire cimport (
+    BUY,
+    FEED_BAD_JSON,
+    FEED_BAD_NUMBER,
+    FEED_BAD_TIME,
+    FEED_BAD_TYPE,
+    FEED_CONTROL,
+    FEED_MISSING_FIELD,
+    FEED_OK,
+    FEED_TOO_MANY_DELTAS,
+    FEED_UNKNOWN_PRODUCT,
+    QUOTE,
+    SELL,
+    SNAPSHOT,
+    TRADES,
+    UPDATE,
+    BookDelta,
+    FeedEvent,
+    FeedStatus,
+    Trade,
+)
+
+cdef enum:
+    MAX_TIME_MS = 9_223_372_036_854 # nanoseconds of a later one do not fit in an int64
+    NANOSECONDS_PER_MILLISECOND = 1_000_000
+    # Bits of ``Fields.seen``; a letter has the one of its own number.
+    STREAM_BIT = 27
+    DATA_BIT = 28
+    LAST_UPDATE_ID_BIT = 29
+    BIDS_BIT = 30
+    ASKS_BIT = 31
+    PREVIOUS_BIT = 32
+
+
+cdef inline uint64_t member_bit(int64_t number) noexcept nogil:
+    return <uint64_t>1 << (number & 63)
+
+
+cdef inline uint64_t letter_sides() noexcept nogil:
+    return member_bit(b"b") | member_bit(b"a")
+
+
+cdef inline uint64_t word_sides() noexcept nogil:
+    return member_bit(BIDS_BIT) | member_bit(ASKS_BIT)
+
+
+cdef inline uint64_t snapshot_members() noexcept nogil:
+    return word_sides() | member_bit(LAST_UPDATE_ID_BIT)
+
+
+cdef inline uint64_t update_members() noexcept nogil:
+    return letter_sides() | member_bit(b"s") | member_bit(b"E") | member_bit(b"U") \
+        | member_bit(b"u")
+
+
+cdef inline uint64_t ticker_members() noexcept nogil:
+    return letter_sides() | member_bit(b"s") | member_bit(b"u") | member_bit(b"B") \
+        | member_bit(b"A")
+
+
+cdef inline uint64_t trade_members() noexcept nogil:
+    return member_bit(b"s") | member_bit(b"p") | member_bit(b"q") | member_bit(b"m") \
+        | member_bit(b"T")
+
+
+cdef inline bint is_read_letter(char letter) noexcept nogil:
+    """Whether a member of that name is read; of letters alone, whose bits are their own."""
+    return letter >= 64 and (member_bit(letter) & (
+        update_members() | ticker_members() | trade_members()
+        | member_bit(b"e") | member_bit(b"t")
+    )) != 0
+
+
+cdef inline bint has_all(const Fields* fields, uint64_t members) noexcept nogil:
+    return fields.seen & members == members
+
+
+cdef inline bint has(const Fields* fields, int64_t number) noexcept nogil:
+    return (fields.seen & member_bit(number)) != 0
+
+
+cdef inline bint note(Fields* fields, int64_t number) noexcept nogil:
+    """Whether it is the first member of that name: of two, which one is meant?"""
+    cdef bint is_first = not has(fields, number)
+    fields.seen |= member_bit(number)
+    return is_first
+
+
+@cython.final
+cdef class BinanceFeed(FeedDecoder):
+    """Decodes depth, bookTicker, trade and aggTrade; the rest is FEED_CONTROL."""
+
+    cdef FeedStatus decode(
+        self, const char* payload, Py_ssize_t size, int64_t receive_time_ns
+    ) noexcept nogil:
+        cdef Fields fields
+        cdef FeedStatus status = FEED_BAD_JSON
+        cdef const char* p
+        self.frame.event_count = 0
+        self.frame.delta_count = 0
+        self.frame.trade_count = 0
+        self.frame.connection_sequence = -1
+        self.frame.instrument = -1
+        self.end = payload + size
+        memset(&fields, 0, sizeof(fields))
+        fields.instrument = fields.event_time_ms = fields.time_ms = -1
+        fields.first_id = fields.last_id = fields.previous_id = -1
+        fields.trade_id = fields.is_buyer_maker = -1
+        p = self._read_members(payload, &fields, True, &status)
+        if p == NULL:
+            return status
+        if skip_space(p, self.end) != self.end:
+            return FEED_BAD_JSON
+        return self._take_event(&fields, receive_time_ns)
+
+    cdef const char* _read_members(
+        self, const char* p, Fields* fields, bint is_envelope, FeedStatus* status
+    ) noexcept nogil:
+        """One object: an event, or with ``is_envelope`` what may hold one in ``data``."""
+        cdef const char* end = self.end
+        cdef uint64_t seen_in_data = 0
+        cdef Span key
+        cdef bint is_last = False
+        status[0] = FEED_BAD_JSON
+        p = expect(p, end, b"{")
+        while p != NULL:
+            p = read_key(p, end, &key)
+            if p == NULL:
+                return NULL
+            status[0] = FEED_BAD_TYPE
+            if key.size == 1:
+                p = self._read_letter(p, key.start[0], fields, status)
+            elif is_envelope and equals(key, b"stream", 6):
+                status[0] = FEED_BAD_TYPE if note(fields, STREAM_BIT) else FEED_BAD_JSON
+                p = read_string(p, end, &fields.stream) if status[0] == FEED_BAD_TYPE else NULL
+            elif is_envelope and equals(key, b"data", 4):
+                status[0] = FEED_BAD_JSON
+                if fields.seen & ~member_bit(STREAM_BIT):
+                    return NULL             # members of an event outside of it, or two events
+                if p < end and p[0] != b"{":
+                    status[0] = FEED_BAD_TYPE
+                    return NULL
+                p = self._read_members(p, fields, False, status)
+                note(fields, DATA_BIT)
+                seen_in_data = fields.seen | member_bit(STREAM_BIT)
+            else:
+                p = self._read_word(p, key, fields, status)
+            if p == NULL:
+                return NULL
+            status[0] = FEED_BAD_JSON
+            p = end_item(p, end, b"}", &is_last)
+            if p != NULL and is_last:
+                if seen_in_data != 0 and fields.seen | member_bit(STREAM_BIT) != seen_in_data:
+                    return NULL
+                return p
+        return NULL
+
+    cdef const char* _read_letter(
+        self, const char* p, char letter, Fields* fields, FeedStatus* status
+    ) noexcept nogil:
+        """The value of a member whose name is one letter; other letters are passed over."""
+        cdef const char* end = self.end
+        if is_read_letter(letter):
+            if not note(fields, letter):
+                status[0] = FEED_BAD_JSON
+                return NULL
+            if letter == b"b":
+                return self._read_side(p, True, fields, status)
+            elif letter == b"a":
+                return self._read_side(p, False, fields, status)
+            elif letter == b"E":
+                return read_integer(p, end, &fields.event_time_ms)
+            elif letter == b"T":
+                return read_integer(p, end, &fields.time_ms)
+            elif letter == b"U":
+                return read_integer(p, end, &fields.first_id)
+            elif letter == b"u":
+                return read_integer(p, end, &fields.last_id)
+            elif letter == b"t":
+                return read_integer(p, end, &fields.trade_id)
+            elif letter == b"m":
+                return _read_truth(p, end, &fields.is_buyer_maker)
+            elif letter == b"e":
+                p = read_string(p, end, &fields.type)
+                if p != NULL and not _is_market_data(fields.type):
+                    status[0] = FEED_CONTROL
+                    return NULL
+                return p
+            elif letter == b"s":
+                return self._read_symbol(p, fields, status)
+            elif letter == b"p":
+                fields.price = p
+            elif letter == b"q":
+                fields.quantity = p
+            elif letter == b"B":
+                fields.bid_quantity = p
+            else:
+                fields.ask_quantity = p
+        status[0] = FEED_BAD_JSON
+        return skip_value(p, end)
+
+    cdef const char* _read_symbol(
+        self, const char* p, Fields* fields, FeedStatus* status
+    ) noexcept nogil:
+        cdef Span symbol
+        if has(fields, BIDS_BIT) or has(fields, ASKS_BIT):
+            status[0] = FEED_BAD_JSON       # they were read by the steps of the stream's product
+            return NULL
+        p = read_string(p, self.end, &symbol)
+        if p != NULL:
+            fields.instrument = self.frame.instrument = self.table.find(symbol)
+        return p
+
+    cdef const char* _read_word(
+        self, const char* p, Span key, Fields* fields, FeedStatus* status
+    ) noexcept nogil:
+        """The value of a member with a longer name; those that nobody reads are passed over."""
+        cdef const char* end = self.end
+        cdef int64_t bit = -1
+        if equals(key, b"pu", 2):
+            bit = PREVIOUS_BIT
+        elif equals(key, b"lastUpdateId", 12):
+            bit = LAST_UPDATE_ID_BIT
+        elif equals(key, b"bids", 4):
+            bit = BIDS_BIT
+        elif equals(key, b"asks", 4):
+            bit = ASKS_BIT
+        status[0] = FEED_BAD_JSON
+        if bit < 0:
+            return skip_value(p, end)
+        if not note(fields, bit):
+            return NULL
+        status[0] = FEED_BAD_TYPE
+        if bit == PREVIOUS_BIT:
+            return read_integer(p, end, &fields.previous_id)
+        if bit == LAST_UPDATE_ID_BIT:
+            return read_integer(p, end, &fields.snapshot_id)
+        return self._read_side(p, bit == BIDS_BIT, fields, status)
+
+    cdef const char* _read_side(
+        self, const char* p, bint is_bids, Fields* fields, FeedStatus* status
+    ) noexcept nogil:
+        """Reads levels at once when the product is known, else remembers where the value is."""
+        if fields.seen & letter_sides() and fields.seen & word_sides():
+            status[0] = FEED_BAD_JSON       # an update and a snapshot in one
+            return NULL
+        if fields.seen & word_sides() and fields.instrument < 0:
+            fields.instrument = self.frame.instrument = self._find_by_stream(fields.stream)
+        if fields.instrument >= 0 and p < self.end and p[0] == b"[":
+            return self._read_levels(
+                p, &self.table.instruments[fields.instrument], BUY if is_bids else SELL, status
+            )
+        if is_bids:
+            fields.bids = p
+        else:
+            fields.asks = p
+        status[0] = FEED_BAD_JSON
+        return skip_value(p, self.end)
+
+    cdef int64_t _find_by_stream(self, Span stream) noexcept nogil:
+        """Index of the product of ``btcusdt@…``; -1 when it is not one of ours."""
+        cdef char upper[SYMBOL_BYTES]
+        cdef Span symbol
+        symbol.start = upper
+        symbol.size = 0
+        while symbol.size < stream.size and stream.start[symbol.size] != b"@":
+            if symbol.size == SYMBOL_BYTES:
+                return -1
+            upper[symbol.size] = stream.start[symbol.size]
+            if b"a" <= upper[symbol.size] and upper[symbol.size] <= b"z":
+                upper[symbol.size] -= 32
+            symbol.size += 1
+        return self.table.find(symbol)
+
+    cdef FeedStatus _take_event(self, Fields* fields, int64_t receive_time_ns) noexcept nogil:
+        """Makes the event of a frame that was read to its end."""
+        if has(fields, STREAM_BIT) != has(fields, DATA_BIT):
+            return FEED_MISSING_FIELD
+        if fields.type.start == NULL:
+            if has(fields, LAST_UPDATE_ID_BIT) or fields.seen & word_sides():
+                return self._take_snapshot(fields)
+            if has(fields, b"B") or has(fields, b"A"):
+                return self._take_ticker(fields)
+            return FEED_MISSING_FIELD if fields.seen else FEED_CONTROL      # an answer to us
+        if equals(fields.type, b"depthUpdate", 11):
+            return self._take_update(fields)
+        if equals(fields.type, b"bookTicker", 10):
+            return self._take_ticker(fields)
+        return self._take_trade(fields, equals(fields.type, b"aggTrade", 8), receive_time_ns)
+
+    cdef FeedStatus _take_update(self, Fields* fields) noexcept nogil:
+        """``depthUpdate``: changes, or the whole bounded book of a partial stream."""
+        cdef FeedEvent* event
+        cdef FeedStatus status
+        if not has_all(fields, update_members()):
+            return FEED_MISSING_FIELD
+        if fields.first_id > fields.last_id:
+            return FEED_BAD_NUMBER
+        status = self._read_sides(fields)
+        if status != FEED_OK:
+            return status
+        event = add_event(&self.frame, UPDATE, fields.instrument)
+        event.first = 0
+        event.count = self.frame.delta_count
+        if _is_partial(fields.stream):
+            event.kind = SNAPSHOT
+        else:
+            event.sequence = fields.last_id
+            event.first_sequence = fields.first_id
+            event.previous_sequence = fields.previous_id
+        return _set_time(fields, event)
+
+    cdef FeedStatus _take_snapshot(self, Fields* fields) noexcept nogil:
+        """The answer to ``GET …/depth``, or the whole bounded book of a partial stream of spot."""
+        cdef FeedEvent* event
+        cdef FeedStatus status
+        if not has_all(fields, snapshot_members()):
+            return FEED_MISSING_FIELD
+        if fields.instrument < 0:
+            fields.instrument = self.frame.instrument = self._find_by_stream(fields.stream)
+        status = self._read_sides(fields)
+        if status != FEED_OK:
+            return status
+        event = add_event(&self.frame, SNAPSHOT, fields.instrument)
+        event.first = 0
+        event.count = self.frame.delta_count
+        if not _is_partial(fields.stream):
+            event.sequence = fields.snapshot_id
+        return _set_time(fields, event)
+
+    cdef FeedStatus _read_sides(self, Fields* fields) noexcept nogil:
+        """The levels that were not read on the way."""
+        cdef FeedStatus status = FEED_BAD_TYPE
+        cdef const Instrument* instrument
+        if fields.instrument < 0:
+            return FEED_UNKNOWN_PRODUCT
+        instrument = &self.table.instruments[fields.instrument]
+        if fields.bids != NULL and self._read_levels(
+                fields.bids, instrument, BUY, &status) == NULL:
+            return status
+        if fields.asks != NULL and self._read_levels(
+                fields.asks, instrument, SELL, &status) == NULL:
+            return status
+        return FEED_OK
+
+    cdef FeedStatus _take_ticker(self, Fields* fields) noexcept nogil:
+        """``bookTicker``: two levels; an empty side has price and quantity zero."""
+        cdef BookDelta* bid = &self.frame.deltas[0]
+        cdef BookDelta* ask = &self.frame.deltas[1]
+        cdef FeedEvent* event
+        cdef FeedStatus status
+        if not has_all(fields, ticker_members()):
+            return FEED_MISSING_FIELD
+        if fields.instrument < 0:
+            return FEED_UNKNOWN_PRODUCT
+        self.frame.delta_count = 0
+        status = self._read_level(
+            fields, fields.bids, fields.bid_quantity, &bid.price_ticks, &bid.quantity_lots
+        )
+        if status == FEED_OK:
+            status = self._read_level(
+                fields, fields.asks, fields.ask_quantity, &ask.price_ticks, &ask.quantity_lots
+            )
+        if status != FEED_OK:
+            return status
+        bid.side = BUY
+        ask.side = SELL
+        event = add_event(&self.frame, QUOTE, fields.instrument)
+        event.first = 0
+        event.count = self.frame.delta_count = 2
+        event.sequence = fields.last_id
+        return _set_time(fields, event)
+
+    cdef FeedStatus _take_trade(
+        self, Fields* fields, bint is_aggregate, int64_t receive_time_ns
+    ) noexcept nogil:
+        """``trade``, or ``aggTrade``: the fills of one taker at one price."""
+        cdef Trade* trade = &self.frame.trades[0]
+        cdef FeedEvent* event
+        cdef FeedStatus status
+        if not has_all(fields, trade_members())                 or not has(fields, b"a" if is_aggregate else b"t"):
+            return FEED_MISSING_FIELD
+        if fields.instrument < 0:
+            return FEED_UNKNOWN_PRODUCT
+        self.frame.delta_count = 0
+        trade.trade_id = fields.trade_id
+        if is_aggregate and (fields.asks == NULL or _read_whole(
+                fields.asks, self.end, &trade.trade_id) == NULL):
+            return FEED_BAD_TYPE
+        status = self._read_level(
+            fields, fields.price, fields.quantity, &trade.price_ticks, &trade.quantity_lots
+        )
+        if status != FEED_OK:
+            return status
+        trade.aggressor_side = SELL if fields.is_buyer_maker else BUY
+        trade.receive_time_ns = receive_time_ns
+        event = add_event(&self.frame, TRADES, fields.instrument)
+        status = _set_time(fields, event)
+        trade.exchange_time_ns = event.exchange_time_ns
+        event.first = 0
+        # Nothing changed hands in a trade of nothing: its id counts, strategies do not see it.
+        event.count = trade.price_ticks > 0 and trade.quantity_lots > 0
+        self.frame.trade_count = event.count
+        event.sequence = trade.trade_id
+        return status
+
+    cdef FeedStatus _read_level(
+        self, const Fields* fields, const char* price, const char* quantity,
+        int64_t* price_ticks, int64_t* quantity_lots
+    ) noexcept nogil:
+        """A price and a quantity that stand apart; NULL for one that was no text."""
+        cdef const Instrument* instrument = &self.table.instruments[fields.instrument]
+        cdef NumberStatus number
+        if price == NULL or quantity == NULL:
+            return FEED_BAD_TYPE
+        if read_quoted_decimal(price, self.end, instrument.price_decimals,
+                               instrument.price_step, price_ticks, &number) == NULL                 or read_quoted_decimal(quantity, self.end, instrument.quantity_decimals,
+                                       instrument.quantity_step, quantity_lots,
+                                       &number) == NULL:
+            return number_error(number)
+        return FEED_OK
+
+    cdef const char* _read_levels(
+        self, const char* p, const Instrument* instrument, int64_t side, FeedStatus* status
+    ) noexcept nogil:
+        """``[["price","quantity"],…]``: the position behind it."""
+        cdef const char* end = self.end
+        cdef BookDelta* delta = &self.frame.deltas[self.frame.delta_count]
+        cdef const BookDelta* limit = self.frame.deltas + <int64_t>MAX_DELTAS_PER_FRAME
+        cdef NumberStatus number
+        cdef bint is_last = False
+        status[0] = FEED_BAD_TYPE
+        p = open_array(p, end, &is_last)
+        while p != NULL and not is_last:
+            if delta == limit:
+                status[0] = FEED_TOO_MANY_DELTAS
+                return NULL
+            p = expect(p, end, b"[")
+            if p == NULL:
+                return NULL
+            p = read_quoted_decimal(p, end, instrument.price_decimals, instrument.price_step,
+                                    &delta.price_ticks, &number)
+            if p == NULL or delta.price_ticks == 0:
+                status[0] = number_error(number) if p == NULL else FEED_BAD_NUMBER
+                return NULL
+            p = expect(p, end, b",")
+            if p == NULL:
+                return NULL
+            p = read_quoted_decimal(p, end, instrument.quantity_decimals,
+                                    instrument.quantity_step, &delta.quantity_lots, &number)
+            if p == NULL:
+                status[0] = number_error(number)
+                return NULL
+            delta.side = side
+            delta += 1
+            p = expect(p, end, b"]")
+            p = end_item(p, end, b"]", &is_last) if p != NULL else NULL
+        self.frame.delta_count = delta - self.frame.deltas
+        return p
+
+
+cdef inline bint _is_market_data(Span type) noexcept nogil:
+    return equals(type, b"depthUpdate", 11) or equals(type, b"bookTicker", 10) \
+        or equals(type, b"trade", 5) or equals(type, b"aggTrade", 8)
+
+
+cdef bint _is_partial(Span stream) noexcept nogil:
+    """Whether a stream sends whole books: ``btcusdt@depth5``, but ``btcusdt@depth@100ms`` not."""
+    cdef Py_ssize_t at = 0
+    while at < stream.size and stream.start[at] != b"@":
+        at += 1
+    return stream.size - at > 6 and memcmp(stream.start + at, b"@depth", 6) == 0 \
+        and is_digit(stream.start[at + 6])
+
+
+cdef const char* _read_truth(const char* p, const char* end, int64_t* value) noexcept nogil:
+    if end - p >= 4 and memcmp(p, b"true", 4) == 0:
+        value[0] = 1
+        return p + 4
+    if end - p >= 5 and memcmp(p, b"false", 5) == 0:
+        value[0] = 0
+        return p + 5
+    return NULL
+
+
+cdef const char* _read_whole(const char* p, const char* end, int64_t* value) noexcept nogil:
+    """A bare integer whose end nobody has looked at; NULL when it is something else."""
+    cdef bint is_last
+    p = read_integer(p, end, value)
+    return end_item(p, end, b"}", &is_last) if p != NULL else NULL
+
+
+cdef FeedStatus _set_time(const Fields* fields, FeedEvent* event) noexcept nogil:
+    """When the venue's engine did it, else when it was sent; 0 where the venue does not say."""
+    cdef int64_t time_ms = fields.time_ms if fields.time_ms >= 0 else fields.event_time_ms
+    if time_ms > <int64_t>MAX_TIME_MS:
+        return FEED_BAD_TIME
+    event.exchange_time_ns = time_ms * <int64_t>NANOSECONDS_PER_MILLISECOND if time_ms >= 0 else 0
+    return FEED_OK
