@@ -19,15 +19,17 @@ shaped it:
 cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
+from ext.bounds cimport MAX_INSTRUMENTS
 from ext.cursor cimport Span
 from ext.feed_decoder cimport FeedDecoder
-from ext.instrument_table cimport Instrument
-from ext.wire cimport FeedEvent, FeedStatus
+from ext.level_reader cimport LevelShape
+from ext.wire cimport BookDelta, FeedStatus
 
 cdef struct Fields:                 # members of one event, lent
     Span stream
     Span type
     uint64_t seen                   # a bit for each member that came, see ``member_bit``
+    uint64_t seen_in_data           # of these, those up to the end of an envelope's data
     int64_t instrument              # -1: symbol not seen yet, or not one of ours
     int64_t event_time_ms           # E; -1: absent, as all numbers here
     int64_t time_ms                 # T
@@ -48,9 +50,16 @@ cdef struct Fields:                 # members of one event, lent
 @cython.final
 cdef class BinanceFeed(FeedDecoder):
     cdef const char* end            # of the frame in hand
+    cdef LevelShape shapes[MAX_INSTRUMENTS]     # how the venue writes the levels of each
 
     cdef const char* _read_members(
         self, const char* p, Fields* fields, bint is_envelope, FeedStatus* status
+    ) noexcept nogil
+    cdef const char* _read_named(
+        self, const char* p, Fields* fields, bint is_envelope, FeedStatus* status
+    ) noexcept nogil
+    cdef const char* _read_data(
+        self, const char* p, Fields* fields, FeedStatus* status
     ) noexcept nogil
     cdef const char* _read_letter(
         self, const char* p, char letter, Fields* fields, FeedStatus* status
@@ -73,10 +82,13 @@ cdef class BinanceFeed(FeedDecoder):
         self, Fields* fields, bint is_aggregate, int64_t receive_time_ns
     ) noexcept nogil
     cdef FeedStatus _read_sides(self, Fields* fields) noexcept nogil
-    cdef FeedStatus _read_level(
+    cdef FeedStatus _read_apart(
         self, const Fields* fields, const char* price, const char* quantity,
         int64_t* price_ticks, int64_t* quantity_lots
     ) noexcept nogil
     cdef const char* _read_levels(
-        self, const char* p, const Instrument* instrument, int64_t side, FeedStatus* status
+        self, const char* p, int64_t instrument, int64_t side, FeedStatus* status
+    ) noexcept nogil
+    cdef const char* _read_level(
+        self, const char* p, int64_t instrument, BookDelta* delta, FeedStatus* status
     ) noexcept nogil

@@ -22,6 +22,7 @@ from ext.cursor cimport (
 )
 from ext.feed_decoder cimport FeedDecoder, add_event, number_error
 from ext.instrument_table cimport Instrument
+from ext.level_reader cimport LevelShape, learn_levels, read_usual_levels
 from ext.wire cimport (
     BUY,
     FEED_BAD_JSON,
@@ -142,84 +143,99 @@ cdef class BinanceFeed(FeedDecoder):
     ) noexcept nogil:
         """One object: an event, or with ``is_envelope`` what may hold one in ``data``."""
         cdef const char* end = self.end
-        cdef uint64_t seen_in_data = 0
-        cdef Span key
         cdef bint is_last = False
         status[0] = FEED_BAD_JSON
         p = expect(p, end, b"{")
         while p != NULL:
-            p = read_key(p, end, &key)
-            if p == NULL:
-                return NULL
             status[0] = FEED_BAD_TYPE
-            if key.size == 1:
-                p = self._read_letter(p, key.start[0], fields, status)
-            elif is_envelope and equals(key, b"stream", 6):
-                status[0] = FEED_BAD_TYPE if note(fields, STREAM_BIT) else FEED_BAD_JSON
-                p = read_string(p, end, &fields.stream) if status[0] == FEED_BAD_TYPE else NULL
-            elif is_envelope and equals(key, b"data", 4):
-                status[0] = FEED_BAD_JSON
-                if fields.seen & ~member_bit(STREAM_BIT):
-                    return NULL             # members of an event outside of it, or two events
-                if p < end and p[0] != b"{":
-                    status[0] = FEED_BAD_TYPE
-                    return NULL
-                p = self._read_members(p, fields, False, status)
-                note(fields, DATA_BIT)
-                seen_in_data = fields.seen | member_bit(STREAM_BIT)
+            if p[0] == b'"' and p[2] == b'"' and p[3] == b":" and is_read_letter(p[1]):
+                p = self._read_letter(skip_space(p + 4, end), p[1], fields, status)
             else:
-                p = self._read_word(p, key, fields, status)
+                p = self._read_named(p, fields, is_envelope, status)
             if p == NULL:
                 return NULL
             status[0] = FEED_BAD_JSON
             p = end_item(p, end, b"}", &is_last)
             if p != NULL and is_last:
-                if seen_in_data != 0 and fields.seen | member_bit(STREAM_BIT) != seen_in_data:
-                    return NULL
                 return p
         return NULL
+
+    cdef const char* _read_named(
+        self, const char* p, Fields* fields, bint is_envelope, FeedStatus* status
+    ) noexcept nogil:
+        """A member of any name, with white space wherever it may stand."""
+        cdef const char* end = self.end
+        cdef Span key
+        p = read_key(p, end, &key)
+        if p == NULL:
+            status[0] = FEED_BAD_JSON
+            return NULL
+        if key.size == 1 and is_read_letter(key.start[0]):
+            return self._read_letter(p, key.start[0], fields, status)
+        if is_envelope and equals(key, b"data", 4):
+            return self._read_data(p, fields, status)
+        if is_envelope and equals(key, b"stream", 6):
+            if note(fields, STREAM_BIT):
+                return read_string(p, end, &fields.stream)
+            status[0] = FEED_BAD_JSON
+            return NULL
+        return self._read_word(p, key, fields, status)
+
+    cdef const char* _read_data(
+        self, const char* p, Fields* fields, FeedStatus* status
+    ) noexcept nogil:
+        """The event of an envelope."""
+        if fields.seen & ~member_bit(STREAM_BIT):
+            status[0] = FEED_BAD_JSON       # members of an event outside of it, or two events
+            return NULL
+        if p < self.end and p[0] != b"{":
+            status[0] = FEED_BAD_TYPE
+            return NULL
+        p = self._read_members(p, fields, False, status)
+        note(fields, DATA_BIT)
+        fields.seen_in_data = fields.seen
+        return p
 
     cdef const char* _read_letter(
         self, const char* p, char letter, Fields* fields, FeedStatus* status
     ) noexcept nogil:
-        """The value of a member whose name is one letter; other letters are passed over."""
+        """The value of a member whose name is one of the letters that are read."""
         cdef const char* end = self.end
-        if is_read_letter(letter):
-            if not note(fields, letter):
-                status[0] = FEED_BAD_JSON
+        if not note(fields, letter):
+            status[0] = FEED_BAD_JSON
+            return NULL
+        if letter == b"b":
+            return self._read_side(p, True, fields, status)
+        elif letter == b"a":
+            return self._read_side(p, False, fields, status)
+        elif letter == b"E":
+            return read_integer(p, end, &fields.event_time_ms)
+        elif letter == b"T":
+            return read_integer(p, end, &fields.time_ms)
+        elif letter == b"U":
+            return read_integer(p, end, &fields.first_id)
+        elif letter == b"u":
+            return read_integer(p, end, &fields.last_id)
+        elif letter == b"t":
+            return read_integer(p, end, &fields.trade_id)
+        elif letter == b"m":
+            return _read_truth(p, end, &fields.is_buyer_maker)
+        elif letter == b"e":
+            p = read_string(p, end, &fields.type)
+            if p != NULL and not _is_market_data(fields.type):
+                status[0] = FEED_CONTROL
                 return NULL
-            if letter == b"b":
-                return self._read_side(p, True, fields, status)
-            elif letter == b"a":
-                return self._read_side(p, False, fields, status)
-            elif letter == b"E":
-                return read_integer(p, end, &fields.event_time_ms)
-            elif letter == b"T":
-                return read_integer(p, end, &fields.time_ms)
-            elif letter == b"U":
-                return read_integer(p, end, &fields.first_id)
-            elif letter == b"u":
-                return read_integer(p, end, &fields.last_id)
-            elif letter == b"t":
-                return read_integer(p, end, &fields.trade_id)
-            elif letter == b"m":
-                return _read_truth(p, end, &fields.is_buyer_maker)
-            elif letter == b"e":
-                p = read_string(p, end, &fields.type)
-                if p != NULL and not _is_market_data(fields.type):
-                    status[0] = FEED_CONTROL
-                    return NULL
-                return p
-            elif letter == b"s":
-                return self._read_symbol(p, fields, status)
-            elif letter == b"p":
-                fields.price = p
-            elif letter == b"q":
-                fields.quantity = p
-            elif letter == b"B":
-                fields.bid_quantity = p
-            else:
-                fields.ask_quantity = p
+            return p
+        elif letter == b"s":
+            return self._read_symbol(p, fields, status)
+        elif letter == b"p":
+            fields.price = p
+        elif letter == b"q":
+            fields.quantity = p
+        elif letter == b"B":
+            fields.bid_quantity = p
+        else:
+            fields.ask_quantity = p
         status[0] = FEED_BAD_JSON
         return skip_value(p, end)
 
@@ -272,7 +288,7 @@ cdef class BinanceFeed(FeedDecoder):
             fields.instrument = self.frame.instrument = self._find_by_stream(fields.stream)
         if fields.instrument >= 0 and p < self.end and p[0] == b"[":
             return self._read_levels(
-                p, &self.table.instruments[fields.instrument], BUY if is_bids else SELL, status
+                p, fields.instrument, BUY if is_bids else SELL, status
             )
         if is_bids:
             fields.bids = p
@@ -300,6 +316,8 @@ cdef class BinanceFeed(FeedDecoder):
         """Makes the event of a frame that was read to its end."""
         if has(fields, STREAM_BIT) != has(fields, DATA_BIT):
             return FEED_MISSING_FIELD
+        if has(fields, DATA_BIT) and fields.seen & ~fields.seen_in_data & ~member_bit(STREAM_BIT):
+            return FEED_BAD_JSON            # members of an event outside of it
         if fields.type.start == NULL:
             if has(fields, LAST_UPDATE_ID_BIT) or fields.seen & word_sides():
                 return self._take_snapshot(fields)
@@ -355,15 +373,13 @@ cdef class BinanceFeed(FeedDecoder):
     cdef FeedStatus _read_sides(self, Fields* fields) noexcept nogil:
         """The levels that were not read on the way."""
         cdef FeedStatus status = FEED_BAD_TYPE
-        cdef const Instrument* instrument
         if fields.instrument < 0:
             return FEED_UNKNOWN_PRODUCT
-        instrument = &self.table.instruments[fields.instrument]
         if fields.bids != NULL and self._read_levels(
-                fields.bids, instrument, BUY, &status) == NULL:
+                fields.bids, fields.instrument, BUY, &status) == NULL:
             return status
         if fields.asks != NULL and self._read_levels(
-                fields.asks, instrument, SELL, &status) == NULL:
+                fields.asks, fields.instrument, SELL, &status) == NULL:
             return status
         return FEED_OK
 
@@ -378,11 +394,11 @@ cdef class BinanceFeed(FeedDecoder):
         if fields.instrument < 0:
             return FEED_UNKNOWN_PRODUCT
         self.frame.delta_count = 0
-        status = self._read_level(
+        status = self._read_apart(
             fields, fields.bids, fields.bid_quantity, &bid.price_ticks, &bid.quantity_lots
         )
         if status == FEED_OK:
-            status = self._read_level(
+            status = self._read_apart(
                 fields, fields.asks, fields.ask_quantity, &ask.price_ticks, &ask.quantity_lots
             )
         if status != FEED_OK:
@@ -411,7 +427,7 @@ cdef class BinanceFeed(FeedDecoder):
         if is_aggregate and (fields.asks == NULL or _read_whole(
                 fields.asks, self.end, &trade.trade_id) == NULL):
             return FEED_BAD_TYPE
-        status = self._read_level(
+        status = self._read_apart(
             fields, fields.price, fields.quantity, &trade.price_ticks, &trade.quantity_lots
         )
         if status != FEED_OK:
@@ -428,7 +444,7 @@ cdef class BinanceFeed(FeedDecoder):
         event.sequence = trade.trade_id
         return status
 
-    cdef FeedStatus _read_level(
+    cdef FeedStatus _read_apart(
         self, const Fields* fields, const char* price, const char* quantity,
         int64_t* price_ticks, int64_t* quantity_lots
     ) noexcept nogil:
@@ -445,42 +461,66 @@ cdef class BinanceFeed(FeedDecoder):
         return FEED_OK
 
     cdef const char* _read_levels(
-        self, const char* p, const Instrument* instrument, int64_t side, FeedStatus* status
+        self, const char* p, int64_t instrument, int64_t side, FeedStatus* status
     ) noexcept nogil:
         """``[["price","quantity"],…]``: the position behind it."""
         cdef const char* end = self.end
-        cdef BookDelta* delta = &self.frame.deltas[self.frame.delta_count]
+        cdef BookDelta* delta = self.frame.deltas + self.frame.delta_count
         cdef const BookDelta* limit = self.frame.deltas + <int64_t>MAX_DELTAS_PER_FRAME
-        cdef NumberStatus number
+        cdef const LevelShape* shape = &self.shapes[instrument]
+        cdef const char* behind
         cdef bint is_last = False
         status[0] = FEED_BAD_TYPE
         p = open_array(p, end, &is_last)
         while p != NULL and not is_last:
-            if delta == limit:
-                status[0] = FEED_TOO_MANY_DELTAS
-                return NULL
             p = expect(p, end, b"[")
             if p == NULL:
                 return NULL
-            p = read_quoted_decimal(p, end, instrument.price_decimals, instrument.price_step,
-                                    &delta.price_ticks, &number)
-            if p == NULL or delta.price_ticks == 0:
-                status[0] = number_error(number) if p == NULL else FEED_BAD_NUMBER
-                return NULL
-            p = expect(p, end, b",")
-            if p == NULL:
-                return NULL
-            p = read_quoted_decimal(p, end, instrument.quantity_decimals,
-                                    instrument.quantity_step, &delta.quantity_lots, &number)
-            if p == NULL:
-                status[0] = number_error(number)
-                return NULL
-            delta.side = side
-            delta += 1
-            p = expect(p, end, b"]")
-            p = end_item(p, end, b"]", &is_last) if p != NULL else NULL
+            behind = NULL
+            if shape.is_known and p[0] == b'"':
+                behind = read_usual_levels(p + 1, end, shape, side, &delta, limit)
+            if behind == NULL:
+                if delta == limit:
+                    status[0] = FEED_TOO_MANY_DELTAS
+                    return NULL
+                behind = self._read_level(p, instrument, delta, status)
+                if behind == NULL:
+                    return NULL
+                delta.side = side
+                delta += 1
+            p = end_item(behind, end, b"]", &is_last)
         self.frame.delta_count = delta - self.frame.deltas
         return p
+
+    cdef const char* _read_level(
+        self, const char* p, int64_t instrument, BookDelta* delta, FeedStatus* status
+    ) noexcept nogil:
+        """``"price","quantity"]`` in any shape: the position behind it."""
+        cdef const Instrument* steps = &self.table.instruments[instrument]
+        cdef const char* end = self.end
+        cdef const char* price = p
+        cdef const char* quantity
+        cdef NumberStatus number
+        p = read_quoted_decimal(
+            p, end, steps.price_decimals, steps.price_step, &delta.price_ticks, &number
+        )
+        if p == NULL or delta.price_ticks == 0:
+            status[0] = number_error(number) if p == NULL else FEED_BAD_NUMBER
+            return NULL
+        p = quantity = expect(p, end, b",")
+        if p == NULL:
+            return NULL
+        p = read_quoted_decimal(
+            p, end, steps.quantity_decimals, steps.quantity_step, &delta.quantity_lots, &number
+        )
+        if p == NULL:
+            status[0] = number_error(number)
+            return NULL
+        if not self.shapes[instrument].is_known and steps.price_step == 1 \
+                and steps.quantity_step == 1 and price[0] == b'"' and quantity[0] == b'"':
+            learn_levels(&self.shapes[instrument], price + 1, steps.price_decimals,
+                         quantity + 1, steps.quantity_decimals)
+        return expect(p, end, b"]")
 
 
 cdef inline bint _is_market_data(Span type) noexcept nogil:
