@@ -11,6 +11,7 @@ from pathlib import Path
 from bench.order_every_frame import OrderEveryFrame
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
+from ext.codecs.binance_feed import BinanceFeed
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder
@@ -35,6 +36,7 @@ RUN_SEED = bytes(range(8))  # the same client order ids in every run
 DECODERS: dict[str, type[FeedDecoder]] = {
     "coinbase_exchange": CoinbaseExchangeFeed,
     "coinbase_advanced": CoinbaseAdvancedFeed,
+    "binance_usdm": BinanceFeed,
 }
 
 # The engine's largest message rate, and its default windows.

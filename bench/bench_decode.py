@@ -68,9 +68,17 @@ def _advanced_changes(frame: Any) -> Changes:
             yield event["product_id"], update["price_level"], update["new_quantity"], side
 
 
+def _binance_changes(frame: Any) -> Changes:
+    event = frame["data"]
+    for member, side in (("b", Side.BUY), ("a", Side.SELL)):
+        for price, quantity in event[member]:
+            yield event["s"], price, quantity, side
+
+
 _CHANGES: dict[str, Callable[[Any], Changes]] = {
     "coinbase_exchange": _exchange_changes,
     "coinbase_advanced": _advanced_changes,
+    "binance_usdm": _binance_changes,
 }
 
 

@@ -2,7 +2,7 @@
 
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -12,7 +12,9 @@ import orjson
 from bench.harness import SEED
 from bench.order_every_frame import QUANTITY_CYCLE
 from ext.feed_decoder import PADDING
-from feeds.recording import Recording
+from feeds.binance_depth import EarlyUpdates
+from feeds.recording import RecordedFrame, Recording
+from feeds.recording_binance import read_records
 from feeds.recording_survey import Product, survey_recording
 
 SYMBOL = "BTC-USD"
@@ -30,6 +32,7 @@ _ROOT = Path(__file__).parents[1]
 _RECORDINGS = {
     "coinbase_exchange": "coinbase/exchange_20210417.txt.gz",
     "coinbase_advanced": "coinbase/advanced_20260809.jsonl.gz",
+    "binance_usdm": "binance_usdm/btcusdt_20240808.gz",
 }
 
 
@@ -137,15 +140,37 @@ def _load(name: str, limit: int) -> FrameSet | None:
     products = list(survey_recording(recording).products.values())
     payloads: list[bytes] = []
     is_update: list[bool] = []
-    for frame in recording.frames():
-        payloads.append(frame.payload)
-        is_update.append(_is_update(name, frame.payload))
+    replayed = _after_snapshot if name == "binance_usdm" else _payloads
+    for payload in replayed(recording):
+        payloads.append(payload)
+        is_update.append(_is_update(name, payload))
         if sum(is_update) == limit:
             break
     return FrameSet(name, name, products, payloads, is_update)
 
 
+def _payloads(recording: Recording) -> Iterator[bytes]:
+    return (frame.payload for frame in recording.frames())
+
+
+def _after_snapshot(recording: Recording) -> Iterator[bytes]:
+    """From the snapshot on, behind it those of the updates before it that are newer."""
+    early = EarlyUpdates()
+    snapshot_id = None
+    for record in read_records(recording):
+        if not isinstance(record, RecordedFrame):
+            continue
+        kept = early.receive(record.payload, lambda _: snapshot_id is None)
+        if b'"lastUpdateId"' in record.payload:
+            snapshot_id = orjson.loads(record.payload)["data"]["lastUpdateId"]
+        if snapshot_id is not None:
+            yield record.payload
+            yield from (p for p in kept if orjson.loads(p)["data"]["u"] >= snapshot_id)
+
+
 def _is_update(name: str, payload: bytes) -> bool:
+    if name == "binance_usdm":
+        return b'"e":"depthUpdate"' in payload[:80]
     if name == "coinbase_exchange":
         return payload.startswith(b'{"type":"l2update"')
     return payload.startswith(b'{"channel":"l2_data"') and b'"type":"snapshot"' not in payload[:200]
