@@ -107,3 +107,27 @@ cdef void _shape_number(
     memset(number.limits + number.size, 0, behind_size)
     number.size += behind_size
     number.minimum = POWERS_OF_TEN[digits - 1 + decimals] if digits > 1 else least
+
+
+def usual_levels(
+    text: bytes, price_decimals: int, quantity_decimals: int, first: bytes = b""
+) -> tuple[list[tuple[int, int]], int]:
+    """Test edge: the levels of a run that starts at a price's first digit, and the bytes read.
+
+    The shape is that of the level at the start of ``first``, by default of the run itself.
+    """
+    cdef bytes padded = text + bytes(64)
+    cdef bytes learned = (first or text) + bytes(64)
+    cdef const char* p = padded
+    cdef const char* price = learned
+    cdef const char* behind
+    cdef BookDelta deltas[64]
+    cdef BookDelta* next_delta = deltas
+    cdef LevelShape shape
+    learn_levels(&shape, price, price_decimals, price + learned.find(b'","') + 3,
+                 quantity_decimals)
+    if not shape.is_known:
+        return [], 0
+    behind = read_usual_levels(p, p + len(text), &shape, 1, &next_delta, deltas + 64)
+    levels = [(d.price_ticks, d.quantity_lots) for d in deltas[:next_delta - deltas]]
+    return levels, behind - p if behind != NULL else 0
