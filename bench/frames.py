@@ -156,16 +156,21 @@ def _payloads(recording: Recording) -> Iterator[bytes]:
 def _after_snapshot(recording: Recording) -> Iterator[bytes]:
     """From the snapshot on, behind it those of the updates before it that are newer."""
     early = EarlyUpdates()
-    snapshot_id = None
+    has_snapshot = False
     for record in read_records(recording):
         if not isinstance(record, RecordedFrame):
             continue
-        kept = early.receive(record.payload, lambda _: snapshot_id is None)
         if b'"lastUpdateId"' in record.payload:
+            has_snapshot = True
             snapshot_id = orjson.loads(record.payload)["data"]["lastUpdateId"]
-        if snapshot_id is not None:
+            kept: list[bytes] = []
+            early.receive(record.payload, lambda _: False, kept.append)
             yield record.payload
             yield from (p for p in kept if orjson.loads(p)["data"]["u"] >= snapshot_id)
+        elif has_snapshot:
+            yield record.payload
+        else:
+            early.receive(record.payload, lambda _: True, lambda _: None)
 
 
 def _is_update(name: str, payload: bytes) -> bool:

@@ -1,8 +1,8 @@
 """Holds the best prices of rebuilt books against the quotes that the venue sends beside them.
 
-Binance's ``bookTicker`` carries the id of the book update that it shows. Between two of them the best
-bid and ask have not changed: behind an update of id *u* the book's best levels are those of the last
-quote with an id up to *u*, which is known when a later quote has come.
+Binance's ``bookTicker`` carries the id of the book update that it shows. Between two of them the
+best bid and ask have not changed: behind an update of id *u* the book's best levels are those of
+the last quote with an id up to *u*, which is known when a later quote has come.
 """
 
 from collections import deque

@@ -96,19 +96,27 @@ class ReferenceBinance(ReferenceFeed):
         for name in ("E", "T"):
             if name in event:
                 _read_time(event, name)
-        self._start(instrument, event["bids"], event["asks"], None if is_partial else snapshot_id)
-        if not is_partial and instrument.state is ReferenceState.SYNCING:
+        levels = _read_levels(instrument, event["bids"]), _read_levels(instrument, event["asks"])
+        is_stale = instrument.state is ReferenceState.STALE
+        book_id = -1 if instrument.sequence is None or is_stale else instrument.sequence
+        if not is_partial and snapshot_id <= book_id:
+            return []  # older than the book
+        self._start(instrument, *levels, None if is_partial else snapshot_id)
+        if instrument.state is ReferenceState.SYNCING:
             early, self._early[symbol] = self._early[symbol], []
             for update in early:
                 self._follow(instrument, update)
         return [instrument]
 
     def _start(
-        self, instrument: ReferenceInstrument, bids: Any, asks: Any, book_id: int | None
+        self,
+        instrument: ReferenceInstrument,
+        bids: list[tuple[str, str]],
+        asks: list[tuple[str, str]],
+        book_id: int | None,
     ) -> None:
-        levels = (_read_levels(instrument, bids), _read_levels(instrument, asks))
         instrument.snapshots += 1
-        instrument.book.load(*levels)
+        instrument.book.load(bids, asks)
         instrument.sequence = book_id
         instrument.state = ReferenceState.LIVE if book_id is None else ReferenceState.SYNCING
         instrument.stale_reason = ""
@@ -158,6 +166,8 @@ class ReferenceBinance(ReferenceFeed):
         instrument.sequence = update["u"]
         instrument.state = ReferenceState.LIVE
         instrument.settle()
+        if instrument.state is ReferenceState.STALE:
+            self._early[instrument.symbol].append(update)
 
 
 class ReferenceBinanceSpot(ReferenceBinance):

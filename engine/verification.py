@@ -184,8 +184,12 @@ class _Lane:
         self.line_number = frame.line_number
         self.touched.update(i.symbol for i in self.reference.receive(frame.payload))
         status = self.pipeline.receive(frame.payload, frame.receive_time_ns)
-        for payload in self.early.receive(frame.payload, self._is_waiting):
-            self.pipeline.receive(payload, frame.receive_time_ns)
+        if status == FeedStatus.FEED_OK:
+            self.early.receive(
+                frame.payload,
+                self._is_waiting,
+                lambda payload: self.pipeline.receive(payload, frame.receive_time_ns),
+            )
         for symbol, book in self.books.items():
             if self.update_counts[symbol] != book.update_count:
                 self.update_counts[symbol] = book.update_count

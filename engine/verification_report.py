@@ -55,7 +55,7 @@ class InstrumentReport:
     """0 where the venue sends none."""
     checksums_bad: int = 0
     quotes_equal: int = 0
-    """Updates behind which best bid and ask were those that the venue quoted; see ``QuoteCheck``."""
+    """Updates behind which best bid and ask were those that the venue quoted: ``QuoteCheck``."""
     quotes_different: int = 0
     crossed: int = 0
     bad_frames: int = 0
@@ -155,8 +155,10 @@ def print_report(report: VerificationReport, console: Console) -> None:
     rows = report.instruments.values()
     counts = Table(title=f"{report.path} ({report.venue})", title_justify="left", box=SIMPLE_HEAD)
     counts.add_column("instrument", no_wrap=True)
-    columns = ("frames", "changes", "trades", "gaps", "checksums", "quotes")
-    columns += ("crossed", "differences")
+    columns = [
+        *("frames", "changes", "trades", "gaps", "checksums", "quotes"),
+        *("crossed", "differences"),
+    ]
     for name in columns:
         counts.add_column(name, justify="right", no_wrap=True)
     books = Table(title="Books at the end", title_justify="left", box=SIMPLE_HEAD)

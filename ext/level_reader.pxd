@@ -1,10 +1,10 @@
 """Reads long runs of ``["price","quantity"],`` whose numbers are written in one shape.
 
-A venue writes the numbers of an instrument with a fixed count of decimals, so that a number is known
-but for its digits. Sixteen bytes at a time are held against what has to stand there: digits, the
-point, zeros behind the step, quotes, comma or bracket. Every byte is checked. The first level that is
-not of the shape, whatever the reason, ends the run: it is read, or refused, by the general readers
-of ``ext/cursor``.
+A venue writes the numbers of an instrument with a fixed count of decimals, so that a number is
+known but for its digits. Sixteen bytes at a time are held against what has to stand there: digits,
+the point, zeros behind the step, quotes, comma or bracket. Every byte is checked. The first level
+that is not of the shape, whatever the reason, ends the run: it is read, or refused, by the general
+readers of ``ext/cursor``.
 
 Needs the registers of ``ext/digits``; elsewhere no shape is learned and the general readers do all.
 """

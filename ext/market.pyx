@@ -126,16 +126,19 @@ cdef class Market:
         """Applies a snapshot or an update; whether the book may be traded on afterwards.
 
         A snapshot with a sequence is only the start of a book: it is LIVE from the update on that
-        follows it.
+        follows it. One that is older than the book which updates have brought on is passed over.
         """
         cdef Book* book = self.books[event.instrument]
+        cdef int64_t last_sequence = self.last_sequence[event.instrument]
         cdef ApplyStatus status
         cdef UpdatePlace place
         if event.kind == SNAPSHOT:
+            if 0 <= event.sequence <= last_sequence and (
+                    book.view.state == LIVE or book.view.state == BUFFERING):
+                return False
             status = apply_snapshot(book, &frame.deltas[event.first], event.count)
         elif book.view.state == LIVE or book.view.state == BUFFERING:
-            place = find_place(event, self.last_sequence[event.instrument],
-                               book.view.state == LIVE)
+            place = find_place(event, last_sequence, book.view.state == LIVE)
             if place == OLD_UPDATE:
                 return False            # the book holds it
             if place == UPDATES_MISSING:

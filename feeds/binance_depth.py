@@ -29,22 +29,34 @@ class EarlyUpdates:
     def __init__(self) -> None:
         self._kept: dict[str, deque[bytes]] = {}
 
-    def receive(self, payload: bytes, is_waiting: Callable[[str], bool]) -> list[bytes]:
-        """What has to be applied behind a frame that has just been applied.
+    def receive(
+        self,
+        payload: bytes,
+        is_waiting: Callable[[str], bool],
+        apply: Callable[[bytes], object],
+    ) -> None:
+        """A frame that has just been taken.
 
         Args:
-            payload: a frame, or a snapshot in its envelope (``wrap_snapshot``).
+            payload: a frame, or a snapshot in its envelope (``wrap_snapshot``). One that was
+                refused is not passed on: if it mattered, it is missed behind the snapshot.
             is_waiting: whether the book of a symbol has no snapshot that updates can follow. Their
-                updates are kept; those kept before are given back behind the snapshot.
+                updates are kept.
+            apply: called with each update kept of a product behind its snapshot, in order. Those
+                that find the book waiting again, because one is missing, are kept on.
         """
         if b"lastUpdateId" in payload:
-            return list(self._kept.pop(_snapshot_symbol(payload), ()))
-        if b"depthUpdate" in payload:
-            symbol = _update_symbol(payload)
-            if symbol and is_waiting(symbol):
-                kept = self._kept.setdefault(symbol, deque(maxlen=MAX_EARLY_UPDATES))
-                kept.append(payload)
-        return []
+            for kept in self._kept.pop(_snapshot_symbol(payload), ()):
+                apply(kept)
+                self._keep(kept, is_waiting)
+        elif b"depthUpdate" in payload:
+            self._keep(payload, is_waiting)
+
+    def _keep(self, payload: bytes, is_waiting: Callable[[str], bool]) -> None:
+        symbol = _update_symbol(payload)
+        if symbol and is_waiting(symbol):
+            kept = self._kept.setdefault(symbol, deque(maxlen=MAX_EARLY_UPDATES))
+            kept.append(payload)
 
     def count(self, symbol: str) -> int:
         """Updates that are kept of a product."""

@@ -204,9 +204,9 @@ def _read_products(answer: RecordedAnswer) -> Iterator[tuple[str, tuple[str, str
         body = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return
-    for symbol, tick, lot in binance_products(body):
-        if _is_step(tick) and _is_step(lot):
-            yield symbol, (tick, lot)
+    for name, *steps in binance_products(body):
+        if all(map(_is_step, steps)):
+            yield name, (steps[0], steps[1])
     if isinstance(body, dict):
         rows, symbol_key, tick_key = body.get("products"), "product_id", "price_increment"
     else:

@@ -17,34 +17,14 @@ shaped it:
 """
 
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 
 from ext.bounds cimport MAX_INSTRUMENTS
+from ext.codecs.binance_fields cimport Fields
 from ext.cursor cimport Span
 from ext.feed_decoder cimport FeedDecoder
 from ext.level_reader cimport LevelShape
 from ext.wire cimport BookDelta, FeedStatus
-
-cdef struct Fields:                 # members of one event, lent
-    Span stream
-    Span type
-    uint64_t seen                   # a bit for each member that came, see ``member_bit``
-    uint64_t seen_in_data           # of these, those up to the end of an envelope's data
-    int64_t instrument              # -1: symbol not seen yet, or not one of ours
-    int64_t event_time_ms           # E; -1: absent, as all numbers here
-    int64_t time_ms                 # T
-    int64_t first_id                # U
-    int64_t last_id                 # u
-    int64_t previous_id             # pu
-    int64_t snapshot_id             # lastUpdateId
-    int64_t trade_id                # t
-    int64_t is_buyer_maker          # m
-    const char* bids                # b or bids, when it was not read at once; NULL: it was
-    const char* asks
-    const char* bid_quantity        # the others still quoted
-    const char* ask_quantity
-    const char* price
-    const char* quantity
 
 
 @cython.final

@@ -1,17 +1,40 @@
 """Decoder of the Binance feeds, see the ``.pxd``."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
-from libc.string cimport memcmp, memset
+from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from ext.bounds cimport MAX_DELTAS_PER_FRAME, SYMBOL_BYTES
+from ext.codecs.binance_fields cimport (
+    ASKS_BIT,
+    BIDS_BIT,
+    DATA_BIT,
+    LAST_UPDATE_ID_BIT,
+    PREVIOUS_BIT,
+    STREAM_BIT,
+    Fields,
+    has,
+    has_all,
+    is_market_data,
+    is_partial,
+    is_read_letter,
+    letter_sides,
+    member_bit,
+    note,
+    read_truth,
+    set_time,
+    snapshot_members,
+    ticker_members,
+    trade_members,
+    update_members,
+    word_sides,
+)
 from ext.cursor cimport (
     NumberStatus,
     Span,
     end_item,
     equals,
     expect,
-    is_digit,
     open_array,
     read_integer,
     read_key,
@@ -27,7 +50,6 @@ from ext.wire cimport (
     BUY,
     FEED_BAD_JSON,
     FEED_BAD_NUMBER,
-    FEED_BAD_TIME,
     FEED_BAD_TYPE,
     FEED_CONTROL,
     FEED_MISSING_FIELD,
@@ -44,71 +66,6 @@ from ext.wire cimport (
     FeedStatus,
     Trade,
 )
-
-cdef enum:
-    MAX_TIME_MS = 9_223_372_036_854 # nanoseconds of a later one do not fit in an int64
-    NANOSECONDS_PER_MILLISECOND = 1_000_000
-    # Bits of ``Fields.seen``; a letter has the one of its own number.
-    STREAM_BIT = 27
-    DATA_BIT = 28
-    LAST_UPDATE_ID_BIT = 29
-    BIDS_BIT = 30
-    ASKS_BIT = 31
-    PREVIOUS_BIT = 32
-
-
-cdef inline uint64_t member_bit(int64_t number) noexcept nogil:
-    return <uint64_t>1 << (number & 63)
-
-
-cdef inline uint64_t letter_sides() noexcept nogil:
-    return member_bit(b"b") | member_bit(b"a")
-
-
-cdef inline uint64_t word_sides() noexcept nogil:
-    return member_bit(BIDS_BIT) | member_bit(ASKS_BIT)
-
-
-cdef inline uint64_t snapshot_members() noexcept nogil:
-    return word_sides() | member_bit(LAST_UPDATE_ID_BIT)
-
-
-cdef inline uint64_t update_members() noexcept nogil:
-    return letter_sides() | member_bit(b"s") | member_bit(b"E") | member_bit(b"U") \
-        | member_bit(b"u")
-
-
-cdef inline uint64_t ticker_members() noexcept nogil:
-    return letter_sides() | member_bit(b"s") | member_bit(b"u") | member_bit(b"B") \
-        | member_bit(b"A")
-
-
-cdef inline uint64_t trade_members() noexcept nogil:
-    return member_bit(b"s") | member_bit(b"p") | member_bit(b"q") | member_bit(b"m") \
-        | member_bit(b"T")
-
-
-cdef inline bint is_read_letter(char letter) noexcept nogil:
-    """Whether a member of that name is read; of letters alone, whose bits are their own."""
-    return letter >= 64 and (member_bit(letter) & (
-        update_members() | ticker_members() | trade_members()
-        | member_bit(b"e") | member_bit(b"t")
-    )) != 0
-
-
-cdef inline bint has_all(const Fields* fields, uint64_t members) noexcept nogil:
-    return fields.seen & members == members
-
-
-cdef inline bint has(const Fields* fields, int64_t number) noexcept nogil:
-    return (fields.seen & member_bit(number)) != 0
-
-
-cdef inline bint note(Fields* fields, int64_t number) noexcept nogil:
-    """Whether it is the first member of that name: of two, which one is meant?"""
-    cdef bint is_first = not has(fields, number)
-    fields.seen |= member_bit(number)
-    return is_first
 
 
 @cython.final
@@ -219,10 +176,10 @@ cdef class BinanceFeed(FeedDecoder):
         elif letter == b"t":
             return read_integer(p, end, &fields.trade_id)
         elif letter == b"m":
-            return _read_truth(p, end, &fields.is_buyer_maker)
+            return read_truth(p, end, &fields.is_buyer_maker)
         elif letter == b"e":
             p = read_string(p, end, &fields.type)
-            if p != NULL and not _is_market_data(fields.type):
+            if p != NULL and not is_market_data(fields.type):
                 status[0] = FEED_CONTROL
                 return NULL
             return p
@@ -316,7 +273,7 @@ cdef class BinanceFeed(FeedDecoder):
         """Makes the event of a frame that was read to its end."""
         if has(fields, STREAM_BIT) != has(fields, DATA_BIT):
             return FEED_MISSING_FIELD
-        if has(fields, DATA_BIT) and fields.seen & ~fields.seen_in_data & ~member_bit(STREAM_BIT):
+        if has(fields, DATA_BIT) and fields.seen & ~(fields.seen_in_data | member_bit(STREAM_BIT)):
             return FEED_BAD_JSON            # members of an event outside of it
         if fields.type.start == NULL:
             if has(fields, LAST_UPDATE_ID_BIT) or fields.seen & word_sides():
@@ -344,13 +301,13 @@ cdef class BinanceFeed(FeedDecoder):
         event = add_event(&self.frame, UPDATE, fields.instrument)
         event.first = 0
         event.count = self.frame.delta_count
-        if _is_partial(fields.stream):
+        if is_partial(fields.stream):
             event.kind = SNAPSHOT
         else:
             event.sequence = fields.last_id
             event.first_sequence = fields.first_id
             event.previous_sequence = fields.previous_id
-        return _set_time(fields, event)
+        return set_time(fields, event)
 
     cdef FeedStatus _take_snapshot(self, Fields* fields) noexcept nogil:
         """The answer to ``GET …/depth``, or the whole bounded book of a partial stream of spot."""
@@ -366,9 +323,9 @@ cdef class BinanceFeed(FeedDecoder):
         event = add_event(&self.frame, SNAPSHOT, fields.instrument)
         event.first = 0
         event.count = self.frame.delta_count
-        if not _is_partial(fields.stream):
+        if not is_partial(fields.stream):
             event.sequence = fields.snapshot_id
-        return _set_time(fields, event)
+        return set_time(fields, event)
 
     cdef FeedStatus _read_sides(self, Fields* fields) noexcept nogil:
         """The levels that were not read on the way."""
@@ -409,7 +366,7 @@ cdef class BinanceFeed(FeedDecoder):
         event.first = 0
         event.count = self.frame.delta_count = 2
         event.sequence = fields.last_id
-        return _set_time(fields, event)
+        return set_time(fields, event)
 
     cdef FeedStatus _take_trade(
         self, Fields* fields, bint is_aggregate, int64_t receive_time_ns
@@ -418,7 +375,8 @@ cdef class BinanceFeed(FeedDecoder):
         cdef Trade* trade = &self.frame.trades[0]
         cdef FeedEvent* event
         cdef FeedStatus status
-        if not has_all(fields, trade_members())                 or not has(fields, b"a" if is_aggregate else b"t"):
+        if not has_all(fields, trade_members()) \
+                or not has(fields, b"a" if is_aggregate else b"t"):
             return FEED_MISSING_FIELD
         if fields.instrument < 0:
             return FEED_UNKNOWN_PRODUCT
@@ -435,7 +393,7 @@ cdef class BinanceFeed(FeedDecoder):
         trade.aggressor_side = SELL if fields.is_buyer_maker else BUY
         trade.receive_time_ns = receive_time_ns
         event = add_event(&self.frame, TRADES, fields.instrument)
-        status = _set_time(fields, event)
+        status = set_time(fields, event)
         trade.exchange_time_ns = event.exchange_time_ns
         event.first = 0
         # Nothing changed hands in a trade of nothing: its id counts, strategies do not see it.
@@ -453,10 +411,13 @@ cdef class BinanceFeed(FeedDecoder):
         cdef NumberStatus number
         if price == NULL or quantity == NULL:
             return FEED_BAD_TYPE
-        if read_quoted_decimal(price, self.end, instrument.price_decimals,
-                               instrument.price_step, price_ticks, &number) == NULL                 or read_quoted_decimal(quantity, self.end, instrument.quantity_decimals,
-                                       instrument.quantity_step, quantity_lots,
-                                       &number) == NULL:
+        if read_quoted_decimal(
+                price, self.end, instrument.price_decimals, instrument.price_step, price_ticks,
+                &number) == NULL:
+            return number_error(number)
+        if read_quoted_decimal(
+                quantity, self.end, instrument.quantity_decimals, instrument.quantity_step,
+                quantity_lots, &number) == NULL:
             return number_error(number)
         return FEED_OK
 
@@ -523,41 +484,8 @@ cdef class BinanceFeed(FeedDecoder):
         return expect(p, end, b"]")
 
 
-cdef inline bint _is_market_data(Span type) noexcept nogil:
-    return equals(type, b"depthUpdate", 11) or equals(type, b"bookTicker", 10) \
-        or equals(type, b"trade", 5) or equals(type, b"aggTrade", 8)
-
-
-cdef bint _is_partial(Span stream) noexcept nogil:
-    """Whether a stream sends whole books: ``btcusdt@depth5``, but ``btcusdt@depth@100ms`` not."""
-    cdef Py_ssize_t at = 0
-    while at < stream.size and stream.start[at] != b"@":
-        at += 1
-    return stream.size - at > 6 and memcmp(stream.start + at, b"@depth", 6) == 0 \
-        and is_digit(stream.start[at + 6])
-
-
-cdef const char* _read_truth(const char* p, const char* end, int64_t* value) noexcept nogil:
-    if end - p >= 4 and memcmp(p, b"true", 4) == 0:
-        value[0] = 1
-        return p + 4
-    if end - p >= 5 and memcmp(p, b"false", 5) == 0:
-        value[0] = 0
-        return p + 5
-    return NULL
-
-
 cdef const char* _read_whole(const char* p, const char* end, int64_t* value) noexcept nogil:
     """A bare integer whose end nobody has looked at; NULL when it is something else."""
     cdef bint is_last
     p = read_integer(p, end, value)
     return end_item(p, end, b"}", &is_last) if p != NULL else NULL
-
-
-cdef FeedStatus _set_time(const Fields* fields, FeedEvent* event) noexcept nogil:
-    """When the venue's engine did it, else when it was sent; 0 where the venue does not say."""
-    cdef int64_t time_ms = fields.time_ms if fields.time_ms >= 0 else fields.event_time_ms
-    if time_ms > <int64_t>MAX_TIME_MS:
-        return FEED_BAD_TIME
-    event.exchange_time_ns = time_ms * <int64_t>NANOSECONDS_PER_MILLISECOND if time_ms >= 0 else 0
-    return FEED_OK

@@ -10,10 +10,8 @@ from engine.reference_feed import (
     ReferenceCoinbaseExchange,
     ReferenceFeed,
     ReferenceState,
-    make_reference_feed,
     read_start,
 )
-from ext.errors import UsageError
 
 STEPS = {"BTC-USD": ("0.01", "0.001"), "ETH-USD": ("0.01", "0.01")}
 SNAPSHOT = {
@@ -189,6 +187,7 @@ def test_bad_trade_makes_its_book_stale(field: str, value: str) -> None:
         (b'{"a":["b"],"c":"d"', {}),
         (b"\xff", {}),
         (b"", {}),
+        (b'{"stream":"x","data":{"e":"y","u":5,"b":[', {"stream": "x", "e": "y", "u": "5"}),
     ],
 )
 def test_start_of_a_broken_frame(payload: bytes, members: dict[str, str]) -> None:
@@ -235,8 +234,3 @@ def test_advanced_bad_event_makes_every_book_stale() -> None:
     send(feed, advanced(0, "l2_data", snapshot))
     send(feed, advanced(1, "l2_data", {**snapshot, "type": "patch"}))
     assert feed.instruments["BTC-USD"].state is ReferenceState.STALE
-
-
-def test_unknown_venue() -> None:
-    with pytest.raises(UsageError, match="venue was 'kraken'; use one of coinbase_exchange"):
-        make_reference_feed("kraken", STEPS)

@@ -80,7 +80,8 @@ def test_the_first_odd_level_ends_the_run(odd: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "first", [b'1e3","1.000"]', b'1.5","1e3"]', b'1.5","1.0"]', b'1.","1.000"]', b'1.5","1.0000000000"]']
+    "first",
+    [b'1e3","1.000"]', b'1.5","1e3"]', b'1.5","1.0"]', b'1.","1.000"]', b'1.5","1.0000000000"]'],
 )
 def test_levels_that_give_no_shape(first: bytes) -> None:
     assert usual_levels(b'1.5","1.000"]', 1, 3, first=first) == ([], 0)

@@ -107,6 +107,18 @@ def test_a_book_waits_for_the_update_that_follows_its_snapshot() -> None:
     assert (feed.state(), feed.applied()) == (LIVE, [20])
 
 
+@pytest.mark.parametrize("last_id", [0, 150, 164, 165])
+def test_a_snapshot_older_than_the_book_is_passed_over(last_id: int) -> None:
+    feed = Feed()
+    feed.snapshot(160)
+    feed.snapshot(159)
+    feed.update((160, 165, 155))
+    feed.snapshot(last_id)
+    assert (feed.state(), feed.applied()) == (LIVE, [65])
+    feed.snapshot(166)
+    assert (feed.state(), feed.applied()) == (BUFFERING, [])
+
+
 def test_gap_ends_with_a_new_snapshot() -> None:
     feed = Feed()
     feed.snapshot(160)

@@ -1,5 +1,6 @@
 """Updates that come before their snapshot are kept, up to a bound, and given back behind it."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -13,6 +14,13 @@ BODY = b'{"lastUpdateId":160,"bids":[["1.00","2"]],"asks":[]}'
 def update(last_id: int, symbol: str = "BTCUSDT", stream: str = "depth@100ms") -> bytes:
     event = {"e": "depthUpdate", "s": symbol, "U": last_id, "u": last_id, "b": [], "a": []}
     return orjson.dumps({"stream": f"{symbol.lower()}@{stream}", "data": event})
+
+
+def receive(early: EarlyUpdates, payload: bytes, is_waiting: Callable[[str], bool]) -> list[bytes]:
+    """Passes a frame: the updates that are to be applied behind it."""
+    applied: list[bytes] = []
+    early.receive(payload, is_waiting, applied.append)
+    return applied
 
 
 def all_wait(symbol: str) -> bool:
@@ -32,11 +40,11 @@ def test_updates_are_given_back_in_order_and_once() -> None:
     early = EarlyUpdates()
     raw = orjson.dumps(orjson.loads(update(163))["data"])
     for payload in (update(161), update(162), raw, update(5, "ETHUSDT")):
-        assert early.receive(payload, all_wait) == []
+        assert receive(early, payload, all_wait) == []
     assert (early.count("BTCUSDT"), early.count("ETHUSDT")) == (3, 1)
     snapshot = wrap_snapshot("BTCUSDT", BODY)
-    assert early.receive(snapshot, all_wait) == [update(161), update(162), raw]
-    assert early.receive(snapshot, all_wait) == []
+    assert receive(early, snapshot, none_waits) == [update(161), update(162), raw]
+    assert receive(early, snapshot, none_waits) == []
     assert early.count("ETHUSDT") == 1
 
 
@@ -48,30 +56,42 @@ def test_only_updates_of_waiting_books_are_kept() -> None:
         asked.append(symbol)
         return symbol == "ETHUSDT"
 
-    early.receive(update(1), is_waiting)
-    early.receive(update(2, "ETHUSDT"), is_waiting)
+    receive(early, update(1), is_waiting)
+    receive(early, update(2, "ETHUSDT"), is_waiting)
     assert (early.count("BTCUSDT"), early.count("ETHUSDT")) == (0, 1)
     assert asked == ["BTCUSDT", "ETHUSDT"]
-    assert early.receive(update(3), none_waits) == []
+    assert receive(early, update(3), none_waits) == []
+
+
+def test_updates_behind_a_snapshot_of_no_use_are_kept_for_the_next() -> None:
+    """One is missing between the snapshot and the second: the book waits again from there on."""
+    early = EarlyUpdates()
+    for number in (161, 170, 171):
+        receive(early, update(number), all_wait)
+    applied: list[bytes] = []
+    snapshot = wrap_snapshot("BTCUSDT", BODY)
+    early.receive(snapshot, lambda _: len(applied) > 1, applied.append)
+    assert applied == [update(161), update(170), update(171)]
+    assert receive(early, snapshot, none_waits) == [update(170), update(171)]
 
 
 def test_the_oldest_makes_room_at_the_bound() -> None:
     early = EarlyUpdates()
     for number in range(MAX_EARLY_UPDATES):
-        early.receive(update(number), all_wait)
-    early.receive(update(7, "ETHUSDT"), all_wait)
+        receive(early, update(number), all_wait)
+    receive(early, update(7, "ETHUSDT"), all_wait)
     assert early.count("BTCUSDT") == MAX_EARLY_UPDATES
-    early.receive(update(MAX_EARLY_UPDATES), all_wait)
+    receive(early, update(MAX_EARLY_UPDATES), all_wait)
     assert (early.count("BTCUSDT"), early.count("ETHUSDT")) == (MAX_EARLY_UPDATES, 1)
-    kept = early.receive(wrap_snapshot("BTCUSDT", BODY), all_wait)
+    kept = receive(early, wrap_snapshot("BTCUSDT", BODY), none_waits)
     assert kept == [update(number) for number in range(1, MAX_EARLY_UPDATES + 1)]
 
 
 def test_the_next_connection_starts_without_them() -> None:
     early = EarlyUpdates()
-    early.receive(update(1), all_wait)
+    receive(early, update(1), all_wait)
     early.clear()
-    assert early.receive(wrap_snapshot("BTCUSDT", BODY), all_wait) == []
+    assert receive(early, wrap_snapshot("BTCUSDT", BODY), all_wait) == []
 
 
 @pytest.mark.parametrize(
@@ -90,7 +110,7 @@ def test_the_next_connection_starts_without_them() -> None:
 )
 def test_other_frames_are_not_kept(payload: bytes) -> None:
     early = EarlyUpdates()
-    assert early.receive(payload, all_wait) == []
+    assert receive(early, payload, all_wait) == []
     assert early.count("BTCUSDT") == 0
 
 
@@ -107,7 +127,7 @@ def test_other_frames_are_not_kept(payload: bytes) -> None:
 )
 def test_only_the_snapshot_of_the_diff_stream_ends_the_wait(frame: Any) -> None:
     early = EarlyUpdates()
-    early.receive(update(161), all_wait)
+    receive(early, update(161), all_wait)
     payload = frame if isinstance(frame, bytes) else orjson.dumps(frame)
-    assert early.receive(payload, all_wait) == []
+    assert receive(early, payload, all_wait) == []
     assert early.count("BTCUSDT") == 1

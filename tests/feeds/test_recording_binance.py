@@ -96,8 +96,9 @@ def test_which_of_the_two_venues() -> None:
         assert detect_binance(event) == detect_venue(wrap(event)) == BINANCE_SPOT
     for event in futures:
         assert detect_binance(wrap(event)) == detect_venue(event) == BINANCE_USDM
-    for event in ({"result": None, "id": 1}, {"e": "kline"}, wrap([]), [], None, BODY):
-        assert detect_binance(event) is None
+    others: list[Any] = [{"result": None, "id": 1}, {"e": "kline"}, wrap([]), [], None, BODY]
+    for other in others:
+        assert detect_binance(other) is None
 
 
 def test_numbers_of_every_message() -> None:

@@ -214,12 +214,12 @@ def test_other_messages_are_for_the_session(decoder: BinanceFeed, frame: Frame) 
 def test_members_come_in_any_order(decoder: BinanceFeed, name: str) -> None:
     event = EVENTS[name]
     expected = read(decoder, wrapped(name))
-    envelopes = [lambda data: {**wrapped(name), "data": data}]
-    envelopes.append(lambda data: {"data": data, "stream": wrapped(name)["stream"]})
     for number, order in enumerate(itertools.permutations(event)):
         if number % (len(event) ** 4 // 7 + 1) == 0:
-            for envelope in envelopes:
-                shuffled = read(decoder, envelope({key: event[key] for key in order}))
+            data = {key: event[key] for key in order}
+            stream = {"stream": wrapped(name)["stream"]}
+            for envelope in ({**stream, "data": data}, {"data": data, **stream}):
+                shuffled = read(decoder, envelope)
                 assert sorted(shuffled[2]) == sorted(expected[2]), order
                 assert (shuffled[:2], shuffled[3]) == (expected[:2], expected[3]), order
                 for side in (BUY, SELL):
@@ -363,9 +363,7 @@ LEVEL_CASES = [
 
 @pytest.mark.parametrize(("level", "status"), LEVEL_CASES)
 @pytest.mark.parametrize("usual", [["1.00", "1.000"], ["1", "1"]])
-def test_bad_levels(
-    decoder: BinanceFeed, level: Any, status: FeedStatus, usual: list[str]
-) -> None:
+def test_bad_levels(decoder: BinanceFeed, level: Any, status: FeedStatus, usual: list[str]) -> None:
     for rows in ([level], [usual, level], [level, usual], [usual, usual, level, usual]):
         assert decode(decoder, wrap({**SNAPSHOT, "bids": rows}, "depth")) is status
         assert decode(decoder, {**UPDATE, "a": rows}) is status
@@ -417,9 +415,7 @@ def test_unknown_products(decoder: BinanceFeed, name: str, product: str) -> None
     ("name", "member"),
     [("depth@0ms", "u"), ("depth@0ms", "pu"), ("trade", "t"), ("aggTrade", "a"), ("trade", "T")],
 )
-def test_bad_whole_numbers(
-    decoder: BinanceFeed, name: str, member: str, number: Any
-) -> None:
+def test_bad_whole_numbers(decoder: BinanceFeed, name: str, member: str, number: Any) -> None:
     refused(decoder, {**EVENTS[name], member: number})
 
 
@@ -450,7 +446,8 @@ def test_members_that_come_twice(decoder: BinanceFeed, name: str, member: str) -
 
 
 def test_update_and_snapshot_in_one(decoder: BinanceFeed) -> None:
-    for extra in ({"bids": []}, {"asks": [["1.00", "1.000"]]}):
+    extras: list[Frame] = [{"bids": []}, {"asks": [["1.00", "1.000"]]}]
+    for extra in extras:
         assert decode(decoder, {**UPDATE, **extra}) is FeedStatus.FEED_BAD_JSON
         assert decode(decoder, {**extra, **UPDATE}) is FeedStatus.FEED_BAD_JSON
     other = {**SNAPSHOT, "s": "ETHBTC"}

@@ -1,4 +1,4 @@
-"""Invariant: whatever the bytes, the decoder says what ``orjson`` and exact decimals say, or refuses.
+"""Whatever the bytes, the decoder says what ``orjson`` and exact decimals say, or refuses.
 
 Made frames and recorded ones, whole, cut and mutated. Member names are taken literally, so payloads
 with escaped letters are not compared; nor are those that are no JSON, where the decoder may pass a
@@ -99,7 +99,12 @@ class Reference:
             require(all(price for price, _, _ in deltas))
             if kind == "depth":
                 book_id = read_id(event["lastUpdateId"])
-                return FeedEventKind.SNAPSHOT, *head, (-1, -1 if is_partial else book_id, -1), deltas
+                return (
+                    FeedEventKind.SNAPSHOT,
+                    *head,
+                    (-1, -1 if is_partial else book_id, -1),
+                    deltas,
+                )
             first, last = read_id(event["U"]), read_id(event["u"])
             previous = read_id(event["pu"]) if "pu" in event else -1
             require(first <= last and "E" in event)
@@ -115,7 +120,7 @@ class Reference:
         require("T" in event and isinstance(event["m"], bool))
         trade_id = read_id(event["a" if kind == "aggTrade" else "t"])
         side = Side.SELL if event["m"] else Side.BUY
-        price, quantity, side = self._level(symbol, event["p"], event["q"], side)
+        price, quantity, _ = self._level(symbol, event["p"], event["q"], side)
         trades = [(price, quantity, side, trade_id, head[1])] if price and quantity else []
         return FeedEventKind.TRADES, *head, (-1, trade_id, -1), trades
 
@@ -201,7 +206,16 @@ FRAMES: dict[str, dict[str, Any]] = {
 }
 PALETTE = [bytes([byte]) for byte in b'0123456789.eE+-"[]{},: \n\\tfnuUaAbBsT'] + [
     *(b"null", b'"0"', b"00", b"99999999999", b'["1.00","1.000"],', b'],["', b'","', b'0"],['),
-    *(b'"s":"BTCUSDT",', b'"u":7,', b'"pu":7,', b'"a":[],', b'"data":{', b"@depth5", b"\x00", b"\xff"),
+    *(
+        b'"s":"BTCUSDT",',
+        b'"u":7,',
+        b'"pu":7,',
+        b'"a":[],',
+        b'"data":{',
+        b"@depth5",
+        b"\x00",
+        b"\xff",
+    ),
 ]
 
 
@@ -269,16 +283,16 @@ def test_recorded_frames(name: str) -> None:
     "spoil", [mutate, lambda source, payload: payload[: source.randrange(len(payload))]]
 )
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_spoilt_recorded_frames(
-    name: str, spoil: Callable[[random.Random, bytes], bytes]
-) -> None:
+def test_spoilt_recorded_frames(name: str, spoil: Callable[[random.Random, bytes], bytes]) -> None:
     """By real steps, so that most numbers are of the shape that is read quickly."""
     steps, payloads = recorded(name)
     tick_and_lot = ("0.00001", "0.01") if "usdm" in name else ("0.0000001", "0.000001")
     steps = dict.fromkeys(steps, tick_and_lot)
     decoder, reference = make_decoder(steps), Reference(steps)
     source = random.Random(f"{SEED} {name}")
-    chosen = source.sample([payload for payload in payloads if len(payload) < 4_000], RECORDED_FRAMES)
+    chosen = source.sample(
+        [payload for payload in payloads if len(payload) < 4_000], RECORDED_FRAMES
+    )
     for payload in chosen:
         assert compare(decoder, reference, payload)
         for _ in range(ROUNDS_A_FRAME):
