@@ -34,7 +34,7 @@ cdef class Market:
     cdef int64_t expected_sequence          # of the connection; -1: none yet
     cdef bint has_notices                   # some state changed since the last ``take_notices``
     cdef bint has_notice[MAX_INSTRUMENTS]
-    cdef bint has_fallen                    # some book went STALE: its orders are to be pulled
+    cdef bint has_fallen                    # some book is LIVE no more: its orders are to be pulled
 
     cdef void note_frame(self, const DecodedFrame* frame, int64_t receive_time_ns) noexcept nogil
     cdef void refuse_frame(

@@ -156,6 +156,7 @@ cdef class Market:
                           receive_time_ns)
             return False
         if event.kind == SNAPSHOT and event.sequence >= 0:
+            self.has_fallen = self.has_fallen or book.view.state == LIVE
             self.set_state(event.instrument, BUFFERING, NOT_STALE, receive_time_ns)
             return False
         if book.view.state != LIVE:

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from bench.arc import make_arc
 from ext.codecs.binance_feed import BinanceFeed
 from ext.instrument_table import InstrumentTable
+from ext.order_sender import CapturingSender
 from ext.pipeline import Pipeline
 from ext.wire import BookState, FeedStatus, StaleReason
+from feeds.recording_survey import Product
 
 LIVE, BUFFERING, STALE = BookState.LIVE, BookState.BUFFERING, BookState.STALE
 BIDS = [["100.00", "1.000"], ["99.99", "2.000"]]
@@ -21,13 +24,13 @@ Ids = tuple[int, ...]
 
 
 class Feed:
-    """A pipeline with the books of two products."""
+    """A pipeline with the books of two products, or one that is given."""
 
-    def __init__(self) -> None:
+    def __init__(self, pipeline: Pipeline | None = None) -> None:
         table = InstrumentTable()
         for symbol in ("BTCUSDT", "ETHUSDT"):
             table.add(symbol, "0.01", "0.001")
-        self.pipeline = Pipeline(table, BinanceFeed(table), is_timing=False)
+        self.pipeline = pipeline or Pipeline(table, BinanceFeed(table), is_timing=False)
         self.pipeline.subscribed(1)
 
     def receive(self, event: dict[str, Any], stream: str = "btcusdt@depth") -> None:
@@ -117,6 +120,21 @@ def test_a_snapshot_older_than_the_book_is_passed_over(last_id: int) -> None:
     assert (feed.state(), feed.applied()) == (LIVE, [65])
     feed.snapshot(166)
     assert (feed.state(), feed.applied()) == (BUFFERING, [])
+
+
+def test_orders_of_a_book_that_has_to_wait_again_are_cancelled() -> None:
+    sender = CapturingSender()
+    product = Product("BTCUSDT", "0.01", "0.001", is_inferred=False)
+    feed = Feed(make_arc("binance_usdm", [product], sender).pipeline)
+    feed.snapshot(160)
+    assert sender.take() == b""
+    feed.update((160, 165, 159))
+    assert b"\x0135=D\x01" in sender.take()
+    feed.snapshot(165)
+    assert sender.take() == b"", "older than the book"
+    feed.snapshot(166)
+    assert b"\x0135=F\x01" in sender.take()
+    assert feed.state() is BUFFERING
 
 
 def test_gap_ends_with_a_new_snapshot() -> None:
