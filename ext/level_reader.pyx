@@ -110,17 +110,22 @@ cdef void _shape_number(
 
 
 def usual_levels(
-    text: bytes, price_decimals: int, quantity_decimals: int, first: bytes = b""
+    text: bytes,
+    price_decimals: int,
+    quantity_decimals: int,
+    first: bytes = b"",
+    behind: bytes = b"",
 ) -> tuple[list[tuple[int, int]], int]:
     """Test edge: the levels of a run that starts at a price's first digit, and the bytes read.
 
-    The shape is that of the level at the start of ``first``, by default of the run itself.
+    The shape is that of the level at the start of ``first``, by default of the run itself. What
+    lies ``behind`` the text must not be read.
     """
-    cdef bytes padded = text + bytes(64)
+    cdef bytes padded = text + behind + bytes(64)
     cdef bytes learned = (first or text) + bytes(64)
     cdef const char* p = padded
     cdef const char* price = learned
-    cdef const char* behind
+    cdef const char* reached
     cdef BookDelta deltas[64]
     cdef BookDelta* next_delta = deltas
     cdef LevelShape shape
@@ -128,6 +133,6 @@ def usual_levels(
                  quantity_decimals)
     if not shape.is_known:
         return [], 0
-    behind = read_usual_levels(p, p + len(text), &shape, 1, &next_delta, deltas + 64)
+    reached = read_usual_levels(p, p + len(text), &shape, 1, &next_delta, deltas + 64)
     levels = [(d.price_ticks, d.quantity_lots) for d in deltas[:next_delta - deltas]]
-    return levels, behind - p if behind != NULL else 0
+    return levels, reached - p if reached != NULL else 0

@@ -58,14 +58,6 @@ class EarlyUpdates:
             kept = self._kept.setdefault(symbol, deque(maxlen=MAX_EARLY_UPDATES))
             kept.append(payload)
 
-    def count(self, symbol: str) -> int:
-        """Updates that are kept of a product."""
-        return len(self._kept.get(symbol, ()))
-
-    def clear(self) -> None:
-        """Forgets all of them: the connection is gone, the next one counts on from elsewhere."""
-        self._kept.clear()
-
 
 def _snapshot_symbol(payload: bytes) -> str:
     """Of a snapshot in its envelope; empty for anything else, such as a partial book."""

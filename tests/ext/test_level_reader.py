@@ -91,8 +91,9 @@ def test_nothing_behind_the_end_is_taken() -> None:
     run = b'61800.3","0.014"],["61800.4","0.015"],["'
     for size in range(len(run)):
         whole = run[:size].count(b"]")
-        levels, _ = usual_levels(run[:size] + b"", 1, 3, first=run)
+        levels, read = usual_levels(run[:size], 1, 3, first=run, behind=run[size:])
         assert levels == [(618_003, 14), (618_004, 15)][:whole]
+        assert read <= size
 
 
 @pytest.mark.parametrize("shape", [(1, 2, 3, 3), (2, 8, 5, 8), (2, 2, 0, 0)])
