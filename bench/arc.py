@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from bench.order_every_frame import OrderEveryFrame
+from engine.config_schema import TelemetrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from ext.codecs.binance_feed import BinanceFeed
@@ -16,6 +17,9 @@ from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder
 from ext.codecs.fix_report import FixReportDecoder
+from ext.codecs.gemini_feed import GeminiFeed
+from ext.codecs.kraken_feed import KrakenFeed
+from ext.codecs.kraken_v1_feed import KrakenV1Feed
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
@@ -37,7 +41,12 @@ DECODERS: dict[str, type[FeedDecoder]] = {
     "coinbase_exchange": CoinbaseExchangeFeed,
     "coinbase_advanced": CoinbaseAdvancedFeed,
     "binance_usdm": BinanceFeed,
+    "gemini": GeminiFeed,
+    "kraken": KrakenFeed,
+    "kraken_v1": KrakenV1Feed,
 }
+WITHOUT_TIMES = frozenset({"gemini"})
+"""Venues whose book messages carry no time."""
 
 # The engine's largest message rate, and its default windows.
 _MAX_MESSAGES_PER_SECOND = 1024
@@ -65,7 +74,14 @@ def make_table(products: Sequence[Product]) -> InstrumentTable:
     """The instruments in the order of ``products``."""
     table = InstrumentTable()
     for product in products:
-        table.add(product.symbol, product.tick, product.lot)
+        table.add(
+            product.symbol,
+            product.tick,
+            product.lot,
+            price_precision=product.price_precision,
+            quantity_precision=product.quantity_precision,
+            depth=product.depth,
+        )
     return table
 
 
@@ -97,7 +113,8 @@ def make_arc(
     compiled_strategies = []
     for index, product in enumerate(products):
         instrument = Instrument(product.symbol, Decimal(product.tick), Decimal(product.lot), index)
-        compiled = compile_strategy(OrderEveryFrame, instrument, {"unit_lots": unit_lots})
+        params = {"unit_lots": unit_lots, "has_times": int(venue not in WITHOUT_TIMES)}
+        compiled = compile_strategy(OrderEveryFrame, instrument, params)
         strategies.add(index, compiled.state, compiled.addresses, owner=compiled)
         compiled_strategies.append(compiled)
         gate.set_instrument_limits(index, _WIDE, _WIDE, _COLLAR_PPM, _WIDE)
@@ -115,6 +132,7 @@ def make_arc(
         encoder,
         sender,
         store,
+        step_interval=TelemetrySection().step_timing_interval,
     )
     decoder = FixReportDecoder(table, orders, SENDER, TARGET)
     return Arc(table, orders, store, encoder, decoder, pipeline, tuple(compiled_strategies))

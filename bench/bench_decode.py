@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,6 @@ from bench.harness import Benchmark, Contender, Measurement, Size, Trial
 from bench.loops import hash_numbers, time_calls, time_decodes
 from ext.feed_decoder import PADDING, FeedDecoder
 from ext.wire import Side
-from feeds.recording_survey import Product
 
 Changes = Iterator[tuple[str, str, str, int]]
 """Product, price text, quantity text and side of each change of one parsed frame."""
@@ -36,24 +36,13 @@ def measure_orjson(payloads: list[bytes], work_hash: int) -> Measurement:
 
 def hash_changes(frames: FrameSet) -> int:
     """The right answer, by way of orjson: every price, quantity and side of the updates."""
-    steps = {product.symbol: _decimals(product) for product in frames.products}
+    steps = {p.symbol: (Decimal(p.tick), Decimal(p.lot)) for p in frames.products}
     numbers = []
     for payload in frames.updates:
         for symbol, price, quantity, side in _CHANGES[frames.venue](orjson.loads(payload)):
-            price_decimals, quantity_decimals = steps[symbol]
-            numbers += [to_steps(price, price_decimals), to_steps(quantity, quantity_decimals)]
-            numbers.append(side)
+            tick, lot = steps[symbol]
+            numbers += [int(Decimal(price) / tick), int(Decimal(quantity) / lot), int(side)]
     return hash_numbers(np.array(numbers, np.int64))
-
-
-def to_steps(text: str, decimals: int) -> int:
-    """A decimal text as a count of 10**-decimals; zeros beyond are dropped."""
-    whole, _, fraction = text.partition(".")
-    return int(whole + fraction[:decimals].ljust(decimals, "0"))
-
-
-def _decimals(product: Product) -> tuple[int, int]:
-    return len(product.tick.partition(".")[2]), len(product.lot.partition(".")[2])
 
 
 def _exchange_changes(frame: Any) -> Changes:
@@ -75,10 +64,33 @@ def _binance_changes(frame: Any) -> Changes:
             yield event["s"], price, quantity, side
 
 
+def _gemini_changes(frame: Any) -> Changes:
+    for side, price, quantity in frame["changes"]:
+        yield frame["symbol"], price, quantity, Side.BUY if side == "buy" else Side.SELL
+
+
+def _kraken_changes(frame: Any) -> Changes:
+    for book in frame["data"]:
+        for name, side in (("bids", Side.BUY), ("asks", Side.SELL)):
+            for level in book[name]:
+                # repr is the shortest text of the float, which is the frame's.
+                yield book["symbol"], repr(level["price"]), repr(level["qty"]), side
+
+
+def _kraken_v1_changes(frame: Any) -> Changes:
+    for part in frame[1:-2]:
+        for name, side in (("a", Side.SELL), ("b", Side.BUY)):
+            for price, quantity, *_ in part.get(name, ()):
+                yield frame[-1], price, quantity, side
+
+
 _CHANGES: dict[str, Callable[[Any], Changes]] = {
     "coinbase_exchange": _exchange_changes,
     "coinbase_advanced": _advanced_changes,
     "binance_usdm": _binance_changes,
+    "gemini": _gemini_changes,
+    "kraken": _kraken_changes,
+    "kraken_v1": _kraken_v1_changes,
 }
 
 

@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from bench.harness import BenchmarkError
@@ -15,13 +16,19 @@ FLAGS = ("-O3", "-std=gnu11", "-Wall", "-Wextra", "-Werror")
 MAX_SHOWN_CHARACTERS = 2000  # of what the compiler said
 
 
-def compile_program(name: str, *sources: str, output: Path = OUTPUT) -> Path:
-    """The program ``name`` made of ``sources`` (file names in ``bench/c``).
+def compile_program(
+    name: str,
+    *sources: str,
+    output: Path = OUTPUT,
+    flags: Sequence[str] = (),
+    libraries: Sequence[str] = (),
+) -> Path:
+    """The program ``name`` made of ``sources`` (file names in ``bench/c``) and ``libraries``.
 
     Raises:
         BenchmarkError: there is no C compiler, or it refused the source (with its words).
     """
-    return _compile(output / name, sources, ())
+    return _compile(output / name, sources, flags, libraries)
 
 
 def compile_library(name: str, *sources: str, output: Path = OUTPUT) -> Path:
@@ -40,7 +47,9 @@ def compiler_command() -> list[str]:
     return command
 
 
-def _compile(target: Path, sources: tuple[str, ...], extra: tuple[str, ...]) -> Path:
+def _compile(
+    target: Path, sources: Sequence[str], flags: Sequence[str], libraries: Sequence[str] = ()
+) -> Path:
     files = [SOURCES / source for source in sources]
     newest = max(path.stat().st_mtime_ns for path in (*files, *SOURCES.glob("*.h")))
     if target.exists() and target.stat().st_mtime_ns > newest:
@@ -48,7 +57,8 @@ def _compile(target: Path, sources: tuple[str, ...], extra: tuple[str, ...]) -> 
     target.parent.mkdir(parents=True, exist_ok=True)
     # Another process may compile or run the same file: it appears under its name when complete.
     fresh = target.with_name(f"{target.name}.{os.getpid()}")
-    command = [*compiler_command(), *FLAGS, *extra, *map(str, files), "-o", str(fresh)]
+    command = [*compiler_command(), *FLAGS, *flags, *map(str, files), "-o", str(fresh)]
+    command += [f"-l{library}" for library in libraries]
     finished = subprocess.run(command, capture_output=True, text=True, check=False)
     if finished.returncode != 0:
         raise BenchmarkError(

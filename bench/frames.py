@@ -1,5 +1,6 @@
 """Market data for the benchmarks: frames generated from a seed, and recorded ones."""
 
+import gzip
 import os
 import random
 from collections.abc import Iterator, Sequence
@@ -33,7 +34,12 @@ _RECORDINGS = {
     "coinbase_exchange": "coinbase/exchange_20210417.txt.gz",
     "coinbase_advanced": "coinbase/advanced_20260809.jsonl.gz",
     "binance_usdm": "binance_usdm/btcusdt_20240808.gz",
+    "gemini_2021": "gemini/v2_20210417.txt.gz",
+    "gemini_2026": "gemini/v2_20260809.jsonl.gz",
+    "kraken": "kraken/v2_btcusd_book10_2023.json.gz",
+    "kraken_v1": "kraken/v1_20210417_book1000.txt.gz",
 }
+_KRAKEN_PRODUCT = Product("BTC/USD", "0.1", "0.00000001", is_inferred=False, depth=10)
 
 
 class FrameSet(NamedTuple):
@@ -136,21 +142,23 @@ def _load(name: str, limit: int) -> FrameSet | None:
     path = _ROOT / os.environ.get("WOW_DATA", "../shared/data") / _RECORDINGS[name]
     if not path.is_file():
         return None
-    recording = Recording(path)
-    products = list(survey_recording(recording).products.values())
+    if name == "kraken":
+        venue, products, recorded = name, [_KRAKEN_PRODUCT], _read_kraken(path)
+    else:
+        recording = Recording(path)
+        survey = survey_recording(recording)
+        venue, products = survey.venue, list(survey.products.values())
+        recorded = (frame.payload for frame in recording.frames())
+        if venue == "binance_usdm":
+            recorded = _after_snapshot(recording)
     payloads: list[bytes] = []
     is_update: list[bool] = []
-    replayed = _after_snapshot if name == "binance_usdm" else _payloads
-    for payload in replayed(recording):
+    for payload in recorded:
         payloads.append(payload)
-        is_update.append(_is_update(name, payload))
+        is_update.append(_is_update(venue, payload))
         if sum(is_update) == limit:
             break
-    return FrameSet(name, name, products, payloads, is_update)
-
-
-def _payloads(recording: Recording) -> Iterator[bytes]:
-    return (frame.payload for frame in recording.frames())
+    return FrameSet(name, venue, products, payloads, is_update)
 
 
 def _after_snapshot(recording: Recording) -> Iterator[bytes]:
@@ -173,12 +181,29 @@ def _after_snapshot(recording: Recording) -> Iterator[bytes]:
             early.receive(record.payload, lambda _: True, lambda _: None)
 
 
-def _is_update(name: str, payload: bytes) -> bool:
-    if name == "binance_usdm":
-        return b'"e":"depthUpdate"' in payload[:80]
-    if name == "coinbase_exchange":
-        return payload.startswith(b'{"type":"l2update"')
-    return payload.startswith(b'{"channel":"l2_data"') and b'"type":"snapshot"' not in payload[:200]
+def _read_kraken(path: Path) -> Iterator[bytes]:
+    """One JSON object, indented by its authors: the frames are written as the venue does."""
+    recorded = orjson.loads(gzip.decompress(path.read_bytes()))
+    for frame in (recorded["init"], *recorded["updates"]):
+        yield orjson.dumps(frame)
+
+
+def _is_update(venue: str, payload: bytes) -> bool:
+    match venue:
+        case "binance_usdm":
+            return b'"e":"depthUpdate"' in payload[:80]
+        case "coinbase_exchange":
+            return payload.startswith(b'{"type":"l2update"')
+        case "coinbase_advanced":
+            is_book = payload.startswith(b'{"channel":"l2_data"')
+            return is_book and b'"type":"snapshot"' not in payload[:200]
+        case "gemini":
+            return b'"l2_updates"' in payload and b'"trades"' not in payload
+        case "kraken":
+            return payload.startswith(b'{"channel":"book","type":"update"')
+        case _:
+            is_book = payload.startswith(b"[") and b'"book-' in payload
+            return is_book and b'{"as":' not in payload[:20]
 
 
 def _price(side: str, offset: int) -> str:

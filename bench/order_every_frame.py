@@ -12,14 +12,18 @@ class OrderEveryFrame(Strategy):
     order at the best bid.
 
     The quantity counts the frames since the snapshot, which is the frame without a time: no order
-    repeats the one before, and whoever knows the frames knows the orders.
+    repeats the one before, and whoever knows the frames knows the orders. Of a venue whose books
+    carry no times at all (``has_times`` 0) it counts the frames since the start.
     """
 
-    params = Params(unit_lots=Int(1, minimum=1, maximum=1_000_000_000))
+    params = Params(
+        unit_lots=Int(1, minimum=1, maximum=1_000_000_000), has_times=Int(1, minimum=0, maximum=1)
+    )
     state = State(fast=Ema(period=12), slow=Ema(period=48), rsi=Rsi(period=14), number=int)
 
     def on_book(state: Record, book: Record, position: Record, out: Record) -> None:
-        state.number = state.number + 1 if book.exchange_time_ns else 0
+        is_snapshot = book.exchange_time_ns == 0 and state.params.has_times == 1
+        state.number = 0 if is_snapshot else state.number + 1
         if book.bid_levels == 0 or book.ask_levels == 0:
             return
         price = microprice(book)

@@ -4,17 +4,21 @@ from bench import (
     bench_allocations,
     bench_book,
     bench_decode,
+    bench_first_order,
     bench_fix_decode,
     bench_fix_encode,
     bench_tick_to_order,
     bench_wire_to_wire,
+    bench_wire_to_wire_tls,
 )
 
 BENCHMARKS = {
     module.BENCHMARK.name: module.BENCHMARK
     for module in (
         bench_wire_to_wire,
+        bench_wire_to_wire_tls,
         bench_tick_to_order,
+        bench_first_order,
         bench_decode,
         bench_book,
         bench_fix_encode,

@@ -6,12 +6,14 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import picows
 import uvloop
 
+from bench.wire_tls import client_context
 from ext.busy_poll import BusyPoller
+from ext.pipeline import Pipeline
 from tuning.affinity import pin_to_core
 
 SPINS_PER_TURN = 200  # reads of the feed between two turns of the loop: about 50 µs
@@ -43,17 +45,29 @@ async def _await(serving: Awaitable[None]) -> None:
 
 
 async def connect_feed(
-    make_listener: Callable[[], picows.WSListener], arguments: ClientArguments
+    make_listener: Callable[[], picows.WSListener],
+    arguments: ClientArguments,
+    pipeline: Pipeline | None = None,
 ) -> picows.WSTransport:
-    """The WebSocket to the exchange, busy polled when the arguments ask for it."""
-    transport, _ = await picows.ws_connect(make_listener, f"ws://127.0.0.1:{arguments.feed_port}/")
+    """The WebSocket to the exchange, busy polled when the arguments ask for it.
+
+    Under TLS that takes the ``pipeline`` that the frames go to.
+    """
+    tls = client_context()
+    scheme = "ws" if tls is None else "wss"
+    transport, _ = await picows.ws_connect(
+        make_listener, f"{scheme}://127.0.0.1:{arguments.feed_port}/", ssl_context=tls
+    )
     underlying = transport.underlying_transport
     raw_socket: socket.socket = underlying.get_extra_info("socket")
     raw_socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if arguments.is_busy:
         poller = BusyPoller(SPINS_PER_TURN)
-        protocol = cast(asyncio.BufferedProtocol, underlying.get_protocol())
-        poller.attach(raw_socket.fileno(), protocol)
+        if tls is None:
+            protocol = cast(asyncio.BufferedProtocol, underlying.get_protocol())
+            poller.attach(raw_socket.fileno(), protocol)
+        elif pipeline is not None:
+            poller.attach_reader(cast(Any, underlying)._read_ready, pipeline)
         _spin(transport, poller)
     return transport
 

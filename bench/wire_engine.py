@@ -7,6 +7,7 @@ benchmark has no FIX session, so the session store says that we are logged on.
 """
 
 import asyncio
+import functools
 import sys
 from pathlib import Path
 
@@ -16,11 +17,13 @@ import picows
 from bench.arc import make_arc
 from bench.frames import PRODUCT, UNIT_LOTS
 from bench.wire_client import ClientArguments, connect_feed, freeze_memory, run_client
+from bench.wire_tls import client_context
 from ext.clock import read_wall_ns
 from ext.fix_listener import FixListener
 from ext.tcp_sender import TcpSender
+from ext.tls_channel import TlsChannel
 from ext.ws_listener import FeedListener
-from gateways.transport import connect_tcp
+from gateways.transport import connect_tcp, connect_tls
 
 COUNTED = ("frames", "orders_sent", "rejected", "reports", "unknown_reports", "stale_count")
 
@@ -29,7 +32,9 @@ class EngineClient:
     """The arc between the two sockets."""
 
     def __init__(self, directory: Path) -> None:
-        self._sender = TcpSender()
+        tls = client_context()
+        self._channel = None if tls is None else TlsChannel(tls)
+        self._sender = self._channel or TcpSender()
         self._arc = make_arc(
             "coinbase_exchange", [PRODUCT], self._sender, unit_lots=UNIT_LOTS, directory=directory
         )
@@ -43,16 +48,20 @@ class EngineClient:
             on_garbled=lambda reason, data: self._note_problem(f"garbled FIX: {reason}", data),
             on_bad_report=lambda data: self._note_problem("bad report", data),
             on_notices=self._take_notices,
+            channel=self._channel,
         )
 
     async def run(self, arguments: ClientArguments) -> dict[str, object]:
         """Serves until the exchange closes; the counters and what went wrong."""
-        connection = await connect_tcp("127.0.0.1", arguments.order_port)
+        connect = (
+            connect_tcp if not self._channel else functools.partial(connect_tls, self._channel)
+        )
+        connection = await connect("127.0.0.1", arguments.order_port)
         descriptor = connection.fileno()
         self._sender.attach(descriptor)
         loop = asyncio.get_running_loop()
         loop.add_reader(descriptor, self._orders.read, descriptor)
-        feed = await connect_feed(self._make_listener, arguments)
+        feed = await connect_feed(self._make_listener, arguments, self._pipeline)
         freeze_memory()
         await feed.wait_disconnected()
         loop.remove_reader(descriptor)

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ from bench.arc import make_arc
 from bench.compiler import compile_program
 from bench.frames import PRODUCT, UNIT_LOTS, GeneratedFrames
 from bench.harness import BenchmarkError, Measurement
+from bench.wire_tls import VARIABLE, compile_under_tls
 from ext.order_sender import OrderSender
 from ext.wire import IntentKind, Side, TimeInForce
 from tuning.affinity import available_cores
@@ -47,9 +48,18 @@ def c_client() -> Sequence[str]:
     return (str(compile_program("client", "client.c")),)
 
 
+def c_client_under_tls() -> Sequence[str]:
+    """The floor with OpenSSL between it and its sockets."""
+    return (str(compile_under_tls("client-tls", "client.c")),)
+
+
 def engine_client() -> Sequence[str]:
     """Our arc."""
     return (sys.executable, "-m", "bench.wire_engine")
+
+
+FIXED = (c_client, c_client_under_tls)
+"""Those that answer with ``make_fixed_order``, whatever came."""
 
 
 def python_client() -> Sequence[str]:
@@ -60,7 +70,9 @@ def python_client() -> Sequence[str]:
 class _Process:
     """A program whose output is read line by line, and what it complains about."""
 
-    def __init__(self, name: str, command: Sequence[str], complaints: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], complaints: Path, settings: Mapping[str, str]
+    ) -> None:
         self.name = name
         self._complaints = complaints
         with complaints.open("wb") as errors:
@@ -69,7 +81,7 @@ class _Process:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=errors,
-                env=os.environ | {"PYTHONPATH": str(_ROOT)},
+                env={**os.environ, "PYTHONPATH": str(_ROOT), **settings},
             )
         # Both were asked for as pipes.
         self.input = cast(IO[bytes], self._process.stdin)
@@ -153,8 +165,12 @@ class WireRig:
 
 
 @contextmanager
-def open_rig(frames: GeneratedFrames, kinds: Sequence[ClientKind]) -> Iterator[WireRig]:
+def open_rig(
+    frames: GeneratedFrames, kinds: Sequence[ClientKind], certificate: Path | None = None
+) -> Iterator[WireRig]:
     """Starts the exchange, then the clients one by one; ends them all.
+
+    With a ``certificate`` all of them speak TLS.
 
     With two cores or more the exchange has the second and the clients the first; with one they
     share it, which works but measures the scheduler.
@@ -163,26 +179,29 @@ def open_rig(frames: GeneratedFrames, kinds: Sequence[ClientKind]) -> Iterator[W
     client_core, exchange_core = cores[:2] if len(cores) > 1 else (-1, -1)
     with TemporaryDirectory(prefix="wow-bench-") as name, ExitStack() as stack:
         directory = Path(name)
+        settings = {VARIABLE: str(certificate)} if certificate else {}
         _write_frames(directory / "frames", frames)
         (directory / "order").write_bytes(make_fixed_order())
         exchange = _Process(
             "exchange",
             [
-                str(compile_program("exchange", "exchange.c", "handshake.c")),
+                str(_compile_exchange(is_under_tls=certificate is not None)),
                 *(str(exchange_core), str(INTERVAL_NS), str(directory / "frames")),
             ],
             directory / "exchange.err",
+            settings,
         )
         stack.callback(exchange.kill)
         ports = exchange.read_words("ports")
         clients: dict[ClientKind, _Process] = {}
         for number, kind in enumerate(kinds):
-            files = directory / ("order" if kind.command is c_client else f"client-{number}")
+            files = directory / ("order" if kind.command in FIXED else f"client-{number}")
             waits = "busy" if kind.is_busy else "blocking"
             client = _Process(
                 kind.name,
                 [*kind.command(), waits, *ports, str(client_core), str(files)],
                 directory / f"client-{number}.err",
+                settings,
             )
             stack.callback(client.kill)
             client.read_words("connecting")
@@ -207,6 +226,13 @@ def make_fixed_order() -> bytes:
         1_767_623_400_000_000_000,
         time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
     )
+
+
+def _compile_exchange(*, is_under_tls: bool) -> Path:
+    sources = ("exchange.c", "handshake.c")
+    if is_under_tls:
+        return compile_under_tls("exchange-tls", *sources)
+    return compile_program("exchange", *sources)
 
 
 def _write(process: _Process, command: str) -> None:

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import uvloop
@@ -20,6 +20,7 @@ from engine.log_setup import CLOSE_TIMEOUT_S, log_in_background, log_into_ring, 
 from engine.run_lock import AlreadyRunning, RunLock
 from engine.summary import (
     print_banner,
+    print_loop,
     print_progress,
     print_relay,
     print_summary,
@@ -32,6 +33,7 @@ SIGNAL_EXIT_CODES = {
     signal.SIGTERM: ExitCode.TERMINATED,
     signal.SIGHUP: ExitCode.HANGUP,
 }
+START_LOOK_S = 0.05  # between two looks at how far the start is
 LAST_WORDS_TIMEOUT_S = 0.5  # of a process that has to end now
 
 _log = logging.getLogger("engine.app")
@@ -101,12 +103,19 @@ async def _serve(
 
 async def _run_supervised(supervisor: Supervisor, output: BackgroundWriter) -> ExitCode:
     task = asyncio.ensure_future(supervisor.run())
-    while not task.done() and supervisor.relay_ready is None:
-        await asyncio.wait({task}, timeout=0.05)
-        if not supervisor.arc.config.telemetry.relay:
-            break
-    print_relay(supervisor.relay_ready, output.write)
+    if supervisor.arc.config.telemetry.relay:
+        await _wait_until(task, lambda: supervisor.relay_ready is not None)
+        print_relay(supervisor.relay_ready, output.write)
+    if await _wait_until(task, lambda: supervisor.has_begun):
+        print_loop(supervisor.loop_care, output.write)
     return await task
+
+
+async def _wait_until(task: "asyncio.Task[ExitCode]", is_true: Callable[[], bool]) -> bool:
+    """Whether it came true before the end of ``task``."""
+    while not is_true() and not task.done():
+        await asyncio.wait({task}, timeout=START_LOOK_S)
+    return is_true()
 
 
 def _handle_signals(supervisor: Supervisor, writers: Sequence[BackgroundWriter] = ()) -> None:

@@ -12,6 +12,7 @@ from engine.config_schema import FeedSection, OrderEntrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from engine.strategy_loader import load_strategy
+from engine.tls_context import make_client_context
 from ext.clock import read_wall_ns
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
@@ -28,6 +29,7 @@ from ext.session_store import SessionStore
 from ext.shared_memory import SharedMemory
 from ext.signing import sign_coinbase_exchange
 from ext.tcp_sender import TcpSender
+from ext.tls_channel import TlsChannel
 from gateways.fix_dialect import FIXT_BEGIN_STRING, CoinbaseExchangeDialect
 from gateways.fix_session import FixSession
 from gateways.fix_timers import SessionLimits
@@ -49,7 +51,7 @@ class OrderParts:
 
     session: FixSession
     store: SessionStore
-    sender: TcpSender
+    sender: TcpSender | TlsChannel
     decoder: FixReportDecoder
 
 
@@ -139,7 +141,8 @@ def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> A
         sender=order_parts.sender if order_parts else None,
         store=order_parts.store if order_parts else None,
         is_sending=config.engine.mode != "shadow",
-        is_timing=config.telemetry.step_timing,
+        step_interval=config.telemetry.step_timing_interval,
+        is_conflating=config.feed.conflate,
     )
     return Arc(config, instruments, strategies, memory, pipeline, order_parts)
 
@@ -185,6 +188,12 @@ def _make_encoder(
     )
 
 
+def _make_sender(section: OrderEntrySection) -> TcpSender | TlsChannel:
+    if not section.tls:
+        return TcpSender()
+    return TlsChannel(make_client_context(section.ca_file, "order_entry"))
+
+
 def _make_order_parts(
     config: EngineConfig, table: InstrumentTable, orders: OrderTable
 ) -> OrderParts | None:
@@ -212,6 +221,6 @@ def _make_order_parts(
     return OrderParts(
         session=FixSession(dialect, store, limits=limits),
         store=store,
-        sender=TcpSender(),
+        sender=_make_sender(section),
         decoder=FixReportDecoder(table, orders, key, section.target_comp_id),
     )

@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from engine.config_checks import check_relations, default_channels
+from engine.config_checks import check_relations, default_channels, is_under_tls
 from engine.config_overrides import apply_overrides
 from engine.config_problems import Problems
 from engine.config_reader import read_sections
@@ -88,7 +88,12 @@ def _fill_in(config: EngineConfig) -> EngineConfig:
     if not simulator.products:
         symbols = tuple(section.symbol for section in config.instruments)
         simulator = replace(simulator, products=symbols)
+    order_entry = config.order_entry
+    if order_entry is not None:
+        order_entry = replace(order_entry, tls=is_under_tls(order_entry, simulator))
     if not telemetry.journal_directory:
         journal = str(Path(config.engine.state_directory, "journal"))
         telemetry = replace(telemetry, journal_directory=journal)
-    return replace(config, feed=feed, simulator=simulator, telemetry=telemetry)
+    return replace(
+        config, feed=feed, simulator=simulator, order_entry=order_entry, telemetry=telemetry
+    )

@@ -16,7 +16,6 @@ from engine.config_schema import (
     EngineSection,
     FeedSection,
     InstrumentSection,
-    LoopSection,
     OrderEntrySection,
     RiskSection,
     SimulatorSection,
@@ -68,8 +67,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
             _check_feed_address(engine, simulator, feed, problems)
         if order_entry:
             _check_order_address(engine, simulator, order_entry, problems)
-    if feed and (loop := sections.get("loop")):
-        _check_busy_poll(loop, feed, problems)
+    if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
+        _check_cores(loop, telemetry, problems)
     if engine:
         _check_secrets(engine, {"feed": feed, "order_entry": order_entry}, problems)
         if telemetry := sections.get("telemetry"):
@@ -89,6 +88,15 @@ def is_loopback(host: str | None) -> bool:
         return ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False
+
+
+def is_under_tls(order_entry: OrderEntrySection, simulator: SimulatorSection) -> bool:
+    """Whether the order connection uses TLS: as told, or where it leaves this machine."""
+    if order_entry.tls is not None:
+        return order_entry.tls
+    if order_entry.port == SIMULATOR:
+        return bool(simulator.certificate)
+    return not is_loopback(order_entry.host)
 
 
 def publish_host(endpoint: str) -> str | None:
@@ -174,6 +182,8 @@ def _check_feed_address(
         problems.add_value(path, feed.url, "a loopback address in simulated mode, as 127.0.0.1")
     elif address.scheme == "ws" and not is_loopback(host):
         problems.add_value(path, feed.url, "wss://, or the passphrase travels in clear text")
+    elif feed.ca_file and address.scheme == "ws":
+        problems.add_value(("feed", "ca_file"), feed.ca_file, "a wss:// url, or no ca_file")
 
 
 def _check_order_address(
@@ -185,16 +195,20 @@ def _check_order_address(
     if order_entry.port == SIMULATOR or simulator.start:
         path = ("order_entry", "port")
         _check_simulator_name(path, order_entry.port, engine, simulator, problems)
-    if not is_loopback(order_entry.host) and engine.mode != "shadow":
-        reason = (
-            "in simulated mode, as 127.0.0.1"
-            if engine.mode == "simulated"
-            else "with a TLS tunnel to the venue behind it: FIX is plain TCP here and the logon"
-            " holds the passphrase"
-        )
-        problems.add_value(
-            ("order_entry", "host"), order_entry.host, f"a loopback address {reason}"
-        )
+    is_plain = not is_under_tls(order_entry, simulator)
+    if not is_loopback(order_entry.host) and engine.mode == "simulated":
+        allowed = "a loopback address in simulated mode, as 127.0.0.1"
+        problems.add_value(("order_entry", "host"), order_entry.host, allowed)
+    elif not is_loopback(order_entry.host) and is_plain:
+        reason = f"{order_entry.host} is no loopback address and the logon holds the passphrase"
+        problems.add_value(("order_entry", "tls"), False, f"true: {reason}")
+    elif order_entry.port == SIMULATOR and is_plain == bool(simulator.certificate):
+        allowed = "true or absent" if is_plain else "false or absent"
+        has_one = "has a" if simulator.certificate else "has no"
+        reason = f"because [simulator] {has_one} certificate"
+        problems.add_value(("order_entry", "tls"), order_entry.tls, f"{allowed}, {reason}")
+    if order_entry.ca_file and is_plain:
+        problems.add(("order_entry", "ca_file"), "is for TLS; use tls = true, or no ca_file")
 
 
 def _check_simulator_name(
@@ -212,13 +226,12 @@ def _check_simulator_name(
         problems.add_value(path, value, '"simulator", because [simulator] start is true')
 
 
-def _check_busy_poll(loop: LoopSection, feed: FeedSection, problems: Problems) -> None:
-    if loop.busy_poll and feed.url.lower().startswith("wss:"):
+def _check_cores(loop: LoopSection, telemetry: TelemetrySection, problems: Problems) -> None:
+    if telemetry.relay_core >= 0 and telemetry.relay_core == loop.engine_core:
         problems.add_value(
-            ("loop", "busy_poll"),
-            loop.busy_poll,
-            "false with a wss:// [feed] url, whose socket holds ciphertext,"
-            " or a ws:// url of a TLS tunnel on loopback",
+            ("telemetry", "relay_core"),
+            telemetry.relay_core,
+            "another one than [loop] engine_core, which the engine needs for itself",
         )
 
 

@@ -98,6 +98,10 @@ class SimulatorSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
             " repeated exactly; off for measuring latency."
         ),
     ] = True
+    certificate: Annotated[
+        str,
+        _about("PEM file with key and certificate: both doors under TLS; empty: plain.", _PATH),
+    ] = ""
 
 
 class FeedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -113,6 +117,9 @@ class FeedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
             {"allowed": 'an address as in "wss://host", or "simulator"'},
         ),
     ]
+    ca_file: Annotated[
+        str, _about("PEM certificates trusted instead of the system's; `wss://` only.", _PATH)
+    ] = ""
     channels: Annotated[
         tuple[str, ...],
         _about(
@@ -135,6 +142,13 @@ class FeedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         int,
         _whole(MIBIBYTE, 256 * MIBIBYTE, "A larger frame closes the connection; snapshots: 5 MB."),
     ] = 16 * MIBIBYTE
+    conflate: Annotated[
+        bool,
+        _about(
+            "Several frames in one read: all are applied, strategies decide on books at the last"
+            " one; trades and bars are never left out."
+        ),
+    ] = False
 
 
 class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -145,7 +159,7 @@ class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         str,
         Meta(
             min_length=1,
-            description="TCP only: outside loopback put a TLS tunnel in between.",
+            description="The name or address that its certificate must hold under TLS.",
             extra={"allowed": "a host name or address as text"},
         ),
     ] = "127.0.0.1"
@@ -153,6 +167,16 @@ class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Annotated[int, Meta(ge=1, le=65535)] | Literal["simulator"],
         _about("TCP port.", {"allowed": 'a whole number from 1 to 65535, or "simulator"'}),
     ]
+    tls: Annotated[
+        bool | None,
+        _about(
+            "Absent: true, but for a loopback host, which may be a tunnel or a plain simulator.",
+            {"allowed": "true or false"},
+        ),
+    ] = None
+    ca_file: Annotated[
+        str, _about("PEM certificates trusted instead of the system's; under TLS only.", _PATH)
+    ] = ""
     target_comp_id: Annotated[
         str,
         Meta(
@@ -193,11 +217,32 @@ class LoopSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
         int, _whole(0, 100_000, "Reads of the sockets between two turns of the loop.")
     ] = 200
     engine_core: Annotated[
-        int, _whole(-1, MAX_CORE, "Core to pin the hot thread to; -1: not pinned.")
+        int,
+        _whole(
+            -1,
+            MAX_CORE,
+            "Core to pin the hot thread to, every other thread kept off it; -1: not pinned.",
+        ),
     ] = -1
     garbage_collection: Annotated[
         Literal["frozen", "on"], _about("frozen: collected once after warm-up, then off.")
     ] = "frozen"
+    warm_up: Annotated[
+        bool,
+        _about("Drive made frames and orders through a copy of the arc first; nothing is sent."),
+    ] = True
+    keep_warm_ms: Annotated[
+        int,
+        _whole(
+            0,
+            10_000,
+            "Without an order for so long: one more through the copy, caches stay warm; 0: off.",
+        ),
+    ] = 0
+    stall_threshold_us: Annotated[
+        int,
+        _whole(10, 10_000_000, "A cycle of the loop that is longer is counted and told: a stall."),
+    ] = 5000
 
 
 class RiskSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -307,9 +352,13 @@ class TelemetrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     http_port: Annotated[
         int, _whole(0, 65535, "Of /metrics and /healthz on 127.0.0.1; 0: any free one.")
     ] = 0
-    step_timing: Annotated[
-        bool, _about("Measure every step; off saves the reads of the clock.")
-    ] = True
+    step_timing_interval: Annotated[
+        int, _whole(0, 1_000_000, "The steps of one frame in so many are timed; 0: no latency is.")
+    ] = 8
+    relay_core: Annotated[
+        int,
+        _whole(-1, MAX_CORE, "Core of wow-relay; -1: one beside a pinned engine's, else any."),
+    ] = -1
 
 
 class StopSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -7,8 +7,10 @@ from pathlib import Path
 from engine.config_checks import CREDENTIALS, is_loopback, publish_host
 from engine.config_schema import EngineConfig
 from engine.secrets import Secret
+from engine.tls_context import make_client_context
 from ext.errors import ConfigError
 from ext.signing import sign_coinbase_exchange
+from tuning.core_plan import plan_cores
 
 
 def find_warnings(config: EngineConfig) -> list[str]:
@@ -57,16 +59,18 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
         yield "[order_entry] cancel_on_disconnect is off: a lost connection leaves orders open"
     if config.loop.busy_poll and config.loop.engine_core < 0:
         yield "[loop] busy_poll without engine_core: the spinning thread may be moved about"
+    if config.loop.keep_warm_ms and not config.loop.warm_up:
+        yield "[loop] keep_warm_ms without warm_up: there is nothing to keep warm"
     host = publish_host(config.telemetry.publish)
     if config.telemetry.relay and host is not None and not is_loopback(host):
         yield "[telemetry] publish: positions and orders leave this machine in clear text"
 
 
 def _machine_warnings(config: EngineConfig) -> Iterator[str]:
-    core, cores = config.loop.engine_core, os.sched_getaffinity(0)
-    if core >= 0 and core not in cores:
-        allowed = ", ".join(map(str, sorted(cores)))
-        yield f"[loop] engine_core {core} is not a core of this process; it may use {allowed}"
+    plan = plan_cores(
+        config.loop.engine_core, config.telemetry.relay_core, sorted(os.sched_getaffinity(0))
+    )
+    yield from plan.warnings
     directory = config.telemetry.shared_memory_directory
     if not os.access(directory, os.W_OK):
         yield f"[telemetry] shared_memory_directory {directory} cannot be written to"
@@ -74,6 +78,13 @@ def _machine_warnings(config: EngineConfig) -> Iterator[str]:
         require_recording(config)
     except ConfigError as error:
         yield str(error)
+    for section, connection in (("feed", config.feed), ("order_entry", config.order_entry)):
+        if connection is None or not connection.ca_file:
+            continue
+        try:
+            make_client_context(connection.ca_file, section)
+        except ConfigError as error:
+            yield str(error)
 
 
 def _secret_warnings(config: EngineConfig) -> Iterator[str]:

@@ -12,8 +12,10 @@ import picows
 
 from engine.config_schema import EngineConfig
 from engine.engine_clock import EngineClock
+from engine.tls_context import make_client_context
 from ext.busy_poll import BusyPoller
 from ext.errors import UsageError
+from ext.loop_meter import LoopMeter
 from ext.pipeline import Pipeline
 from ext.wire import BookState, FeedStatus, SessionState, StaleReason
 from ext.ws_listener import FeedListener
@@ -53,12 +55,14 @@ class MarketData:
         *,
         on_disconnect: Callable[[str], bool],
         on_inconsistent: Callable[[], None],
+        meter: LoopMeter | None = None,
         poller: BusyPoller | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
         self._on_disconnect = on_disconnect
         self._on_inconsistent = on_inconsistent
+        self._meter = meter
         self._poller = poller
         self._session = make_feed_session(config)
         self._header = pipeline.memory.header_record()
@@ -70,6 +74,9 @@ class MarketData:
                 max_frame_bytes=config.feed.max_frame_bytes,
                 reconnect_initial_ns=config.feed.reconnect_initial_ms * MILLISECOND_NS,
                 reconnect_maximum_ns=config.feed.reconnect_maximum_ms * MILLISECOND_NS,
+                ssl_context=make_client_context(config.feed.ca_file, "feed")
+                if url.lower().startswith("wss:")
+                else None,
             ),
             self._make_listener,
             activity=self,
@@ -108,17 +115,28 @@ class MarketData:
             self._on_disconnected,
             self._take_control,
             self.take_book_notices,
+            self._meter,
         )
 
     def _on_connected(self, connection: picows.WSTransport) -> None:
         self._pipeline.subscribed(self._clock.now_ns())
-        # Under TLS the socket holds ciphertext: only the loop's own read can make frames of it.
-        if self._poller is not None and not connection.is_secure:
-            raw = connection.underlying_transport.get_extra_info("socket")
-            protocol = connection.underlying_transport.get_protocol()
-            if not isinstance(protocol, asyncio.BufferedProtocol):
-                raise UsageError(f"busy poll needs a buffered protocol, not {type(protocol)}")
-            self._poller.attach(raw.fileno(), protocol)
+        if self._poller is not None:
+            self._attach(self._poller, connection)
+
+    def _attach(self, poller: BusyPoller, connection: picows.WSTransport) -> None:
+        transport = connection.underlying_transport
+        if connection.is_secure:
+            # Not in its documents, which is why aiofastnet is pinned to one version.
+            read_ready = getattr(transport, "_read_ready", None)
+            if read_ready is None:
+                _log.warning("busy poll leaves %s to the loop", type(transport).__name__)
+            else:
+                poller.attach_reader(read_ready, self._pipeline)
+            return
+        protocol = transport.get_protocol()
+        if not isinstance(protocol, asyncio.BufferedProtocol):
+            raise UsageError(f"busy poll needs a buffered protocol, not {type(protocol)}")
+        poller.attach(transport.get_extra_info("socket").fileno(), protocol)
 
     def _on_disconnected(self, connection: picows.WSTransport) -> None:
         if self._poller is not None:

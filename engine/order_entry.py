@@ -3,6 +3,7 @@
 Reports that are next in sequence never come here; what the session releases or rejects does.
 """
 
+import functools
 import logging
 from collections.abc import Callable
 
@@ -11,7 +12,9 @@ from engine.config_schema import EngineConfig
 from engine.engine_clock import EngineClock
 from ext.errors import UsageError
 from ext.fix_listener import FixListener
+from ext.loop_meter import LoopMeter
 from ext.pipeline import Pipeline
+from ext.tls_channel import TlsChannel
 from ext.wire import OrderState, SessionState, Side
 from gateways.session import (
     ApplicationMessage,
@@ -27,7 +30,7 @@ from gateways.session import (
     StateChanged,
     Warned,
 )
-from gateways.transport import OrderTransport
+from gateways.transport import CANNOT_CONNECT, OrderTransport, connect_tcp, connect_tls
 
 ACKNOWLEDGE_TIMEOUT_NS = 5_000_000_000  # a request unanswered for longer: its order is Unknown
 ASK_AGAIN_NS = 5_000_000_000  # between two questions for one Unknown order, until answered
@@ -55,6 +58,7 @@ class OrderEntry:
         on_fatal: Callable[[str], None],
         on_pause: Callable[[str], None],
         on_notices: Callable[[int], None],
+        meter: LoopMeter | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
@@ -62,13 +66,21 @@ class OrderEntry:
         self._on_fatal = on_fatal
         self._on_pause = on_pause
         self._on_notices = on_notices
+        self._meter = meter
         self._header = pipeline.memory.header_record()
         self._target = f"{host}:{port}"
         self._asked_ns: dict[int, int] = {}  # when each Unknown order was asked for, by its number
         self._listener: FixListener | None = None
+        self._channel = parts.sender if isinstance(parts.sender, TlsChannel) else None
         parts.session.is_risk_allowed = self._is_risk_allowed
         self.transport = OrderTransport(
-            parts.session, self._make_listener, parts.sender, host, port, on_event=self._take_event
+            parts.session,
+            self._make_listener,
+            parts.sender,
+            host,
+            port,
+            on_event=self._take_event,
+            connect=functools.partial(connect_tls, self._channel) if self._channel else connect_tcp,
         )
 
     @property
@@ -98,6 +110,8 @@ class OrderEntry:
             on_garbled,
             self._refuse_report,
             self._on_notices,
+            self._meter,
+            channel=self._channel,
         )
         return self._listener
 
@@ -113,7 +127,8 @@ class OrderEntry:
                 if new == SessionState.SESSION_ACTIVE:
                     self._ask_for_unknown(self._clock.now_ns())
             case LoggedOn(heartbeat_s=heartbeat_s):
-                _log.info("logged on to %s, heartbeat %d s", self._target, heartbeat_s)
+                how = f" over {self._channel.version}" if self._channel is not None else ""
+                _log.info("logged on to %s%s, heartbeat %d s", self._target, how, heartbeat_s)
             case Disconnected(text=text):
                 self._lose_connection(text)
             case ApplicationMessage(message=message):
@@ -143,7 +158,7 @@ class OrderEntry:
         count = self._pipeline.orders.mark_unknown(now_ns)
         self._asked_ns.clear()  # what was asked on that connection is not answered any more
         _log.log(
-            logging.WARNING if count else logging.INFO,
+            logging.WARNING if count or text.startswith(CANNOT_CONNECT) else logging.INFO,
             "order session disconnected: %s%s",
             text or "closed",
             f"; {count} orders are Unknown" if count else "",

@@ -6,7 +6,6 @@ engine knows their command lines, not their code.
 
 import asyncio
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from decimal import Decimal
@@ -141,6 +140,8 @@ async def start_venue(config: EngineConfig) -> tuple[ChildProcess, VenueReady]:
         arguments.append(f"--recording={section.recording}")
     elif section.products:
         arguments.append(f"--products={','.join(section.products)}")
+    if section.certificate:
+        arguments.append(f"--certificate={section.certificate}")
     if not section.lockstep:
         arguments.append("--free-running")
     if config.order_entry is None:
@@ -158,8 +159,13 @@ async def read_venue_summary(venue: ChildProcess) -> VenueSummary | None:
         return None
 
 
-async def start_relay(config: EngineConfig) -> tuple[ChildProcess, RelayReady]:
-    """Starts the relay on the engine's shared memory and waits until it publishes."""
+async def start_relay(
+    config: EngineConfig, core: int | None = None
+) -> tuple[ChildProcess, RelayReady]:
+    """Starts the relay on the engine's shared memory and waits until it publishes.
+
+    ``core`` is where it runs; None: where its parent may.
+    """
     section = config.telemetry
     arguments = [
         f"--shared-memory={config.shared_memory_path}",
@@ -167,7 +173,6 @@ async def start_relay(config: EngineConfig) -> tuple[ChildProcess, RelayReady]:
         f"--publish={section.publish}",
         f"--http-port={section.http_port}",
     ]
-    core = _relay_core(config.loop.engine_core)
     if core is not None:
         arguments.append(f"--core={core}")
     return await _start_ready("wow-relay", arguments, RelayReady)
@@ -186,11 +191,3 @@ async def _start_ready(
         if isinstance(error, VenueError):
             raise
         raise VenueError(f"{name} said something else than where it listens: {error}") from error
-
-
-def _relay_core(engine_core: int) -> int | None:
-    """A core beside a pinned engine's: a relay restarted later would inherit the engine's."""
-    if engine_core < 0:
-        return None
-    others = [core for core in range(os.cpu_count() or 1) if core != engine_core]
-    return others[-1] if others else None

@@ -70,6 +70,13 @@ class ReferenceBook:
         for price, quantity in asks:
             self.set_level(False, price, quantity)
 
+    def keep_best(self, depth: int) -> None:
+        """Removes the worst levels of a side beyond ``depth``."""
+        for is_bid, side in self._sides.items():
+            while len(side) > depth:
+                side.popitem(0 if is_bid else -1)
+                self._arrays.pop(is_bid, None)
+
     def levels(self, is_bid: bool) -> list[tuple[int, int]]:
         """(price_ticks, quantity_lots) of one side, best first."""
         rows = list(self._sides[is_bid].items())

@@ -55,6 +55,8 @@ class ReferenceInstrument:
     crossed: int = 0
     """Frames after which the best bid was at or above the best ask."""
     bad_frames: int = 0
+    checksums_good: int = 0
+    checksums_bad: int = 0
     last_trade_id: int | None = field(default=None, repr=False)
     sequence: int | None = None
     """Id of the last update in the book, where updates of a product are counted."""
@@ -82,14 +84,30 @@ class ReferenceInstrument:
         self.last_trade_id = max(trade_id, self.last_trade_id or 0)
 
 
+@dataclass(frozen=True, slots=True)
+class BookTerms:
+    """What a venue's book is bound to, beyond tick and lot."""
+
+    depth: int = 0
+    """Levels of a side that the venue keeps; 0: all."""
+    price_precision: int | None = None
+    """Decimals of a price in the checksum; None: those of the tick."""
+    quantity_precision: int | None = None
+
+
 class ReferenceFeed(ABC):
     """All books of one connection. ``steps`` gives tick and lot text of each product."""
+
+    frame_types: tuple[type, ...] = (dict,)
+    """What a frame of the venue may be in JSON."""
 
     def __init__(self, steps: Mapping[str, tuple[str, str]]) -> None:
         self.instruments = {
             symbol: ReferenceInstrument(symbol, ReferenceBook(tick, lot))
             for symbol, (tick, lot) in steps.items()
         }
+        self.terms: dict[str, BookTerms] = {}
+        """By symbol, for venues whose books have any."""
         self.frames = 0
         self.bad_frames = 0
         self.gaps = 0
@@ -99,10 +117,10 @@ class ReferenceFeed(ABC):
         """Applies one frame: the instruments whose book or state it touched."""
         self.frames += 1
         try:
-            frame = orjson.loads(payload)
+            frame = self._parse(payload)
         except orjson.JSONDecodeError as error:
             return self._refuse(self._symbols_of_broken(read_start(payload)), f"not JSON ({error})")
-        if not isinstance(frame, dict):
+        if not isinstance(frame, self.frame_types):
             return self._refuse(None, "not a JSON object")
         try:
             return self._apply(frame)
@@ -112,11 +130,14 @@ class ReferenceFeed(ABC):
             reason = f"not shaped as documented ({type(error).__name__}: {error})"
             return self._refuse(self._symbols(frame), reason)
 
-    @abstractmethod
-    def _apply(self, frame: dict[str, Any]) -> list[ReferenceInstrument]: ...
+    def _parse(self, payload: bytes) -> Any:
+        return orjson.loads(payload)
 
     @abstractmethod
-    def _symbols(self, frame: dict[str, Any]) -> set[str] | None:
+    def _apply(self, frame: Any) -> list[ReferenceInstrument]: ...
+
+    @abstractmethod
+    def _symbols(self, frame: Any) -> set[str] | None:
         """The products of a frame; None when it may be of any."""
 
     @abstractmethod
@@ -170,13 +191,13 @@ class ReferenceCoinbaseExchange(ReferenceFeed):
             return []
         instrument.frames += 1
         if kind == "snapshot":
-            _load(instrument, frame["bids"], frame["asks"])
+            load_book(instrument, frame["bids"], frame["asks"])
         elif kind == "l2update":
-            _check_time(frame["time"])
+            check_time(frame["time"])
             sides = {"buy": True, "sell": False}
-            _change(instrument, [(sides[s], p, q) for s, p, q in frame["changes"]])
+            change_book(instrument, [(sides[s], p, q) for s, p, q in frame["changes"]])
         elif kind == "heartbeat":
-            _check_time(frame["time"])
+            check_time(frame["time"])
         else:
             trade_id = _check_trade(instrument, frame, {"buy", "sell"})
             if kind == "match":
@@ -242,13 +263,13 @@ class ReferenceCoinbaseAdvanced(ReferenceFeed):
             for update in event["updates"]
         ]
         if event["type"] == "snapshot":
-            _load(
+            load_book(
                 instrument,
                 [(price, quantity) for is_bid, price, quantity in changes if is_bid],
                 [(price, quantity) for is_bid, price, quantity in changes if not is_bid],
             )
         elif event["type"] == "update":
-            _change(instrument, changes)
+            change_book(instrument, changes)
         else:
             raise FeedError(f"type was {event['type']!r}; use snapshot or update")
         return [instrument]
@@ -274,9 +295,10 @@ def read_start(payload: bytes) -> dict[str, str]:
     return members
 
 
-def _load(
+def load_book(
     instrument: ReferenceInstrument, bids: list[tuple[str, str]], asks: list[tuple[str, str]]
 ) -> None:
+    """Replaces the book of an instrument by a snapshot, and settles it."""
     instrument.snapshots += 1
     instrument.book.load(bids, asks)
     instrument.state = ReferenceState.LIVE
@@ -285,7 +307,8 @@ def _load(
     instrument.settle()
 
 
-def _change(instrument: ReferenceInstrument, changes: list[tuple[bool, str, str]]) -> None:
+def change_book(instrument: ReferenceInstrument, changes: list[tuple[bool, str, str]]) -> None:
+    """Applies (is_bid, price, quantity) to a LIVE book, and settles it."""
     instrument.changes += len(changes)
     for is_bid, price, quantity in changes:
         instrument.book.set_level(is_bid, price, quantity)
@@ -299,10 +322,11 @@ def _check_trade(instrument: ReferenceInstrument, trade: dict[str, Any], sides: 
     instrument.book.count_level(trade["price"], trade["size"])
     if trade["side"] not in sides:
         raise FeedError(f"side was {trade['side']!r}; use {' or '.join(sorted(sides))}")
-    _check_time(trade["time"])
+    check_time(trade["time"])
     return int(trade["trade_id"])
 
 
-def _check_time(text: str) -> None:
+def check_time(text: str) -> None:
+    """FeedError unless the text is a time as RFC 3339 has it, in UTC."""
     if not _TIME.fullmatch(text):
         raise FeedError(f"time was {text!r}; use RFC 3339 in UTC")

@@ -11,6 +11,7 @@ from typing import Any
 from engine.composition import Arc
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy
+from engine.loop import source_name
 from engine.processes import VenueSummary
 from ext.book import OrderBook
 from ext.dtypes import BOOK_VIEW, POSITION
@@ -76,6 +77,36 @@ class StepFigures:
     name: str
     count: int
     microseconds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopFigures:
+    """The loop and what may have stopped it; names as ``source_name`` gives them."""
+
+    cycles: int
+    longest_ms: float
+    longest_source: str
+    stalls: int
+    stalls_by_source: dict[str, int]
+    core: int  # -1: not pinned
+    threads_on_core: int  # others of ours, at the last look
+    collections: int
+
+
+def read_loop(arc: Arc) -> LoopFigures:
+    """Cycles, stalls and collections since the start."""
+    header = arc.memory.header_record()[0]
+    by_source = enumerate(header["loop_stalls_by_source"].tolist())
+    return LoopFigures(
+        cycles=int(header["loop_cycles"]),
+        longest_ms=int(header["loop_max_cycle_ns"]) / 1e6,
+        longest_source=source_name(int(header["loop_max_cycle_source"])),
+        stalls=int(header["loop_stalls"]),
+        stalls_by_source={source_name(index): count for index, count in by_source if count},
+        core=int(header["engine_core"]),
+        threads_on_core=int(header["threads_on_core"]),
+        collections=int(header["garbage_collections"]),
+    )
 
 
 def read_strategies(arc: Arc) -> list[StrategyFigures]:

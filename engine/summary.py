@@ -9,16 +9,17 @@ from rich.table import Table
 
 from engine.composition import Arc
 from engine.config import config_hash
+from engine.loop import LoopCare
 from engine.processes import RelayReady, VenueSummary
 from engine.run_figures import (
     StrategyFigures,
     find_differences,
     read_books,
+    read_loop,
     read_steps,
     read_strategies,
 )
 from ext.wire import OrderState, Side
-from tuning.affinity import available_cores, format_cores
 
 TWO_DECIMAL_CURRENCIES = {"USD", "EUR", "GBP", "USDC", "USDT"}
 # The only net under orders whose session has ended; what it does not hold is known to the venue.
@@ -39,15 +40,13 @@ def write_now(text: str) -> None:
 
 
 def print_banner(arc: Arc, write: Write = write_now) -> None:
-    """Who runs, in which mode, with which limits, on which core."""
+    """Who runs, in which mode, with which strategies."""
     config = arc.config
-    core = config.loop.engine_core
-    place = f"pinned to core {core}" if core >= 0 else f"cores {format_cores(available_cores())}"
     polling = "busy poll" if config.loop.busy_poll else "blocking"
     digest = config_hash(config, [strategy.source_digest for strategy in arc.strategies])
     write(
         f"wow-engine {config.engine.name}: mode {config.engine.mode.upper()}, "
-        f"config {digest[:12]}, {polling}, {place}\n"
+        f"config {digest[:12]}, {polling}\n"
     )
     for strategy in arc.strategies:
         slow = "" if strategy.is_compiled else "   SLOW: plain Python, not compiled"
@@ -60,6 +59,11 @@ def print_relay(ready: RelayReady | None, write: Write = write_now) -> None:
     """Where to look at the run."""
     if ready is not None:
         write(f"  watch it: wow-monitor --connect {ready.publish}    metrics: {ready.http}\n")
+
+
+def print_loop(care: LoopCare, write: Write = write_now) -> None:
+    """Where the loop runs and what may stop it; true once it has begun."""
+    write(f"  loop on {care.placement.describe()}\n  {care.collector.describe()}\n")
 
 
 def print_progress(arc: Arc, elapsed_s: float, write: Write = write_now) -> None:
@@ -107,12 +111,15 @@ def _print_run(console: Console, arc: Arc, elapsed_s: float, reason: str) -> Non
         f"{counters['requests_sent'] - counters['orders_sent']:,} cancels and replaces sent; "
         f"{counters['reports']:,} reports, {counters['fills']:,} fills"
     )
+    console.print(_loop_lines(arc))
     doubts = {
         "duplicate fills": counters["duplicate_fills"],
         "reports of unknown orders": counters["unknown_reports"],
         "intents dropped": counters["dropped_intents"],
         "order records lost": counters["dropped_order_records"],
         "market records dropped": counters["dropped_market_records"],
+        "threads on the engine's core": counters["threads_on_core"],
+        "collections of a collector that is off": _unwanted_collections(arc),
     }
     if any(doubts.values()):
         shown = ", ".join(f"{name} {count:,}" for name, count in doubts.items() if count)
@@ -149,6 +156,24 @@ def _market_data_line(counters: dict[str, int]) -> str:
         f"             {counters['gaps']} gaps, {counters['bad_frames']} bad frames, "
         f"{counters['stale_count']} times stale, {counters['crossed_count']} crossed"
     )
+
+
+def _loop_lines(arc: Arc) -> str:
+    loop = read_loop(arc)
+    place = f"core {loop.core}" if loop.core >= 0 else "not pinned"
+    stalls = f"{loop.stalls:,} stalls above {arc.config.loop.stall_threshold_us / 1e3:g} ms"
+    if loop.stalls:
+        counts = loop.stalls_by_source.items()
+        stalls += f" ({', '.join(f'{name} {count:,}' for name, count in counts)})"
+    return (
+        f"Loop:   {place}; {loop.cycles:,} cycles, the longest {loop.longest_ms:.2f} ms "
+        f"({loop.longest_source})\n"
+        f"        {stalls}; {loop.collections:,} garbage collections"
+    )
+
+
+def _unwanted_collections(arc: Arc) -> int:
+    return read_loop(arc).collections if arc.config.loop.garbage_collection == "frozen" else 0
 
 
 def _activity_table(rows: list[StrategyFigures]) -> Table:

@@ -20,6 +20,7 @@ from engine.exit_codes import ExitCode
 from engine.kernels import FailureLog
 from engine.loop import LoopCare
 from engine.market_data import MarketData
+from engine.measured import MeasuredCoroutine
 from engine.order_entry import OrderEntry
 from engine.processes import (
     ChildProcess,
@@ -30,10 +31,13 @@ from engine.processes import (
     start_relay,
     start_venue,
 )
+from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
 from ext.clock import read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError
-from ext.wire import EngineState
+from ext.wire import EngineState, LoopSource
+from tuning.affinity import available_cores
+from tuning.core_plan import plan_cores
 
 WATCH_INTERVAL_S = 0.01  # timers of strategies are at best this exact
 HEARTBEAT_EVERY = 10  # watches
@@ -54,6 +58,7 @@ class Supervisor:
         self.venue_summary: VenueSummary | None = None
         self.orders_left: list[dict[str, object]] = []
         self.reason = ""
+        self.has_begun = False  # processes and the loop's core are there
         self._on_progress = on_progress
         self._clock = EngineClock(arc.memory)
         self._header = arc.memory.header_record()
@@ -70,7 +75,9 @@ class Supervisor:
         self._is_hole_told = False
         loop = arc.config.loop
         self._poller = BusyPoller(max(loop.spin_count, 1)) if loop.busy_poll else None
-        self._loop_care = LoopCare(loop, arc.memory, self._poller, self._poll_orders)
+        plan = plan_cores(loop.engine_core, arc.config.telemetry.relay_core, available_cores())
+        self.loop_care = LoopCare(loop, arc.memory, plan, self._poller, self._poll_orders)
+        self._meter = self.loop_care.meter
 
     @property
     def is_stopping(self) -> bool:
@@ -110,17 +117,28 @@ class Supervisor:
     async def _start(self) -> None:
         config = self.arc.config
         self.arc.memory.set_state(EngineState.ENGINE_STARTING, "starting")
+        await self.loop_care.placement.prepare()
         if config.telemetry.relay:
-            self._relay, self.relay_ready = await start_relay(config)
+            self._relay, self.relay_ready = await self._start_relay()
             self._keeper = asyncio.get_running_loop().create_task(self._keep_relay())
         venue: VenueReady | None = None
         if config.simulator.start:
             self._venue, venue = await start_venue(config)
-        self._loop_care.begin()
-        self._spawn(self._watch())
+        self.loop_care.begin(self._warm_up)
+        self.has_begun = True
+        self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
         self._start_order_entry(venue)
         self._start_market_data(venue)
         self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
+
+    def _warm_up(self) -> WarmUp | None:
+        if not self.arc.config.loop.warm_up:
+            return None
+        try:
+            return warm_up(self.arc.config, self.arc.strategies)
+        except (WowError, OSError) as error:  # cold, the engine is slower and not wrong
+            _log.warning("the warm-up failed, the first orders will be slow: %s", error)
+            return None
 
     def _start_order_entry(self, venue: VenueReady | None) -> None:
         section = self.arc.config.order_entry
@@ -142,8 +160,9 @@ class Supervisor:
             on_fatal=self._fail,
             on_pause=self.pause,
             on_notices=self._take_notices,
+            meter=self._meter,
         )
-        self._spawn(self._order_entry.transport.run())
+        self._spawn(self._order_entry.transport.run(), LoopSource.LOOP_ORDER_SESSION)
 
     def _start_market_data(self, venue: VenueReady | None) -> None:
         url = self.arc.config.feed.url
@@ -158,12 +177,14 @@ class Supervisor:
             self._clock,
             on_disconnect=self._on_feed_end,
             on_inconsistent=lambda: self.pause("the quantities of a report cannot be: see the log"),
+            meter=self._meter,
             poller=self._poller,
         )
-        self._spawn(self._market_data.transport.run())
+        self._spawn(self._market_data.transport.run(), LoopSource.LOOP_FEED_SESSION)
 
-    def _spawn(self, coroutine: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(coroutine)
+    def _spawn(self, coroutine: Coroutine[Any, Any, None], source: LoopSource) -> None:
+        measured = MeasuredCoroutine(coroutine, self._meter, source)
+        task = asyncio.get_running_loop().create_task(measured)
         task.add_done_callback(self._on_task_end)
         self._tasks.append(task)
 
@@ -202,7 +223,7 @@ class Supervisor:
             count += 1
             now_ns = self._clock.now_ns()
             if not self._stop.is_set():
-                self.arc.pipeline.call_timers(now_ns)
+                self._call_timers(now_ns)
             if count % HEARTBEAT_EVERY == 0:
                 self._beat()
             if count % PENDING_EVERY == 0:
@@ -210,6 +231,12 @@ class Supervisor:
                     self._order_entry.check_pending(now_ns)
                 self._failures.poll()
                 self._on_progress()
+                self.loop_care.check()
+
+    def _call_timers(self, now_ns: int) -> None:
+        before = self._meter.enter(LoopSource.LOOP_STRATEGY_TIMERS)
+        self.arc.pipeline.call_timers(now_ns)
+        self._meter.leave(before)
 
     def _beat(self) -> None:
         """Shows the other processes that we live; they compare with the host's own clock."""
@@ -225,6 +252,9 @@ class Supervisor:
         elif gate.is_paused and not self._stop.is_set():
             self._header["engine_state"] = EngineState.ENGINE_PAUSED_STATE
 
+    async def _start_relay(self) -> tuple[ChildProcess, RelayReady]:
+        return await start_relay(self.arc.config, self.loop_care.placement.relay_core)
+
     async def _keep_relay(self) -> None:
         """Starts the relay again when it ends: without one the ring fills and orders stop."""
         while self._relay is not None:
@@ -235,7 +265,7 @@ class Supervisor:
             _log.error("wow-relay ended; starting it again")
             await asyncio.sleep(RELAY_RESTART_S)
             try:
-                self._relay, self.relay_ready = await start_relay(self.arc.config)
+                self._relay, self.relay_ready = await self._start_relay()
             except (WowError, OSError, msgspec.MsgspecError) as error:
                 _log.error("wow-relay cannot be started: %s", error)
 
@@ -250,7 +280,7 @@ class Supervisor:
             if self._market_data is not None:
                 self._market_data.transport.stop()
             await self._end_tasks()
-            self._loop_care.end()
+            self.loop_care.end()
             self.orders_left = self.arc.pipeline.orders.open_orders()
             if self.arc.orders is not None:
                 self.arc.orders.store.close()

@@ -13,13 +13,21 @@ import numpy as np
 import orjson
 
 from engine.quote_check import Level, QuoteCheck, QuoteDifference
-from engine.reference_feed import ReferenceFeed, ReferenceInstrument, ReferenceState
+from engine.reference_feed import (
+    BookTerms,
+    ReferenceFeed,
+    ReferenceInstrument,
+    ReferenceState,
+)
 from engine.reference_venues import make_reference_feed
 from engine.verification_report import Difference, InstrumentReport, VerificationReport
 from ext.bounds import Bound
 from ext.codecs.binance_feed import BinanceFeed
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
+from ext.codecs.gemini_feed import GeminiFeed
+from ext.codecs.kraken_feed import KrakenFeed
+from ext.codecs.kraken_v1_feed import KrakenV1Feed
 from ext.errors import RecordingError, UsageError
 from ext.instrument_table import InstrumentTable
 from ext.pipeline import Pipeline
@@ -27,6 +35,8 @@ from ext.wire import BookState, FeedStatus, StaleReason
 from feeds.binance_depth import EarlyUpdates
 from feeds.recording import RecordedFrame, Recording
 from feeds.recording_binance import BINANCE_SPOT, BINANCE_USDM, read_records
+from feeds.recording_gemini import GEMINI
+from feeds.recording_kraken import KRAKEN, KRAKEN_V1
 from feeds.recording_survey import (
     COINBASE_ADVANCED,
     COINBASE_EXCHANGE,
@@ -42,6 +52,9 @@ _DECODERS = {
     COINBASE_ADVANCED: CoinbaseAdvancedFeed,
     BINANCE_USDM: BinanceFeed,
     BINANCE_SPOT: BinanceFeed,
+    GEMINI: GeminiFeed,
+    KRAKEN: KrakenFeed,
+    KRAKEN_V1: KrakenV1Feed,
 }
 _HAS_SNAPSHOT = (BookState.BUFFERING, BookState.LIVE)
 _IntegerArray = np.ndarray[Any, np.dtype[np.int64]]
@@ -73,7 +86,14 @@ def make_pipeline(venue: str, products: Sequence[Product]) -> VerifiablePipeline
     """The production decoder and books of those products, without strategies and orders."""
     table = InstrumentTable()
     for product in products:
-        table.add(product.symbol, product.tick, product.lot)
+        table.add(
+            product.symbol,
+            product.tick,
+            product.lot,
+            price_precision=product.price_precision,
+            quantity_precision=product.quantity_precision,
+            depth=product.depth,
+        )
     return Pipeline(table, _DECODERS[venue](table))
 
 
@@ -266,10 +286,16 @@ class _Verification:
             self._close(lane)
         venue = self._report.venue
         steps = {product.symbol: (product.tick, product.lot) for product in self._products}
+        terms = {
+            product.symbol: BookTerms(
+                product.depth, product.price_precision, product.quantity_precision
+            )
+            for product in self._products
+        }
         lane = _Lane(
             frame.connection_number,
             self._pipeline_factory(venue, self._products),
-            make_reference_feed(venue, steps),
+            make_reference_feed(venue, steps, terms),
         )
         self._lanes[frame.connection] = lane
         self._report.connections += 1

@@ -77,7 +77,11 @@ class InstrumentReport:
 
     def add(self, instrument: ReferenceInstrument) -> None:
         """Adds one connection at its end; the last one gives the final book."""
-        for name in ("frames", "snapshots", "changes", "trades", "gaps", "crossed", "bad_frames"):
+        names = [
+            *("frames", "snapshots", "changes", "trades", "gaps", "checksums_good"),
+            *("checksums_bad", "crossed", "bad_frames"),
+        ]
+        for name in names:
             setattr(self, name, getattr(self, name) + getattr(instrument, name))
         book = instrument.book
         self.bid_levels, self.ask_levels = book.level_count(True), book.level_count(False)

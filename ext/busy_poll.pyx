@@ -3,8 +3,10 @@
 cimport cython
 from cpython.buffer cimport PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from libc.errno cimport EAGAIN, errno
+from libc.stdint cimport int64_t
 
 from ext.errors import UsageError
+from ext.pipeline cimport Pipeline
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int descriptor, void* buffer, size_t size, int flags)
@@ -26,17 +28,27 @@ cdef class BusyPoller:
         self.feed_descriptor = descriptor
         self.protocol = protocol
 
+    def attach_reader(self, read_ready: object, Pipeline pipeline not None) -> None:
+        """Calls the reader of a TLS transport from now on, which never waits.
+
+        What it decrypts goes to ``pipeline``, whose count of frames says that something came.
+        """
+        self.read_ready = read_ready
+        self.pipeline = pipeline
+
     def detach(self) -> None:
         """The connection is gone."""
         self.feed_descriptor = -1
-        self.protocol = None
+        self.protocol = self.read_ready = self.pipeline = None
 
     def poll(self) -> bool:
         """Reads until something came or the spins are used up; whether something came."""
         self.poll_count += 1
-        if self.protocol is None:
-            return False
-        return self._read_feed(self.protocol, self.spin_count)
+        if self.protocol is not None:
+            return self._read_feed(self.protocol, self.spin_count)
+        if self.read_ready is not None:
+            return self._read_under_tls(self.read_ready, self.spin_count)
+        return False
 
     cdef bint _read_feed(self, object protocol, int spins):
         cdef Py_buffer buffer
@@ -54,3 +66,13 @@ cdef class BusyPoller:
             return False
         protocol.buffer_updated(size)
         return True
+
+    cdef bint _read_under_tls(self, object read_ready, int spins):
+        cdef Pipeline pipeline = self.pipeline
+        cdef int64_t frames = pipeline.memory.header.frames
+        while spins > 0 and self.read_ready is not None:
+            spins -= 1
+            read_ready()
+            if pipeline.memory.header.frames != frames:
+                return True
+        return False

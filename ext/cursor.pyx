@@ -237,7 +237,8 @@ def decimal_to_steps(text: str, decimals: int, step: int) -> int | None:
     cdef const char* p = padded
     cdef int64_t steps = 0
     cdef NumberStatus status
-    if read_quoted_decimal(p, p + len(quoted), decimals, step, &steps, &status) == NULL:
+    cdef const char* end = p + len(quoted)
+    if read_quoted_decimal(p, end, decimals, step, &steps, &status) != end:
         return None
     return steps
 

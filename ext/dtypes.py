@@ -8,6 +8,7 @@ import hashlib
 import numpy as np
 
 from ext.bounds import Bound
+from ext.wire import LoopSource
 
 _LEVELS = Bound.BOOK_VIEW_LEVELS
 
@@ -216,10 +217,17 @@ SHARED_HEADER = _record(
         "dropped_intents",
         "loop_cycles",
         "loop_max_cycle_ns",
+        "loop_max_cycle_source",
+        "loop_stalls",
+        "engine_core",
+        "threads_on_core",
+        "garbage_collections",
+        "conflated_updates",
         "outgoing_sequence",
         "incoming_sequence",
         "wall_offset_ns",
     ),
+    ("loop_stalls_by_source", "i8", (int(LoopSource.LOOP_SOURCE_COUNT),)),
     ("engine_name", "S32"),
     ("mode", "S16"),
     ("state_reason", "S128"),

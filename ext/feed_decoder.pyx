@@ -6,6 +6,7 @@ from libc.stdlib cimport calloc, free
 from ext.bounds cimport MAX_DELTAS_PER_FRAME, MAX_EVENTS_PER_FRAME
 from ext.cursor cimport NUMBER_BAD, NUMBER_OFF_STEP, NumberStatus
 from ext.instrument_table cimport InstrumentTable
+from ext.pages cimport touch_pages
 from ext.wire cimport (
     FEED_BAD_NUMBER,
     FEED_BAD_TYPE,
@@ -32,6 +33,8 @@ cdef FeedEvent* add_event(DecodedFrame* frame, int64_t kind, int64_t instrument)
     event.count = 0
     event.exchange_time_ns = 0
     event.sequence = event.first_sequence = event.previous_sequence = -1
+    event.depth = 0
+    event.checksum = -1
     return event
 
 
@@ -52,6 +55,7 @@ cdef class FeedDecoder:
         self.frame.deltas = <BookDelta*>calloc(MAX_DELTAS_PER_FRAME, sizeof(BookDelta))
         if self.frame.deltas == NULL:
             raise MemoryError(f"no memory for {MAX_DELTAS_PER_FRAME} deltas of a frame")
+        touch_pages(<char*>self.frame.deltas, MAX_DELTAS_PER_FRAME * sizeof(BookDelta))
 
     def __dealloc__(self) -> None:
         free(self.frame.deltas)
@@ -79,6 +83,10 @@ cdef class FeedDecoder:
             (e.first_sequence, e.sequence, e.previous_sequence)
             for e in self.frame.events[: self.frame.event_count]
         ]
+
+    def checks(self) -> list[tuple[int, int]]:
+        """(depth, checksum) of each event: what its book must be like afterwards."""
+        return [(e.depth, e.checksum) for e in self.frame.events[: self.frame.event_count]]
 
     def deltas(self) -> list[tuple[int, int, int]]:
         """(price_ticks, quantity_lots, side) of each level change of the last frame."""

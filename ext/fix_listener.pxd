@@ -9,8 +9,10 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from ext.codecs.fix_report cimport FixReportDecoder, ReportHeader
+from ext.loop_meter cimport LoopMeter
 from ext.pipeline cimport Pipeline
 from ext.session_store cimport SessionStore
+from ext.tls_channel cimport TlsChannel
 from ext.wire cimport ExecutionReport
 
 cdef enum:
@@ -27,9 +29,12 @@ cdef class FixListener:
     cdef object on_garbled          # (reason: str, skipped: bytes)
     cdef object on_bad_report       # (message: bytes)
     cdef object on_notices          # (receive_time_ns)
+    cdef LoopMeter meter            # None: nobody measures the loop
+    cdef TlsChannel channel         # None: the socket holds plain bytes
     cdef char* buffer
     cdef int64_t size               # bytes of the buffer in use
 
+    cdef ssize_t _receive(self, int socket, char* target, ssize_t room) except -2
     cdef object _consume(self)
     cdef bint _take_report(self, const char* message, int64_t size)
     cdef object _apply(self, const char* message, int64_t size, const ExecutionReport* report)

@@ -3,8 +3,10 @@ from typing import Self, final
 
 from ext.codecs.fix_frame import GARBLED_TEXTS as GARBLED_TEXTS
 from ext.codecs.fix_report import FixReportDecoder
+from ext.loop_meter import LoopMeter
 from ext.pipeline import Pipeline
 from ext.session_store import SessionStore
+from ext.tls_channel import TlsChannel
 
 @final
 class FixListener:
@@ -17,6 +19,8 @@ class FixListener:
         on_garbled: Callable[[str, bytes], object],
         on_bad_report: Callable[[bytes], object] | None = None,
         on_notices: Callable[[int], object] | None = None,
+        meter: LoopMeter | None = None,
+        channel: TlsChannel | None = None,
     ) -> Self: ...
     def read(self, descriptor: int) -> int: ...
     def receive(self, data: bytes) -> None: ...

@@ -22,9 +22,12 @@ from ext.codecs.fix_report cimport (
     ReportHeader,
     ReportStatus,
 )
+from ext.loop_meter cimport LoopMeter
+from ext.pages cimport touch_pages
 from ext.pipeline cimport Pipeline
 from ext.session_store cimport SessionStore
-from ext.wire cimport ExecutionReport
+from ext.tls_channel cimport TlsChannel
+from ext.wire cimport LOOP_IDLE, LOOP_ORDER_REPORTS, ExecutionReport, LoopSource
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int descriptor, void* buffer, size_t size, int flags)
@@ -44,6 +47,8 @@ cdef class FixListener:
         on_garbled: object,
         on_bad_report: object = None,
         on_notices: object = None,
+        LoopMeter meter=None,
+        TlsChannel channel=None,
     ) -> None:
         self.store = store
         self.pipeline = pipeline
@@ -52,9 +57,12 @@ cdef class FixListener:
         self.on_garbled = on_garbled
         self.on_bad_report = on_bad_report
         self.on_notices = on_notices
+        self.meter = meter
+        self.channel = channel
         self.buffer = <char*>calloc(BUFFER_BYTES + BUFFER_PADDING_BYTES, 1)
         if self.buffer == NULL:
             raise MemoryError(f"no memory for {BUFFER_BYTES} bytes of FIX input")
+        touch_pages(self.buffer, BUFFER_BYTES)
 
     def __dealloc__(self) -> None:
         free(self.buffer)
@@ -62,18 +70,17 @@ cdef class FixListener:
     def read(self, descriptor: int) -> int:
         """Takes what the socket has: bytes read, 0 at the end of the stream, -1 if nothing came.
 
-        A broken connection (reset, timed out) is the end of the stream too.
+        A broken connection (reset, timed out) is the end of the stream too. Under TLS the bytes
+        are plain ones, and what cannot be decrypted raises ``ssl.SSLError``.
         """
         cdef int64_t total = 0
         cdef ssize_t count
         cdef int socket = descriptor
         while True:
-            count = recv(socket, self.buffer + self.size, BUFFER_BYTES - self.size, MSG_DONTWAIT)
-            if count < 0 and errno == EINTR:
-                continue
-            if count < 0 and errno == EAGAIN:
+            count = self._receive(socket, self.buffer + self.size, BUFFER_BYTES - self.size)
+            if count < 0:
                 return total if total > 0 else -1
-            if count <= 0:
+            if count == 0:
                 return 0
             total += count
             self.size += count
@@ -109,6 +116,16 @@ cdef class FixListener:
         self._apply(padded, len(message), &report)
         return True
 
+    cdef ssize_t _receive(self, int socket, char* target, ssize_t room) except -2:
+        """Bytes read, 0 at the end of the stream, -1 when nothing is there."""
+        cdef ssize_t count
+        if self.channel is not None:
+            return self.channel.receive(target, room)
+        while True:
+            count = recv(socket, target, room, MSG_DONTWAIT)
+            if count >= 0 or errno != EINTR:
+                return count if count >= 0 else -1 if errno == EAGAIN else 0
+
     cdef object _consume(self):
         """Every complete message of the buffer; what is left moves to its start."""
         cdef int64_t at = 0
@@ -116,6 +133,9 @@ cdef class FixListener:
         cdef const char* message
         cdef GarbledReason reason
         cdef FrameStatus status
+        cdef LoopSource before = LOOP_IDLE
+        if self.meter is not None:
+            before = self.meter.enter_at(LOOP_ORDER_REPORTS, monotonic_ns())
         try:
             while at < self.size:
                 message = self.buffer + at
@@ -131,6 +151,8 @@ cdef class FixListener:
             if at > 0:                      # a callback may have reset the listener: size is 0
                 self.size = max(<int64_t>0, self.size - at)
                 memmove(self.buffer, self.buffer + at, self.size)
+            if self.meter is not None:
+                self.meter.leave_at(before, monotonic_ns())
 
     cdef bint _take_report(self, const char* message, int64_t size):
         """Applies the message if it is a report and next in sequence; whether it was taken."""

@@ -17,6 +17,9 @@ cdef struct Instrument:
     int64_t price_step              # units of 10**-price_decimals in one tick
     int64_t quantity_decimals
     int64_t quantity_step
+    int64_t price_units             # a tick in the last decimal of a price, as checksums count it
+    int64_t quantity_units          # a lot in the last decimal of a quantity, likewise
+    int64_t depth                   # levels of a side that the venue keeps; 0: all
     double tick_size
     double lot_size
 

@@ -5,6 +5,7 @@ from decimal import Decimal, InvalidOperation
 
 from libc.string cimport memcpy, memset
 
+from ext.bounds cimport MAX_LEVELS_PER_SIDE
 from ext.errors import ConfigError, UsageError
 
 MAX_DECIMALS = 12
@@ -25,12 +26,24 @@ cdef class InstrumentTable:
         self.last_found = 0
         self.names = []
 
-    def add(self, symbol: str, tick: str, lot: str) -> int:
+    def add(
+        self,
+        symbol: str,
+        tick: str,
+        lot: str,
+        *,
+        price_precision: int | None = None,
+        quantity_precision: int | None = None,
+        depth: int = 0,
+    ) -> int:
         """Adds an instrument and returns its index.
 
         ``tick`` and ``lot`` are decimal text in quote and base currency, greater than zero, of at
-        most MAX_DECIMALS decimals. Raises ConfigError for a symbol that is empty, too long or
-        there already, for a bad tick or lot, and beyond MAX_INSTRUMENTS.
+        most MAX_DECIMALS decimals. The precisions are the decimals that the venue's checksums
+        give every price and quantity, at most MAX_DECIMALS; None: as many as tick and lot have.
+        ``depth`` is how many levels of a side the venue keeps; 0: all.
+        Raises ConfigError for a symbol that is empty, too long or there already, for a bad tick,
+        lot, precision or depth, and beyond MAX_INSTRUMENTS.
         """
         cdef bytes encoded = symbol.encode()
         cdef Instrument* instrument
@@ -43,8 +56,17 @@ cdef class InstrumentTable:
             raise ConfigError(f"symbol {symbol!r} was given twice; name each instrument once")
         if self.count == MAX_INSTRUMENTS:
             raise ConfigError(f"more than {MAX_INSTRUMENTS} instruments; remove some")
+        if not 0 <= depth <= MAX_LEVELS_PER_SIDE:
+            raise ConfigError(
+                f"depth of {symbol} was {depth}; use 1 to {int(MAX_LEVELS_PER_SIDE)} levels, or 0 "
+                "for all"
+            )
         price_decimals, price_step = _split_step(symbol, "tick", tick)
         quantity_decimals, quantity_step = _split_step(symbol, "lot", lot)
+        price_units = _count_units(symbol, "price", price_step, price_decimals, price_precision)
+        quantity_units = _count_units(
+            symbol, "quantity", quantity_step, quantity_decimals, quantity_precision
+        )
         instrument = &self.instruments[self.count]
         memcpy(instrument.symbol, start, len(encoded))
         instrument.symbol_size = len(encoded)
@@ -52,6 +74,9 @@ cdef class InstrumentTable:
         instrument.price_step = price_step
         instrument.quantity_decimals = quantity_decimals
         instrument.quantity_step = quantity_step
+        instrument.price_units = price_units
+        instrument.quantity_units = quantity_units
+        instrument.depth = depth
         instrument.tick_size = float(tick)
         instrument.lot_size = float(lot)
         self.names.append(symbol)
@@ -87,3 +112,15 @@ def _split_step(symbol: str, name: str, text: str) -> tuple[int, int]:
             f"{MAX_STEP:,} at most"
         )
     return decimals, int(shortest.scaleb(decimals))
+
+
+def _count_units(symbol: str, name: str, step: int, decimals: int, precision: int | None) -> int:
+    """A step of ``decimals`` decimals in units of 10**-precision."""
+    if precision is None:
+        return step
+    if not decimals <= precision <= MAX_DECIMALS:
+        raise ConfigError(
+            f"{name} precision of {symbol} was {precision}; use {decimals}, the decimals of its "
+            f"steps, to {MAX_DECIMALS}"
+        )
+    return step * 10 ** (precision - decimals)

@@ -3,8 +3,9 @@
     CONNECTING ─ subscribe sent ─► SYNCING ─ snapshot ─► LIVE ─ doubt ─► STALE ─ snapshot ─► LIVE
 
 Doubt is a frame that cannot be understood, a number off its step, a crossed book, a gap in the
-sequence of the connection or of the product, a full side, silence, or a lost connection. A STALE
-book takes no update until a snapshot has replaced it; only LIVE books may be traded on.
+sequence of the connection or of the product, a wrong checksum, a full side, silence, or a lost
+connection. A STALE book takes no update until a snapshot has replaced it; only LIVE books may be
+traded on.
 
 Where snapshots come by another way than updates (Binance), a snapshot has the id of the last update
 that it holds, and makes the book BUFFERING. The update that follows it makes it LIVE.
@@ -15,6 +16,7 @@ from libc.stdint cimport int64_t
 
 from ext.bounds cimport MAX_INSTRUMENTS
 from ext.book cimport Book
+from ext.book_checksum cimport BookChecksum
 from ext.feed_decoder cimport DecodedFrame
 from ext.instrument_table cimport InstrumentTable
 from ext.shared_memory cimport SharedMemory
@@ -27,6 +29,7 @@ cdef class Market:
     cdef SharedMemory memory
     cdef list owners                        # OrderBook objects that own the books
     cdef Book* books[MAX_INSTRUMENTS]
+    cdef BookChecksum* checksums            # one a book, of venues that send any
     cdef int64_t last_trade_id[MAX_INSTRUMENTS]
     cdef int64_t last_sequence[MAX_INSTRUMENTS]     # of the book; -1: it has none
     cdef int64_t last_product_ns[MAX_INSTRUMENTS]

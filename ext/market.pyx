@@ -2,6 +2,7 @@
 
 cimport cython
 from libc.stdint cimport int64_t
+from libc.stdlib cimport calloc, free
 
 from ext.book cimport (
     APPLIED,
@@ -13,6 +14,8 @@ from ext.book cimport (
     apply_update,
     write_view,
 )
+from ext.book_checksum cimport BookChecksum, book_checksum, clear_checksum, forget_levels
+from ext.book_depth cimport keep_best
 from ext.feed_decoder cimport DecodedFrame
 from ext.instrument_table cimport InstrumentTable
 from ext.shared_memory cimport SharedMemory
@@ -21,6 +24,7 @@ from ext.wire cimport (
     BAD_FRAME,
     BAD_NUMBER,
     BUFFERING,
+    CHECKSUM,
     CONNECTING,
     CROSSED,
     DISCONNECTED,
@@ -83,6 +87,9 @@ cdef class Market:
         self.memory = memory
         self.owners = []
         self.expected_sequence = -1
+        self.checksums = <BookChecksum*>calloc(table.count + 1, sizeof(BookChecksum))
+        if self.checksums == NULL:
+            raise MemoryError(f"no memory for the checksums of {table.count} books")
         for index in range(table.count):
             book = OrderBook()
             book.publish_in(&memory.books[index], memory)
@@ -92,6 +99,10 @@ cdef class Market:
             self.books[index] = &book.book
             self.owners.append(book)
             self.last_trade_id[index] = self.last_sequence[index] = -1
+            clear_checksum(&self.checksums[index])
+
+    def __dealloc__(self) -> None:
+        free(self.checksums)
 
     cdef void note_frame(self, const DecodedFrame* frame, int64_t receive_time_ns) noexcept nogil:
         """Where the venue counts every frame of a connection, a jump makes every book STALE."""
@@ -137,6 +148,7 @@ cdef class Market:
                     book.view.state == LIVE or book.view.state == BUFFERING):
                 return False
             status = apply_snapshot(book, &frame.deltas[event.first], event.count)
+            forget_levels(&self.checksums[event.instrument])
         elif book.view.state == LIVE or book.view.state == BUFFERING:
             place = find_place(event, last_sequence, book.view.state == LIVE)
             if place == OLD_UPDATE:
@@ -150,10 +162,19 @@ cdef class Market:
             return False                # before the snapshot that will hold this change
         self.last_sequence[event.instrument] = event.sequence
         self.memory.header.deltas += event.count
+        if event.depth > 0:             # what falls off the venue's end is not said
+            keep_best(&book.bids, event.depth)
+            keep_best(&book.asks, event.depth)
         if status != APPLIED:
             self.memory.header.crossed_count += status == CROSSED_BOOK
             self.go_stale(event.instrument, CROSSED if status == CROSSED_BOOK else LEVELS_FULL,
                           receive_time_ns)
+            return False
+        if event.checksum >= 0 and event.checksum != book_checksum(
+                &self.checksums[event.instrument], book,
+                &self.table.instruments[event.instrument], &frame.deltas[event.first],
+                event.count):
+            self.go_stale(event.instrument, CHECKSUM, receive_time_ns)
             return False
         if event.kind == SNAPSHOT and event.sequence >= 0:
             self.has_fallen = self.has_fallen or book.view.state == LIVE
@@ -172,7 +193,7 @@ cdef class Market:
         cdef int64_t index
         if event.sequence >= 0:
             if self.last_trade_id[instrument] >= 0 and event.count > 0 \
-                    and event.sequence != self.last_trade_id[instrument] + 1:
+                    and event.sequence != self.last_trade_id[instrument] + event.count:
                 self.memory.header.gaps += 1
             self.last_trade_id[instrument] = event.sequence
         self.memory.header.trades += event.count

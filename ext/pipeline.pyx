@@ -78,6 +78,9 @@ cdef class Pipeline:
     With ``decoder`` alone it keeps the books (verify, recorders). Strategies need ``orders`` and
     ``gate`` too; orders leave when ``encoder``, ``sender`` and ``store`` are given and
     ``is_sending`` is set, otherwise decisions are checked, recorded and end there (shadow).
+    The steps of one frame in ``step_interval`` are timed, with 0 nothing is.
+    With ``is_conflating`` books are decided on when ``decide`` is called: the listener does, at
+    the last frame of each read.
     """
 
     def __cinit__(
@@ -92,7 +95,8 @@ cdef class Pipeline:
         OrderSender sender=None,
         SessionStore store=None,
         is_sending: bool = True,
-        is_timing: bool = True,
+        step_interval: int = 1,
+        is_conflating: bool = False,
     ) -> None:
         cdef int64_t index
         if strategies is not None and (memory is None or orders is None or gate is None):
@@ -111,8 +115,9 @@ cdef class Pipeline:
         self.store = store if store is not None else SessionStore(None, "none")
         self.strategy_count = self.strategies.count
         self.is_sending = is_sending and encoder is not None
-        self.is_timing = is_timing
-        self.ns_per_stamp = 1.0 / measure_stamp_rate() if is_timing else 0.0
+        self.step_interval = self.frames_until_timed = step_interval
+        self.ns_per_stamp = 1.0 / measure_stamp_rate() if step_interval > 0 else 0.0
+        self.is_conflating = is_conflating
         self.market = Market(table, memory)
         for index in range(self.strategy_count):
             self.has_strategy[self.strategies.strategies[index].instrument] = True
@@ -130,7 +135,7 @@ cdef class Pipeline:
         cdef FeedStatus status
         cdef FeedEvent* event
         cdef int64_t index
-        self._begin()
+        self._begin(True)
         self.market.last_frame_ns = receive_time_ns
         self.memory.header.frames += 1
         self.memory.header.frame_bytes += size
@@ -151,12 +156,31 @@ cdef class Pipeline:
                         &self.decoder.frame, event, receive_time_ns):
                     self._time_step(STEP_APPLY)
                     if self.has_strategy[event.instrument]:
-                        self._decide_book(event.instrument, receive_time_ns)
+                        if self.is_conflating:
+                            self._postpone_book(event.instrument)
+                        else:
+                            self._decide_book(event.instrument, receive_time_ns)
         if self.market.has_fallen:
             self._pull_orders(receive_time_ns, 0)
-        self.step_stamp = self.received_stamp
-        self._time_step(STEP_TICK)
+        self._time_whole(STEP_TICK)
         return status
+
+    cdef void decide_pending(self, int64_t receive_time_ns) noexcept nogil:
+        """The last frame of a read was applied: decides on every book that the read has changed.
+
+        A book that went STALE meanwhile is not decided on.
+        """
+        cdef int64_t index
+        self.has_pending = False
+        for index in range(self.table.count):
+            if self.is_pending[index]:
+                self.is_pending[index] = False
+                if self.memory.books[index].state == LIVE:
+                    self._decide_book(index, receive_time_ns)
+
+    cdef void _postpone_book(self, int64_t instrument) noexcept nogil:
+        self.memory.header.conflated_updates += self.is_pending[instrument]
+        self.is_pending[instrument] = self.has_pending = True
 
     cdef void _decide_book(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil:
         """Every strategy of the instrument: update and decide in one call, then act."""
@@ -250,10 +274,8 @@ cdef class Pipeline:
         self.memory.header.requests_sent += 1
         self.memory.header.orders_sent += request.kind == NEW_ORDER
         self.memory.header.outgoing_sequence = sequence + 1
-        if self.is_timing and not self.has_order_sent:
-            self.memory.count_latency(STEP_TICK_TO_ORDER, <int64_t>(
-                <double>(self.step_stamp - self.received_stamp) * self.ns_per_stamp
-            ))
+        if not self.has_order_sent:
+            self._time_whole(STEP_TICK_TO_ORDER)
         self.has_order_sent = True
         record_sent(
             self.memory, &self.memory.positions[request.order.strategy],
@@ -266,7 +288,7 @@ cdef class Pipeline:
         cdef SharedHeader* header = self.memory.header
         cdef Order* order
         cdef int result
-        self._begin()
+        self._begin(False)
         result = self.orders.apply_report(report, receive_time_ns)
         self._time_step(STEP_REPORT)
         header.reports += 1
@@ -336,13 +358,17 @@ cdef class Pipeline:
             time_ns += step_ns
         return good
 
+    def decide(self, now_ns: int) -> None:
+        """Decides on the books that frames have changed since the last call (``is_conflating``)."""
+        self.decide_pending(now_ns)
+
     def call_timers(self, now_ns: int) -> None:
         """Calls the timer hooks that are due; ``now_ns`` is wall time like a receive time.
 
         Orders of books that are not LIVE are pulled again: the rate may have refused a cancel.
         """
         cdef int64_t strategy, instrument
-        self._begin()
+        self._begin(False)
         self._pull_orders(now_ns, CANCEL_AGAIN_NS)
         for strategy in range(self.strategy_count):
             instrument = self.memory.positions[strategy].instrument
@@ -357,7 +383,7 @@ cdef class Pipeline:
         cdef Intent intent
         cdef Order* order
         cdef int64_t count = 0
-        self._begin()
+        self._begin(False)
         memset(&intent, 0, sizeof(intent))
         intent.kind = CANCEL_ORDER
         for fields in self.orders.open_orders():
@@ -397,7 +423,7 @@ cdef class Pipeline:
     def mark_stale(self, instrument: int, reason: int, now_ns: int) -> None:
         """Makes a LIVE book, or with -1 every one, STALE for a StaleReason."""
         cdef int64_t index
-        self._begin()
+        self._begin(False)
         for index in range(self.table.count):
             if instrument < 0 or instrument == index:
                 self.market.go_stale(index, reason, now_ns)

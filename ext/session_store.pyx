@@ -11,6 +11,7 @@ from libc.string cimport memcmp, memcpy
 from ext.bounds cimport OUTGOING_SLOTS
 from ext.clock import read_monotonic_ns
 from ext.errors import ConfigError, UsageError
+from ext.pages cimport touch_pages
 
 MAGIC = b"WOWFIX02"
 
@@ -34,6 +35,7 @@ cdef class SessionStore:
         cdef char[::1] view = self.memory
         self.state = <SessionState*>&view[0]
         self.slots = <OutgoingSlot*>(&view[0] + sizeof(SessionState))
+        touch_pages(&view[0], total_bytes)
         if self.state.next_outgoing == 0:       # a new file
             start = name
             memcpy(self.state.session_name, start, len(name))

@@ -72,6 +72,7 @@ cdef class SharedMemory:
             "instrument_count": len(instruments),
             "strategy_count": len(strategies),
             "total_bytes": total_bytes,
+            "engine_core": -1,
             "engine_name": engine_name.encode()[:31],
             "mode": mode.encode()[:15],
             **offsets,

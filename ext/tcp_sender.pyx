@@ -8,6 +8,7 @@ from libc.string cimport memcpy, memmove
 
 from ext.errors import UsageError
 from ext.order_sender cimport OrderSender
+from ext.pages cimport touch_pages
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t send(int descriptor, const void* data, size_t size, int flags)
@@ -24,6 +25,7 @@ cdef class TcpSender(OrderSender):
         self.pending = <char*>calloc(PENDING_BYTES, 1)
         if self.pending == NULL:
             raise MemoryError(f"no memory for {PENDING_BYTES} bytes of unsent messages")
+        touch_pages(self.pending, PENDING_BYTES)
 
     def __dealloc__(self) -> None:
         free(self.pending)

@@ -163,6 +163,17 @@ cpdef enum Step:                    # latency histograms, in the order of the da
     STEP_ACKNOWLEDGE = 9            # order sent -> first report of it
     STEP_COUNT = 10
 
+cpdef enum LoopSource:              # whose time of the loop it is
+    LOOP_IDLE = 0                   # asleep, or reading sockets that have nothing
+    LOOP_MARKET_DATA = 1            # the frames of one read, with all that follows from them
+    LOOP_ORDER_REPORTS = 2          # the messages of one read of the order socket
+    LOOP_FEED_SESSION = 3           # control frames, timers, reconnects
+    LOOP_ORDER_SESSION = 4          # timers, reconnects
+    LOOP_STRATEGY_TIMERS = 5        # on_timer hooks
+    LOOP_BACKGROUND = 6             # heartbeat, checks, the printed line
+    LOOP_OTHER = 7                  # whatever else the loop called; busy poll alone sees it
+    LOOP_SOURCE_COUNT = 8
+
 
 cdef struct BookDelta:              # one level: the quantity is absolute, 0 deletes
     int64_t price_ticks
@@ -186,6 +197,8 @@ cdef struct FeedEvent:              # a run of deltas or trades of one instrumen
     int64_t sequence                # venue sequence or last trade id; -1 where it has none
     int64_t first_sequence          # an update holds all from here to ``sequence``; or -1
     int64_t previous_sequence       # of the update before it, where the venue says so; or -1
+    int64_t depth                   # levels of a side that the venue keeps; 0: all
+    int64_t checksum                # of the book afterwards, CRC-32; -1: the venue sends none
 
 cdef struct BookView:               # what strategies and the monitor see of a book
     int64_t version                 # odd while it is being written (seqlock)
@@ -397,9 +410,16 @@ cdef struct SharedHeader:           # first page of the shared memory; plain cou
     int64_t dropped_intents
     int64_t loop_cycles
     int64_t loop_max_cycle_ns
+    int64_t loop_max_cycle_source   # LoopSource that took most of the longest cycle
+    int64_t loop_stalls             # cycles longer than [loop] stall_threshold_us
+    int64_t engine_core             # core that the loop's thread is pinned to; -1: none
+    int64_t threads_on_core         # other threads of the engine that may run there
+    int64_t garbage_collections     # since the run began; 0 where the collector is off
+    int64_t conflated_updates       # book updates that a later one of the same read decided for
     int64_t outgoing_sequence       # next FIX MsgSeqNum out
     int64_t incoming_sequence       # next FIX MsgSeqNum expected
     int64_t wall_offset_ns          # wall clock minus monotonic clock
+    int64_t loop_stalls_by_source[LOOP_SOURCE_COUNT]
     char engine_name[32]
     char mode[16]
     char state_reason[128]          # why the engine is in this state

@@ -4,6 +4,7 @@ from typing import final
 from picows import WSFrame, WSListener, WSTransport
 
 from ext.feed_decoder import PADDING as PADDING
+from ext.loop_meter import LoopMeter
 from ext.pipeline import Pipeline
 
 MAX_FRAGMENTED_BYTES: int
@@ -17,6 +18,7 @@ class FeedListener(WSListener):
         on_disconnected: Callable[[WSTransport], object],
         on_control: Callable[[bytes, int, int], object],
         on_notices: Callable[[int], object],
+        meter: LoopMeter | None = None,
     ) -> None: ...
     def on_ws_connected(self, transport: WSTransport) -> None: ...
     def on_ws_disconnected(self, transport: WSTransport) -> None: ...

@@ -22,10 +22,24 @@ from feeds.recording_binance import (
     detect_binance,
     read_records,
 )
+from feeds.recording_gemini import GEMINI, gemini_numbers, gemini_product, is_gemini
+from feeds.recording_kraken import (
+    KRAKEN,
+    KRAKEN_V1,
+    KrakenPair,
+    detect_kraken,
+    kraken_numbers,
+    kraken_products,
+    kraken_v1_numbers,
+    note_pairs,
+)
 
 COINBASE_EXCHANGE = "coinbase_exchange"
 COINBASE_ADVANCED = "coinbase_advanced"
-VENUES = (COINBASE_EXCHANGE, COINBASE_ADVANCED, BINANCE_USDM, BINANCE_SPOT)
+VENUES = (
+    *(COINBASE_EXCHANGE, COINBASE_ADVANCED, GEMINI, KRAKEN, KRAKEN_V1),
+    *(BINANCE_USDM, BINANCE_SPOT),
+)
 
 Number = tuple[str, str, str]
 """Product, price text, quantity text."""
@@ -40,6 +54,11 @@ class Product:
     lot: str
     is_inferred: bool
     """True: no product list in the capture, the steps are the finest decimals seen."""
+    price_precision: int | None = None
+    """Decimals of a price in the venue's checksums; None: those of the tick."""
+    quantity_precision: int | None = None
+    depth: int = 0
+    """Levels of a side that the venue keeps, where its frames do not say; 0: all."""
 
 
 @dataclass(slots=True)
@@ -57,12 +76,15 @@ class Survey:
 class _Decimals:
     price: int = 0
     quantity: int = 0
+    sent_price: int = 0  # with the zeros at the end
+    sent_quantity: int = 0
 
 
 @dataclass(slots=True)
 class _Findings:
     listed: dict[str, tuple[str, str]] = field(default_factory=dict)
     seen: dict[str, _Decimals] = field(default_factory=dict)
+    pairs: dict[str, KrakenPair] = field(default_factory=dict)
 
 
 def survey_recording(recording: Recording, venue: str | None = None) -> Survey:
@@ -87,6 +109,8 @@ def survey_recording(recording: Recording, venue: str | None = None) -> Survey:
         if venue is None:
             continue
         try:
+            if venue == KRAKEN:
+                note_pairs(frame, findings.pairs)
             _note_decimals(findings.seen, _NUMBERS[venue](frame))
         except (AttributeError, KeyError, TypeError, ValueError):
             unread_count += 1
@@ -100,7 +124,7 @@ def survey_recording(recording: Recording, venue: str | None = None) -> Survey:
     neighbour = recording.neighbour()
     for answer in neighbour.answers() if neighbour else ():
         findings.listed.update(_read_products(answer))
-    products = {symbol: _product(symbol, findings) for symbol in sorted(findings.seen)}
+    products = {symbol: _product(symbol, venue, findings) for symbol in sorted(findings.seen)}
     return Survey(venue, products, frame_count, unread_count)
 
 
@@ -108,11 +132,15 @@ def detect_venue(frame: object) -> str | None:
     """The venue of one parsed frame, or None when the frame does not tell.
 
     Coinbase Advanced Trade wraps every frame in ``channel``, ``sequence_num`` and ``events``;
-    Coinbase Exchange names the kind in ``type`` and the product beside it; Binance names both in
-    single letters.
+    Coinbase Exchange names the kind in ``type`` and the product beside it, Gemini the symbol;
+    Binance names both in single letters.
     """
+    if kraken := detect_kraken(frame):
+        return kraken
     if not isinstance(frame, dict):
         return None
+    if is_gemini(frame):
+        return GEMINI
     if "channel" in frame and "sequence_num" in frame and "events" in frame:
         return COINBASE_ADVANCED
     kind = frame.get("type")
@@ -161,6 +189,9 @@ _NUMBERS: dict[str, Callable[[Any], Iterator[Number]]] = {
     COINBASE_ADVANCED: _advanced_numbers,
     BINANCE_USDM: binance_numbers,
     BINANCE_SPOT: binance_numbers,
+    GEMINI: gemini_numbers,
+    KRAKEN: kraken_numbers,
+    KRAKEN_V1: kraken_v1_numbers,
 }
 
 
@@ -169,24 +200,40 @@ def _note_decimals(seen: dict[str, _Decimals], numbers: Iterator[Number]) -> Non
         if not isinstance(symbol, str):
             raise TypeError(f"product_id was {symbol!r}")
         decimals = seen.setdefault(symbol, _Decimals())
-        decimals.price = max(decimals.price, _count_decimals(price))
-        decimals.quantity = max(decimals.quantity, _count_decimals(quantity))
+        fraction = _read_fraction(price)
+        decimals.price = max(decimals.price, len(fraction.rstrip("0")))
+        decimals.sent_price = max(decimals.sent_price, len(fraction))
+        fraction = _read_fraction(quantity)
+        decimals.quantity = max(decimals.quantity, len(fraction.rstrip("0")))
+        decimals.sent_quantity = max(decimals.sent_quantity, len(fraction))
 
 
-def _count_decimals(number: str) -> int:
+def _read_fraction(number: str) -> str:
     whole, _, fraction = number.partition(".")
     if not whole.isdecimal() or not (fraction + "0").isdecimal():
         raise ValueError(f"{number!r} is not a decimal number")
-    return len(fraction.rstrip("0"))
+    return fraction
 
 
-def _product(symbol: str, findings: _Findings) -> Product:
-    if symbol in findings.listed:
-        tick, lot = findings.listed[symbol]
-        return Product(symbol, tick, lot, is_inferred=False)
+def _product(symbol: str, venue: str, findings: _Findings) -> Product:
     decimals = findings.seen[symbol]
     tick, lot = _finest_step(decimals.price), _finest_step(decimals.quantity)
-    return Product(symbol, tick, lot, is_inferred=True)
+    product = Product(symbol, tick, lot, is_inferred=True)
+    pair = findings.pairs.get(symbol, KrakenPair())
+    if symbol in findings.listed:
+        product.tick, product.lot = findings.listed[symbol]
+        product.is_inferred = False
+    elif pair.tick and pair.lot:
+        product.tick, product.lot = pair.tick, pair.lot
+        product.is_inferred = False
+    product.depth = pair.depth
+    if venue == KRAKEN_V1:  # its texts have the decimals of its checksums
+        product.price_precision = decimals.sent_price
+        product.quantity_precision = decimals.sent_quantity
+    elif venue == KRAKEN:
+        product.price_precision = pair.price_precision
+        product.quantity_precision = pair.quantity_precision
+    return product
 
 
 def _finest_step(decimals: int) -> str:
@@ -198,15 +245,14 @@ def _read_products(answer: RecordedAnswer) -> Iterator[tuple[str, tuple[str, str
 
     Coinbase Exchange answers a list (``id``, ``quote_increment``, ``base_increment``); Advanced
     Trade an object with ``products`` (``product_id``, ``price_increment``, ``base_increment``).
-    Binance answers ``GET …/exchangeInfo`` with ``symbols``. Other bodies hold no products for us.
+    Gemini answers one symbol at a time, Kraken all pairs by name, Binance ``symbols``. Other
+    bodies hold no products for us.
     """
     try:
         body = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
         return
-    for name, *steps in binance_products(body):
-        if all(map(_is_step, steps)):
-            yield name, (steps[0], steps[1])
+    yield from _read_other_products(body)
     if isinstance(body, dict):
         rows, symbol_key, tick_key = body.get("products"), "product_id", "price_increment"
     else:
@@ -217,6 +263,18 @@ def _read_products(answer: RecordedAnswer) -> Iterator[tuple[str, tuple[str, str
         symbol, tick, lot = row.get(symbol_key), row.get(tick_key), row.get("base_increment")
         if isinstance(symbol, str) and _is_step(tick) and _is_step(lot):
             yield symbol, (tick, lot)
+
+
+def _read_other_products(body: Any) -> Iterator[tuple[str, tuple[str, str]]]:
+    found = gemini_product(body)
+    others = [*kraken_products(body), *binance_products(body)]
+    for symbol, tick, lot in [found] if found else others:
+        if _are_steps(tick, lot):
+            yield symbol, (tick, lot)
+
+
+def _are_steps(*texts: object) -> bool:
+    return all(_is_step(text) for text in texts)
 
 
 def _is_step(text: object) -> TypeGuard[str]:

@@ -11,11 +11,13 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
+from urllib.parse import urlsplit
 
 import picows
 
 from ext.errors import LogonRefused
+from ext.tls_words import describe_connect_failure
 from feeds.backoff import Backoff
 from feeds.notices import FeedConnected, FeedDisconnected, FeedRefused, Notice, ReconnectNeeded
 from feeds.session import MILLISECOND_NS, NEVER_NS, SECOND_NS, FeedSession
@@ -57,7 +59,7 @@ class FeedTransport:
         session: decides what to send; its notices go to ``on_notice``.
         endpoint: address and limits.
         listener_factory: makes the listener of each new connection. It hands control frames to
-            ``FeedTransport.receive`` (or ``session.receive``).
+            ``FeedTransport.receive`` (or ``session.receive``), and answers pings.
         activity: where to read the times of the last frames.
         on_notice: called with every notice, in order, on the loop.
         clock: nanoseconds since the Unix epoch.
@@ -114,6 +116,8 @@ class FeedTransport:
         self._flush()
 
     async def _connect_and_serve(self) -> str:
+        host, is_under_tls = _address(self._endpoint.url)
+        limits: Any = {"ssl_handshake_timeout": HANDSHAKE_TIMEOUT_S} if is_under_tls else {}
         try:
             connection, _ = await picows.ws_connect(
                 self._listener_factory,
@@ -121,11 +125,13 @@ class FeedTransport:
                 ssl_context=self._endpoint.ssl_context,
                 max_frame_size=self._endpoint.max_frame_bytes,
                 websocket_handshake_timeout=HANDSHAKE_TIMEOUT_S,
+                enable_auto_pong=False,  # the listener answers: it has to see every frame
                 logger_name="feed",
+                **limits,
             )
         except (OSError, picows.WSError, TimeoutError) as error:
             _forget_frames(error)
-            return f"cannot connect: {str(error) or type(error).__name__}"
+            return f"cannot connect: {describe_connect_failure(error, host)}"
         if connection.is_disconnected:  # picows does not tell it otherwise
             return "cannot connect: the venue hung up during the handshake"
         _send_without_delay(connection)
@@ -194,6 +200,12 @@ class FeedTransport:
             await asyncio.wait_for(self._stopping.wait(), delay_ns / SECOND_NS)
         except TimeoutError:
             return
+
+
+def _address(url: str) -> tuple[str, bool]:
+    """The host, and whether it is reached under TLS."""
+    parts = urlsplit(url)
+    return parts.hostname or "", parts.scheme == "wss"
 
 
 def _send_without_delay(connection: picows.WSTransport) -> None:

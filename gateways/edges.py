@@ -26,11 +26,34 @@ class Sender(Protocol):
         """Sends what waits; False: the socket is dead."""
 
 
+class TlsSession(Protocol):
+    """``ext.tls_channel.TlsChannel``: a sender whose socket gets a handshake first."""
+
+    @property
+    def has_pending(self) -> bool:
+        """Whether bytes wait for the socket."""
+
+    def begin(self, descriptor: int, host: str, /) -> None:
+        """Starts TLS with the server of that name on a connected socket."""
+
+    def shake_hands(self) -> bool:
+        """Goes on without waiting; whether it is done. ``OSError``: it has failed."""
+
+    def flush(self) -> bool:
+        """Sends what waits; False: the socket is dead."""
+
+    def detach(self) -> None:
+        """Forgets the socket."""
+
+
 class Listener(Protocol):
     """``ext.fix_listener.FixListener``: frames, validates, consumes reports that are in order."""
 
     def read(self, descriptor: int, /) -> int:
-        """Reads all there is: bytes read, 0 at the end of the stream, -1 when nothing is there."""
+        """Reads all there is: bytes read, 0 at the end of the stream, -1 when nothing is there.
+
+        ``OSError``: what came is no TLS.
+        """
 
     def reset(self) -> None:
         """Forgets half a message."""

@@ -3,8 +3,7 @@
 The only file here that awaits. Reading and sending go through the compiled edges on the plain
 file descriptor; whatever they do not consume themselves comes to the session. What the session
 wants sent leaves before control returns to anyone who could send an order, so numbers go out in
-order. ``connect`` gives a connected non-blocking socket: that is the place for TLS (kernel TLS
-keeps the descriptor plain).
+order. Under TLS both edges stand on the channel that ``connect_tls`` has shaken hands with.
 """
 
 import asyncio
@@ -13,8 +12,9 @@ import socket
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
+from ext.tls_words import describe_connect_failure
 from ext.wire import SessionState
-from gateways.edges import Clock, ListenerFactory, Sender, SystemClock
+from gateways.edges import Clock, ListenerFactory, Sender, SystemClock, TlsSession
 from gateways.fix_message import NANOSECONDS_PER_SECOND, Field
 from gateways.session import (
     Fatal,
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 CONNECT_TIMEOUT_S = 10.0
 # The compiled path may leave bytes unsent or move a deadline between two looks at them.
 MAX_TICK_INTERVAL_S = 0.05
+CANNOT_CONNECT = "cannot connect"  # how ``Disconnected`` begins when there was no connection
 FLUSH_TIMEOUT_S = 1.0  # for the last Logout or Reject before a close
 
 
@@ -77,6 +78,42 @@ async def connect_tcp(host: str, port: int) -> socket.socket:
         raise error
     finally:
         del error  # its traceback holds this frame: a cycle, and nobody collects those
+
+
+async def connect_tls(channel: TlsSession, host: str, port: int) -> socket.socket:
+    """``connect_tcp``, and then TLS: the socket of a channel whose peer has been verified.
+
+    Raises ``OSError`` (``ssl.SSLError`` is one) when there is no connection or no trust.
+    """
+    connection = await connect_tcp(host, port)
+    try:
+        channel.begin(connection.fileno(), host)
+        while not channel.shake_hands():
+            await _until_ready(connection, channel)
+    except BaseException:
+        channel.detach()
+        connection.close()
+        raise
+    return connection
+
+
+async def _until_ready(connection: socket.socket, channel: TlsSession) -> None:
+    """Until the peer has said more; what waits for the socket leaves meanwhile."""
+    loop, readable = asyncio.get_running_loop(), asyncio.Event()
+    descriptor = connection.fileno()
+
+    def flush() -> None:
+        if not channel.flush() or not channel.has_pending:
+            loop.remove_writer(descriptor)
+
+    loop.add_reader(descriptor, readable.set)
+    if channel.has_pending:
+        loop.add_writer(descriptor, flush)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(descriptor)
+        loop.remove_writer(descriptor)
 
 
 class OrderTransport:
@@ -193,8 +230,13 @@ class OrderTransport:
             async with asyncio.timeout(CONNECT_TIMEOUT_S) as self._connect_timeout:
                 connection = await self._connect(self._host, self._port)
         except (OSError, TimeoutError) as error:
-            reason = str(error) or "no answer in time"
-            text = f"cannot connect to {self._host}:{self._port}: {reason}"
+            is_late = isinstance(error, TimeoutError) and not str(error)
+            reason = (
+                f"no answer within {CONNECT_TIMEOUT_S:g} s"
+                if is_late
+                else describe_connect_failure(error, self._host)
+            )
+            text = f"{CANNOT_CONNECT} to {self._host}:{self._port}: {reason}"
             self._session.disconnected(self._now_ns(), text)
             self._drain()
             return
@@ -225,6 +267,7 @@ class OrderTransport:
         if not self._is_stopping:
             self._session.connected(self._now_ns())
             self._drain()
+            self.poll()  # TLS may hold bytes that came with the end of the handshake
         while not self._lost_text and not self._session.is_close_requested:
             if self._is_stopping and self._session.state != SessionState.SESSION_LOGOUT_SENT:
                 break

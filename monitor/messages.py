@@ -48,6 +48,11 @@ class Heartbeat(Envelope, kw_only=True):
     dropped_market_records: int
     dropped_order_records: int  # not 0: the journal has a hole
     loop_max_cycle_ns: int
+    loop_max_cycle_source: str = ""  # LoopSource that took most of it; "" when there was none
+    loop_stalls: int = 0  # cycles above the engine's threshold
+    engine_core: int = -1  # core of the engine's thread; -1: not pinned
+    threads_on_core: int = 0  # its other threads that may run there; should be 0
+    garbage_collections: int = 0
     journal_error: str  # "": the journal is being written
     instruments: list[str]
     strategies: list[str]

@@ -45,7 +45,10 @@ _COUNTER_HELP = {
     "duplicate_fills": "Executions received again and not counted",
     "unknown_reports": "Reports of orders that are not ours",
     "dropped_intents": "Intents beyond the limit of one call",
+    "conflated_updates": "Book updates that a later one of the same read decided for",
     "loop_cycles": "Cycles of the engine's loop",
+    "loop_stalls": "Cycles of the engine's loop above its threshold",
+    "garbage_collections": "Collections of the engine's garbage collector; 0 while it is off",
 }
 _RELAY_COUNTERS = {
     "journaled_records": "Records written to the journal",
@@ -59,7 +62,7 @@ _RELAY_COUNTERS = {
 class EngineCollector(Collector):
     """Collects ``wow_engine_*`` from the shared memory and ``wow_relay_*`` from the relay.
 
-    Labels are engine, instrument, strategy and step only, all fixed at start.
+    Labels are engine, instrument, strategy, step and callback only, all fixed at start.
     """
 
     def __init__(self, reader: SharedReader, status: RelayStatus, clock: Callable[[], int]) -> None:
@@ -74,6 +77,7 @@ class EngineCollector(Collector):
         for name in COUNTERS:
             value = self._reader.word(name)
             yield CounterMetricFamily(f"wow_engine_{name}", _COUNTER_HELP[name], value)
+        yield self._stalls()
         yield self._latency()
         yield from self._books()
         yield from self._positions()
@@ -104,10 +108,26 @@ class EngineCollector(Collector):
                 "Longest cycle of the engine's loop",
                 reader.word("loop_max_cycle_ns") / 1e9,
             ),
+            "core": ("Core of the engine's thread; -1: not pinned", reader.word("engine_core")),
+            "threads_on_core": (
+                "Other threads of the engine that may run on its core",
+                reader.word("threads_on_core"),
+            ),
             "open_orders": ("Orders that may still trade", len(reader.open_orders())),
         }
         for name, (text, value) in gauges.items():
             yield GaugeMetricFamily(f"wow_engine_{name}", text, float(value))
+
+    def _stalls(self) -> Metric:
+        family = CounterMetricFamily(
+            "wow_engine_loop_callback_stalls",
+            "Cycles of the engine's loop above its threshold, by what took most of each",
+            labels=["callback"],
+        )
+        for name, count in zip(names.LOOP_SOURCES, self._reader.stalls_by_source(), strict=True):
+            if name != "idle":
+                family.add_metric([name.replace(" ", "_")], count)
+        return family
 
     def _latency(self) -> Metric:
         family = HistogramMetricFamily(

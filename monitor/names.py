@@ -26,6 +26,11 @@ STEPS = [
     for step in wire.Step
     if step != wire.Step.STEP_COUNT
 ]
+LOOP_SOURCES = [
+    source.name.removeprefix("LOOP_").lower().replace("_", " ")
+    for source in wire.LoopSource
+    if source != wire.LoopSource.LOOP_SOURCE_COUNT
+]
 # RECORD_SESSION.detail; appended to, never renumbered.
 SESSIONS = {0: "market data", 1: "order entry"}
 

@@ -27,6 +27,7 @@ from monitor.metrics import EngineCollector
 from monitor.publisher import Publisher
 from monitor.shared_reader import MAX_BATCH, SharedReader, Structured
 from monitor.status import RelayStatus, engine_gone, health
+from tuning.threads import move_all_threads
 
 DEFAULT_INTERVAL_MS = 1.0
 JOURNAL_RETRY_NS = 1_000_000_000
@@ -201,7 +202,7 @@ def _close_journal(journal: JournalWriter) -> None:
 
 def _pin(core: int) -> None:
     try:
-        os.sched_setaffinity(0, {core})
+        move_all_threads({core})  # numeric libraries have made theirs by now
     except OSError as error:
         cores = ", ".join(map(str, sorted(os.sched_getaffinity(0))))
         raise ConfigError(f"--core {core}: {error.strerror}; use one of {cores}") from error

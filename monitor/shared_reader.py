@@ -62,7 +62,10 @@ COUNTERS = (
     "duplicate_fills",
     "unknown_reports",
     "dropped_intents",
+    "conflated_updates",
     "loop_cycles",
+    "loop_stalls",
+    "garbage_collections",
 )
 
 _NO_RECORDS: Structured = np.empty(0, RECORD)
@@ -144,6 +147,10 @@ class SharedReader:
     def counters(self) -> dict[str, int]:
         """Every counter of the header, each read once; they are not of one instant."""
         return {name: self.word(name) for name in COUNTERS}
+
+    def stalls_by_source(self) -> list[int]:
+        """Stalls of the loop since the engine's start, one count per LoopSource."""
+        return [int(count) for count in self._header["loop_stalls_by_source"]]
 
     def book(self, instrument: int) -> np.void | None:
         """Consistent copy of a BOOK_VIEW; None when it was being written at every try."""

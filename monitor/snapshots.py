@@ -50,6 +50,11 @@ class SnapshotBuilder:
             dropped_market_records=reader.word("dropped_market_records"),
             dropped_order_records=reader.word("dropped_order_records"),
             loop_max_cycle_ns=reader.word("loop_max_cycle_ns"),
+            loop_max_cycle_source=_source_name(reader.word("loop_max_cycle_source")),
+            loop_stalls=reader.word("loop_stalls"),
+            engine_core=reader.word("engine_core"),
+            threads_on_core=reader.word("threads_on_core"),
+            garbage_collections=reader.word("garbage_collections"),
             journal_error=self._status.journal_error,
             instruments=[each.symbol for each in reader.instruments],
             strategies=reader.strategies,
@@ -147,6 +152,10 @@ class SnapshotBuilder:
             leaves=instrument.lot.format(int(order["leaves_lots"])),
             sent_time_ns=int(order["sent_time_ns"]),
         )
+
+
+def _source_name(source: int) -> str:
+    return names.LOOP_SOURCES[source] if 0 < source < len(names.LOOP_SOURCES) else ""
 
 
 def unrealised_pnl(

@@ -106,6 +106,7 @@ _COUNTERS = {
     "fills": ("fills", GOOD),
     "order drops": ("dropped_order_records", BAD),
     "market drops": ("dropped_market_records", BAD),
+    "loop stalls": ("loop_stalls", WARN),
 }
 
 
@@ -148,16 +149,21 @@ def _warnings(model: EngineModel, is_past: bool) -> Text:
     heartbeat = model.heartbeat
     if heartbeat is None:
         return line
-    found = {
-        heartbeat.journal_error: f"journal not written: {heartbeat.journal_error}",
-        heartbeat.dropped_order_records: "order records dropped, the journal has a hole",
-        heartbeat.lost_records: f"{heartbeat.lost_records} records lost before the relay",
-        model.missed: f"{model.missed} messages missed here",
-    }
+    found = (
+        (heartbeat.journal_error, f"journal not written: {heartbeat.journal_error}"),
+        (heartbeat.dropped_order_records, "order records dropped, the journal has a hole"),
+        (heartbeat.lost_records, f"{heartbeat.lost_records} records lost before the relay"),
+        (heartbeat.threads_on_core, f"{heartbeat.threads_on_core} threads on the engine's core"),
+        (model.missed, f"{model.missed} messages missed here"),
+    )
     line.append(f"last: {heartbeat.reason}" if is_past else heartbeat.reason, DIM)
-    for is_present, text in found.items():
+    for is_present, text in found:
         if is_present:
             line.append(f"  {text}", BAD)
+    if heartbeat.loop_stalls:
+        longest = format_duration_ns(heartbeat.loop_max_cycle_ns)
+        line.append(f"  {heartbeat.loop_stalls} loop stalls, longest {longest}", WARN)
+        line.append(f" in {heartbeat.loop_max_cycle_source}", WARN)
     return line
 
 

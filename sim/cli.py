@@ -10,6 +10,7 @@ import asyncio
 import logging
 import os
 import signal
+import ssl
 import sys
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -35,6 +36,8 @@ from sim.venues.coinbase_exchange_reports import Fees
 DURATION_SECONDS_MAX = 86_400.0
 SPEED_MAX = 1_000_000.0
 
+_log = logging.getLogger("sim.cli")
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the venue; returns the exit code."""
@@ -56,6 +59,7 @@ async def _run(options: argparse.Namespace) -> int:
     market, new_session = _market(options)
     venue = Venue(market, new_session, _venue_options(options))
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(_note_failure)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, venue.stop)
     _say(options.ready_fd, await venue.start())
@@ -64,6 +68,15 @@ async def _run(options: argparse.Namespace) -> int:
         options.ledger.write_bytes(b"".join(line + b"\n" for line in venue.ledger.lines))
     _say(1, venue.summary())
     return 0
+
+
+def _note_failure(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A client that hangs up in its TLS handshake is told as one line; the rest as ever."""
+    error = context.get("exception")
+    if isinstance(error, OSError | type):  # aiofastnet gives a class at times
+        _log.info("a connection failed: %s: %s", context.get("message"), error)
+    else:
+        loop.default_exception_handler(context)
 
 
 def _market(options: argparse.Namespace) -> tuple[Market, Callable[[], FeedSession]]:
@@ -92,6 +105,7 @@ def _venue_options(options: argparse.Namespace) -> VenueOptions:
         needs_orders=not options.start_without_orders,
         credentials=_credentials(options),
         fees=Fees(options.maker_fee, options.taker_fee),
+        tls=options.certificate,
     )
 
 
@@ -113,6 +127,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--feed-port", type=_port, default=0, help="WebSocket port, 0: any free one")
     add("--fix-port", type=_port, default=0, help="FIX port, 0: any free one")
+    add(
+        "--certificate",
+        type=_certificate,
+        metavar="FILE",
+        help="PEM file with private key and certificate: both doors under TLS",
+    )
     add("--seed", type=int, default=1, help="everything random follows from it")
     add(
         "--duration",
@@ -182,6 +202,16 @@ def _port(text: str) -> int:
     if not text.isdigit() or int(text) > 65_535:
         raise argparse.ArgumentTypeError(f"{text!r} is no port; use 0 to 65535")
     return int(text)
+
+
+def _certificate(text: str) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(text)
+    except OSError as error:  # ssl.SSLError is one
+        reason = "no private key and certificate" if isinstance(error, ssl.SSLError) else error
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be used: {reason}") from error
+    return context
 
 
 def _duration(text: str) -> float:

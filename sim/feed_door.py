@@ -6,6 +6,7 @@ before it, so its PONG says that the client has reacted to all of them.
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable, Iterable
 
@@ -129,8 +130,10 @@ class FeedDoor:
         market: Market,
         new_session: Callable[[], FeedSession],
         on_activity: Callable[[], None],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.frames_sent = 0
+        self._tls = tls
         self._market = market
         self._new_session = new_session
         self._on_activity = on_activity
@@ -141,7 +144,12 @@ class FeedDoor:
     async def start(self, host: str, port: int) -> int:
         """Listens; returns the port (0 asks for any free one)."""
         self._server = await ws_create_server(
-            self._accept, host, port, max_frame_size=CLIENT_FRAME_BYTES_MAX, logger_name="sim"
+            self._accept,
+            host,
+            port,
+            max_frame_size=CLIENT_FRAME_BYTES_MAX,
+            logger_name="sim",
+            ssl=self._tls,
         )
         return int(self._server.sockets[0].getsockname()[1])
 

@@ -2,11 +2,14 @@
 
 Sockets are raw and non-blocking, so that ``drain`` can take what has arrived without waiting for
 the loop: after the feed's barrier every order that the client sent before it is in the socket.
+Under TLS the handshake is part of the first reads.
 """
 
 import asyncio
+import contextlib
 import logging
 import socket
+import ssl
 import time
 from collections.abc import Callable
 
@@ -16,6 +19,7 @@ READ_BYTES = 65_536
 # A client that does not read its reports is cut off when this much waits for it.
 BACKLOG_BYTES_MAX = 16 << 20
 TICK_S = 0.1
+NOTHING_YET = (BlockingIOError, InterruptedError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 _log = logging.getLogger("sim.orders")
 
@@ -40,7 +44,7 @@ class OrderConnection:
         while self.is_open:
             try:
                 data = self._socket.recv(READ_BYTES)
-            except (BlockingIOError, InterruptedError):
+            except NOTHING_YET:
                 break
             except OSError as error:
                 _log.info("order entry connection lost: %s", error)
@@ -76,7 +80,7 @@ class OrderConnection:
         loop = asyncio.get_running_loop()
         try:
             sent = self._socket.send(self._backlog)
-        except (BlockingIOError, InterruptedError):
+        except NOTHING_YET:
             sent = 0
         except OSError as error:
             _log.info("order entry connection lost: %s", error)
@@ -102,6 +106,9 @@ class OrderConnection:
         loop = asyncio.get_running_loop()
         loop.remove_reader(self._socket)
         loop.remove_writer(self._socket)
+        if isinstance(self._socket, ssl.SSLSocket):
+            with contextlib.suppress(OSError, ValueError):  # no answer is waited for
+                self._socket.unwrap()
         self._socket.close()
         self._door.disconnected(self)
 
@@ -127,9 +134,13 @@ class OrderDoor:
     """The listening socket and all order entry connections."""
 
     def __init__(
-        self, new_session: Callable[[int], FixSession], on_activity: Callable[[], None]
+        self,
+        new_session: Callable[[int], FixSession],
+        on_activity: Callable[[], None],
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.on_activity = on_activity
+        self._tls = tls
         self._new_session = new_session
         self._connections: list[OrderConnection] = []
         self._listener: socket.socket | None = None
@@ -206,6 +217,15 @@ class OrderDoor:
             client, _ = self._listener.accept()
         except (BlockingIOError, InterruptedError, ConnectionAbortedError):
             return
+        if self._tls is not None:
+            try:
+                client = self._tls.wrap_socket(
+                    client, server_side=True, do_handshake_on_connect=False
+                )
+            except OSError as error:
+                _log.info("order entry connection lost: %s", error)
+                client.close()
+                return
         session = self._new_session(time.monotonic_ns())
         self._connections.append(OrderConnection(self, client, session))
 

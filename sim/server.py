@@ -8,6 +8,7 @@ the venue interval.
 
 import asyncio
 import logging
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -42,7 +43,10 @@ _log = logging.getLogger("sim.server")
 
 @dataclass(frozen=True)
 class VenueOptions:
-    """How the venue runs. ``speed`` is venue seconds in a wall second, 0: as fast as it goes."""
+    """How the venue runs. ``speed`` is venue seconds in a wall second, 0: as fast as it goes.
+
+    ``tls`` is of a server, for both doors; None: both speak in plain text.
+    """
 
     host: str = "127.0.0.1"
     feed_port: int = 0
@@ -54,6 +58,7 @@ class VenueOptions:
     needs_orders: bool = True
     credentials: Credentials = field(default_factory=Credentials)
     fees: Fees = field(default_factory=Fees)
+    tls: ssl.SSLContext | None = None
 
 
 class VenueClock:
@@ -89,10 +94,11 @@ class Venue:
             self.ledger,
             lambda: self._clock.now_ns,
         )
-        self._feed = FeedDoor(market, new_feed_session, self._on_activity)
+        self._feed = FeedDoor(market, new_feed_session, self._on_activity, options.tls)
         self._orders = OrderDoor(
             lambda now_ns: FixSession(options.credentials, store, self._desk, now_ns),
             self._on_activity,
+            options.tls,
         )
         self._lockstep = Lockstep(market, self._feed, self._orders, self._clock)
 
@@ -103,7 +109,7 @@ class Venue:
         order_port = self._orders.start(options.host, options.order_port)
         return {
             "event": "ready",
-            "feed_url": f"ws://{options.host}:{feed_port}",
+            "feed_url": f"{'wss' if options.tls else 'ws'}://{options.host}:{feed_port}",
             "fix_host": options.host,
             "fix_port": order_port,
             "products": [each.description() for each in self._market.products.values()],

@@ -35,6 +35,7 @@ cdef struct Fields:                 # members of one frame, lent
 cdef class CoinbaseExchangeFeed(FeedDecoder):
     cdef const char* end            # of the frame in hand
 
+    cdef FeedStatus _decode_usual_update(self, const char* p) noexcept nogil
     cdef FeedStatus _read_fields(self, const char* p, Fields* fields) noexcept nogil
     cdef const char* _read_member(
         self, const char* p, Span key, Fields* fields, FeedStatus* status

@@ -1,11 +1,15 @@
 """Every benchmark runs at its small size, so that none can rot."""
 
 import math
+from pathlib import Path
 
 import pytest
 
 from bench.harness import Figure, Size, run_benchmark
 from bench.suite import BENCHMARKS
+from bench.wire_tls import find_missing
+
+SLOW = {"wire_to_wire", "wire_to_wire_tls", "allocations", "first_order"}
 
 
 def run_small(name: str) -> list[Figure]:
@@ -22,7 +26,7 @@ def run_small(name: str) -> list[Figure]:
     return figures
 
 
-@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - {"wire_to_wire", "allocations"}))
+@pytest.mark.parametrize("name", sorted(BENCHMARKS.keys() - SLOW))
 def test_runs_small(name: str) -> None:
     run_small(name)
 
@@ -43,3 +47,31 @@ def test_wire_to_wire_runs_small() -> None:
     for figure in figures:
         ours, c_program, python = figure.outcomes
         assert ours.work_hash == python.work_hash != c_program.work_hash
+
+
+@pytest.mark.slow
+def test_first_order_runs_small() -> None:
+    [figure] = run_small("first_order")
+    assert [outcome.operations for outcome in figure.outcomes] == [1, 1, 1]
+
+
+@pytest.mark.slow
+def test_wire_to_wire_under_tls_runs_small() -> None:
+    if missing := find_missing():
+        pytest.skip(missing)
+    figures = run_small("wire_to_wire_tls")
+    assert [figure.trial.name for figure in figures] == [
+        "wire_to_wire_tls.busy",
+        "wire_to_wire_tls.blocking",
+    ]
+    for figure in figures:
+        ours, c_program, ours_plain, c_plain = figure.outcomes
+        assert ours.work_hash == ours_plain.work_hash != c_program.work_hash == c_plain.work_hash
+
+
+def test_without_openssl_in_c_it_is_left_out_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert list(run_benchmark(BENCHMARKS["wire_to_wire_tls"], Size.SMOKE, 1)) == []
+    assert "wire_to_wire_tls is left out: the openssl command is missing" in caplog.text

@@ -157,9 +157,8 @@ def test_one_wrong_relation(
         ("feed.url=wss://", 'use an address as in "wss://host:port"'),
         ("feed.url=wss://me:hunter2@host", "holds a user name; use key, secret and passphrase by"),
         ("order_entry.port=simulator", "use the venue's own, because [engine] mode is live"),
-        ("order_entry.host=10.0.0.1", "use a loopback address with a TLS tunnel to the venue"),
         ("feed.key=demo:key", "use env:, file: or credential:, because [engine] mode is live"),
-        ("loop.busy_poll=true", "busy_poll was true; use false with a wss:// [feed] url"),
+        ("telemetry.relay_core=3", "relay_core was 3; use another one than [loop] engine_core"),
         ("order_entry.secret=demo:secret", 'was "demo:secret"; use env:, file: or credential:'),
     ],
 )
@@ -168,7 +167,7 @@ def test_live_mode(
 ) -> None:
     path = write_config(LIVE)
     assert load_config(path).engine.mode == "live"
-    said = refusal(path, [override])
+    said = refusal(path, ["loop.engine_core=3", override])
     assert message.replace("[simulator] start", "--set simulator.start") in said
     assert "hunter2" not in said
 
@@ -184,9 +183,86 @@ def test_simulated_mode_takes_no_real_secret(
     )
 
 
-def test_busy_poll_goes_over_a_tunnel(write_config: WriteConfig) -> None:
-    overrides = ["loop.busy_poll=true", "feed.url=ws://127.0.0.1:8443"]
+@pytest.mark.parametrize("url", ["ws://127.0.0.1:8443", "wss://ws-feed.exchange.coinbase.com"])
+def test_busy_poll_goes_with_every_url(write_config: WriteConfig, url: str) -> None:
+    overrides = ["loop.busy_poll=true", f"feed.url={url}"]
     assert load_config(write_config(LIVE), overrides).loop.busy_poll
+
+
+@pytest.mark.parametrize(
+    ("overrides", "is_under_tls"),
+    [
+        (["order_entry.host=fix-ord.exchange.coinbase.com"], True),
+        (["order_entry.host=10.0.0.1"], True),
+        (["order_entry.host=127.0.0.1"], False),
+        (["order_entry.host=localhost"], False),
+        (["order_entry.host=127.0.0.1", "order_entry.tls=true"], True),
+        (["order_entry.host=127.0.0.1", "order_entry.tls=false"], False),
+        (["order_entry.host=127.0.0.1", "order_entry.tls=true", "order_entry.ca_file=/x"], True),
+    ],
+)
+def test_orders_leave_the_machine_under_tls(
+    write_config: WriteConfig, overrides: list[str], is_under_tls: bool
+) -> None:
+    order_entry = load_config(write_config(LIVE), overrides).order_entry
+    assert order_entry is not None
+    assert order_entry.tls is is_under_tls
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["order_entry.host=10.0.0.1", "order_entry.tls=false"],
+            "--set order_entry.tls was false; use true:"
+            " 10.0.0.1 is no loopback address and the logon holds the passphrase",
+        ),
+        (
+            ["order_entry.host=127.0.0.1", "order_entry.ca_file=/ca.pem"],
+            "--set order_entry.ca_file is for TLS; use tls = true, or no ca_file",
+        ),
+        (
+            ["feed.url=ws://127.0.0.1:1", "feed.ca_file=/ca.pem"],
+            '--set feed.ca_file was "/ca.pem"; use a wss:// url, or no ca_file',
+        ),
+    ],
+)
+def test_tls_where_it_cannot_be(
+    write_config: WriteConfig, refusal: Refusal, overrides: list[str], message: str
+) -> None:
+    assert refusal(write_config(LIVE), overrides) == message
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["order_entry.tls=true"],
+            "--set order_entry.tls was true;"
+            " use false or absent, because [simulator] has no certificate",
+        ),
+        (
+            ["order_entry.tls=false", "simulator.certificate=venue.pem"],
+            "--set order_entry.tls was false;"
+            " use true or absent, because [simulator] has a certificate",
+        ),
+    ],
+)
+def test_tls_as_the_simulator_has_it(
+    write_config: WriteConfig, refusal: Refusal, overrides: list[str], message: str
+) -> None:
+    assert refusal(write_config(), overrides) == message
+
+
+@pytest.mark.parametrize(("certificate", "is_under_tls"), [("venue.pem", True), ("", False)])
+def test_orders_to_the_simulator(
+    write_config: WriteConfig, certificate: str, is_under_tls: bool
+) -> None:
+    order_entry = load_config(
+        write_config(), [f'simulator.certificate="{certificate}"']
+    ).order_entry
+    assert order_entry is not None
+    assert order_entry.tls is is_under_tls
 
 
 def test_only_shadow_mode_does_without_order_entry(

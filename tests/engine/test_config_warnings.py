@@ -9,6 +9,7 @@ import pytest
 from engine.config import load_config
 from engine.config_warnings import find_warnings, require_arming, require_recording
 from ext.errors import ConfigError
+from tuning.affinity import format_cores
 
 WriteConfig = Callable[..., Path]
 
@@ -41,16 +42,33 @@ def test_a_right_config_has_none(write_config: WriteConfig) -> None:
         (
             "loop.engine_core=1023",
             "[loop] engine_core 1023 is not a core of this process; it may use "
-            + ", ".join(map(str, sorted(os.sched_getaffinity(0)))),
+            + format_cores(os.sched_getaffinity(0))
+            + ": the engine is not pinned",
+        ),
+        (
+            "telemetry.relay_core=1023",
+            "[telemetry] relay_core 1023 is not a core that the relay may use, as "
+            + format_cores(os.sched_getaffinity(0)),
         ),
         (
             "telemetry.shared_memory_directory=/nowhere",
             "[telemetry] shared_memory_directory /nowhere cannot be written to",
         ),
+        (
+            "feed.ca_file=/nowhere.pem",
+            '[feed] ca_file was "/nowhere.pem", which cannot be used: No such file or directory;'
+            " name a PEM file of certificates to trust, or leave it empty for the system's",
+        ),
     ],
 )
 def test_each_warning(write_config: WriteConfig, override: str, warning: str) -> None:
     assert find_warnings(load_config(write_config(), [override])) == [warning]
+
+
+def test_nothing_to_keep_warm(write_config: WriteConfig) -> None:
+    config = load_config(write_config(), ["loop.warm_up=false", "loop.keep_warm_ms=1"])
+    warning = "[loop] keep_warm_ms without warm_up: there is nothing to keep warm"
+    assert find_warnings(config) == [warning]
 
 
 def test_warnings_of_the_modes_that_see_the_world(

@@ -159,21 +159,22 @@ class Connection:
         return 7
 
 
-@pytest.mark.parametrize(("is_secure", "expected"), [(False, [7]), (True, [])])
-def test_ciphertext_is_not_polled(
-    make_arc: Callable[..., Arc],
-    monkeypatch: pytest.MonkeyPatch,
-    is_secure: bool,
-    expected: list[int],
-) -> None:
-    monkeypatch.setattr("engine.market_data.FeedTransport", Wires)
-    attached: list[int] = []
+class Poller:
+    """Stands for ``BusyPoller``: what it was told to read."""
 
-    class Poller:
-        def attach(self, descriptor: int, protocol: object) -> None:
-            attached.append(descriptor)
+    def __init__(self) -> None:
+        self.attached: list[object] = []
 
-    arc = make_arc()
+    def attach(self, descriptor: int, protocol: object) -> None:
+        self.attached.append(descriptor)
+
+    def attach_reader(self, read_ready: Callable[[], object], pipeline: object) -> None:
+        self.attached.append(read_ready())
+
+
+def poll_of(arc: Arc, connection: object) -> list[object]:
+    """What busy poll reads of a connection."""
+    poller = Poller()
     data = MarketData(
         arc.config,
         URL,
@@ -181,10 +182,26 @@ def test_ciphertext_is_not_polled(
         EngineClock(arc.memory),
         on_disconnect=lambda _: True,
         on_inconsistent=lambda: None,
-        poller=cast(BusyPoller, Poller()),
+        poller=cast(BusyPoller, poller),
     )
-    data._on_connected(cast(picows.WSTransport, Connection(is_secure)))
-    assert attached == expected
+    data._on_connected(cast(picows.WSTransport, connection))
+    return poller.attached
+
+
+def test_busy_poll_reads_the_socket_or_asks_the_transport_under_tls(
+    make_arc: Callable[..., Arc],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("engine.market_data.FeedTransport", Wires)
+    arc = make_arc()
+    assert poll_of(arc, Connection(is_secure=False)) == [7]
+    secure = Connection(is_secure=True)
+    secure._read_ready = lambda: "decrypts"  # type: ignore[attr-defined]
+    assert poll_of(arc, secure) == ["decrypts"]
+    assert not caplog.messages
+    assert poll_of(arc, Connection(is_secure=True)) == []
+    assert "busy poll leaves Connection to the loop" in caplog.messages
 
 
 def test_the_times_of_frames_are_the_pipeline_s(rig: Rig, snapshot: Callable[..., bytes]) -> None:

@@ -44,7 +44,8 @@ class Wires:
     """Stands for ``OrderTransport``: the test is the session behind it."""
 
     def __init__(self, session: object, make_listener: Callable[..., object], *others: object,
-                 on_event: Callable[[SessionEvent], None]) -> None:  # fmt: skip
+                 on_event: Callable[[SessionEvent], None], connect: object) -> None:  # fmt: skip
+        self.connect = connect
         self.notify = on_event
         self.sent: list[tuple[str, Fields]] = []
         self.error: UsageError | None = None
@@ -241,6 +242,30 @@ def test_a_report_that_cannot_be_read_pauses(rig: Rig, message: bytes) -> None:
     assert "\x01" not in reason
     assert len(reason) < MAX_SHOWN_BYTES + 50
     assert rig.states() == [OrderState.PENDING_NEW] * 2
+
+
+def test_a_connection_that_cannot_be_made_is_a_warning_without_orders_too(
+    make_arc: Callable[..., Arc], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("engine.order_entry.OrderTransport", Wires)
+    caplog.set_level(logging.INFO, "engine.orders")
+    arc = make_arc(is_trading=True)
+    assert arc.orders is not None
+    entry = OrderEntry(
+        arc.config,
+        "a.test",
+        9,
+        arc.orders,
+        arc.pipeline,
+        EngineClock(arc.memory),
+        on_fatal=pytest.fail,
+        on_pause=pytest.fail,
+        on_notices=lambda _: None,
+    )
+    wires = cast(Wires, entry.transport)
+    wires.notify(Disconnected("stopped"))
+    wires.notify(Disconnected("cannot connect to a.test:9: the certificate of a.test is refused"))
+    assert [record.levelname for record in caplog.records] == ["INFO", "WARNING"]
 
 
 @pytest.mark.parametrize(

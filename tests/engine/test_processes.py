@@ -203,26 +203,17 @@ async def test_the_relay_gets_the_config(
     ]
 
 
-@pytest.mark.parametrize(("engine_core", "relay_core"), [(3, "--core=2"), (0, "--core=3")])
-async def test_the_relay_stays_off_a_pinned_engine_s_core(
-    arguments: Callable[[], list[str]],
-    load_demo: Callable[..., EngineConfig],
-    monkeypatch: pytest.MonkeyPatch,
-    engine_core: int,
-    relay_core: str,
+async def test_the_relay_is_told_its_core(
+    arguments: Callable[[], list[str]], load_demo: Callable[..., EngineConfig]
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 4)
-    process, _ = await start_relay(load_demo(f"loop.engine_core={engine_core}"))
+    process, _ = await start_relay(load_demo(), core=2)
     await process.ended()
-    assert arguments()[-1] == relay_core
+    assert arguments()[-1] == "--core=2"
 
 
-async def test_on_one_core_they_share_it(
-    arguments: Callable[[], list[str]],
-    load_demo: Callable[..., EngineConfig],
-    monkeypatch: pytest.MonkeyPatch,
+async def test_a_relay_without_a_core_is_not_pinned(
+    arguments: Callable[[], list[str]], load_demo: Callable[..., EngineConfig]
 ) -> None:
-    monkeypatch.setattr("os.cpu_count", lambda: 1)
-    process, _ = await start_relay(load_demo("loop.engine_core=0"))
+    process, _ = await start_relay(load_demo())
     await process.ended()
     assert not any(argument.startswith("--core") for argument in arguments())

@@ -1,21 +1,27 @@
 """What a run prints: every figure that a trader asks for, and loud words where it matters."""
 
+import re
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
 
 from engine.composition import Arc
+from engine.config_schema import LoopSection
+from engine.loop import LoopCare
 from engine.processes import RelayReady, VenueSummary
 from engine.summary import (
     print_banner,
+    print_loop,
     print_progress,
     print_relay,
     print_summary,
     print_venue,
 )
 from ext.dtypes import POSITION
-from ext.wire import OrderState, Side, Step
+from ext.shared_memory import SharedMemory
+from ext.wire import LoopSource, OrderState, Side, Step
+from tuning.core_plan import plan_cores
 
 NOW_NS = 1_800_000_000_000_000_000
 Capture = pytest.CaptureFixture[str]
@@ -30,15 +36,15 @@ def test_the_banner_says_who_and_how(make_arc: Callable[..., Arc], capsys: Captu
     print_banner(make_arc("engine.name=nightly", is_trading=True))
     shown = words(capsys)
     assert "wow-engine nightly: mode SIMULATED, config " in shown
-    assert "blocking, cores " in shown
+    assert ", blocking " in shown
     assert "jerico_maker trades BTC-USD" in shown
     assert "SLOW" not in shown
 
 
-def test_the_banner_of_a_pinned_busy_engine(make_arc: Callable[..., Arc], capsys: Capture) -> None:
-    print_banner(make_arc("loop.engine_core=3", "loop.busy_poll=true"))
+def test_the_banner_of_a_busy_engine(make_arc: Callable[..., Arc], capsys: Capture) -> None:
+    print_banner(make_arc("loop.busy_poll=true"))
     shown = words(capsys)
-    assert "busy poll, pinned to core 3" in shown
+    assert ", busy poll " in shown
     assert "no strategy: books only" in shown
 
 
@@ -58,6 +64,41 @@ def test_progress_is_one_line(
     (line,) = capsys.readouterr().out.splitlines()
     assert "    3 s  frames 2  orders 2  fills 0  P&L +0.00 USD" in line
     assert "BTC-USD 64999.99/65000.01  ETH-USD -/- SYNCING" in line
+
+
+def test_the_loop_and_what_stalled_it(make_arc: Callable[..., Arc], capsys: Capture) -> None:
+    arc = make_arc("loop.stall_threshold_us=2500")
+    header = arc.memory.header_record()
+    header["loop_cycles"], header["engine_core"] = 12_345, 3
+    header["loop_max_cycle_ns"] = 7_250_000
+    header["loop_max_cycle_source"] = LoopSource.LOOP_FEED_SESSION
+    print_summary(arc, 1, "done", [])
+    shown = words(capsys)
+    assert "Loop: core 3; 12,345 cycles, the longest 7.25 ms (feed session)" in shown
+    assert "0 stalls above 2.5 ms; 0 garbage collections" in shown
+    assert "Look at" not in shown
+    header["loop_stalls"] = 3
+    header["loop_stalls_by_source"][0][LoopSource.LOOP_FEED_SESSION] = 1
+    header["loop_stalls_by_source"][0][LoopSource.LOOP_OTHER] = 2
+    header["garbage_collections"], header["threads_on_core"] = 4, 1
+    print_summary(arc, 1, "done", [])
+    shown = words(capsys)
+    assert "3 stalls above 2.5 ms (feed session 1, other 2); 4 garbage collections" in shown
+    assert "threads on the engine's core 1, collections of a collector that is off 4" in shown
+
+
+def test_the_start_shows_where_the_loop_runs(capsys: Capture) -> None:
+    memory = SharedMemory(None, [("BTC-USD", "0.01", "0.01")], [])
+    care = LoopCare(
+        LoopSection(garbage_collection="on"),
+        memory,
+        plan_cores(-1, -1, [0, 1]),
+        None,
+        lambda: None,
+    )
+    print_loop(care)
+    shown = words(capsys)
+    assert re.search(r"loop on cores [0-9,-]+, not pinned garbage collector on", shown)
 
 
 def test_currencies_are_never_added_up(make_arc: Callable[..., Arc], capsys: Capture) -> None:

@@ -16,7 +16,12 @@ from ext.errors import ConfigError, LogonRefused, VenueError
 from ext.wire import EngineState
 
 NOW_NS = 1_800_000_000_000_000_000
-ALONE = ("telemetry.relay=false", "stop.cancel_timeout_ms=100", "stop.logout_timeout_ms=100")
+ALONE = (
+    "telemetry.relay=false",
+    "loop.warm_up=false",
+    "stop.cancel_timeout_ms=100",
+    "stop.logout_timeout_ms=100",
+)
 SUMMARY = VenueSummary(0, 0, 0, {}, "00")
 
 
@@ -269,7 +274,7 @@ async def test_a_relay_that_ends_is_started_again(
 ) -> None:
     relays: list[Process] = []
 
-    async def start_relay(config: object) -> tuple[Process, RelayReady]:
+    async def start_relay(config: object, core: int | None) -> tuple[Process, RelayReady]:
         relays.append(Process("wow-relay"))
         if len(relays) == 2:
             raise VenueError("wow-relay ended with status 2 before it was ready")
@@ -306,3 +311,31 @@ async def test_it_shows_that_it_lives(supervise: Make) -> None:
     assert int(header["heartbeat_ns"][0]) > before
     supervisor.request_stop("enough")
     await task
+
+
+async def test_a_warm_up_that_fails_is_a_warning(
+    supervise: Make, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("no loopback here")
+
+    monkeypatch.setattr("engine.supervisor.warm_up", fail)
+    supervisor = supervise("loop.warm_up=true")
+    task = await start(supervisor)
+    assert "the warm-up failed, the first orders will be slow: no loopback here" in caplog.text
+    supervisor.request_stop("enough")
+    assert await task == ExitCode.OK
+
+
+async def test_a_run_is_warmed_up_and_kept_warm(supervise: Make) -> None:
+    """Nothing of it is in the real counters, and nothing is left behind at the end."""
+    supervisor = supervise("loop.warm_up=true", "loop.keep_warm_ms=1", is_trading=True)
+    task = await start(supervisor)
+    await asyncio.sleep(0.05)
+    counters = supervisor.arc.pipeline.counters()
+    assert counters["loop_cycles"] > 3, "pulses among them"
+    assert counters["frames"] == counters["requests_sent"] == counters["write_sequence"] == 0
+    assert supervisor.has_begun
+    supervisor.request_stop("enough")
+    assert await task == ExitCode.OK
+    assert supervisor.orders_left == []

@@ -260,7 +260,7 @@ def test_senseless_arguments(tmp_path: Path) -> None:
     recording = write(tmp_path, *FRAMES)
     with pytest.raises(UsageError, match="every was 0"):
         verify_recording(recording, every=0)
-    with pytest.raises(UsageError, match="venue was 'kraken'; use one of coinbase_exchange"):
-        verify_recording(recording, venue="kraken")
+    with pytest.raises(UsageError, match="venue was 'bitmex'; use one of coinbase_exchange"):
+        verify_recording(recording, venue="bitmex")
     with pytest.raises(RecordingError, match="holds no book or trade of any product"):
         verify_recording(write(tmp_path, {"type": "status"}), venue="coinbase_exchange")

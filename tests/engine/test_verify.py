@@ -106,7 +106,7 @@ def test_bad_input_is_status_2(
     assert words in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--every", "0"], ["--every", "x"], ["--venue", "kraken"]])
+@pytest.mark.parametrize("arguments", [["--every", "0"], ["--every", "x"], ["--venue", "bitmex"]])
 def test_bad_arguments_are_status_2(capture: str, arguments: list[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         verify.main([capture, *arguments])

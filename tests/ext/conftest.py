@@ -127,7 +127,8 @@ class RigOptions:
     )
     sender: OrderSender | None = None
     is_sending: bool = True
-    is_timing: bool = False
+    step_interval: int = 0
+    is_conflating: bool = False
     bar_interval_ns: int = 0
     timer_interval_ns: int = 1
     engine_limits: tuple[int, int, int, int] = (1024, 0, 10**15, 0)
@@ -183,7 +184,8 @@ class OrderRig:
             sender=self.sender,
             store=self.store,
             is_sending=options.is_sending,
-            is_timing=options.is_timing,
+            step_interval=options.step_interval,
+            is_conflating=options.is_conflating,
         )
         self._add_listener()
         self.positions = self.memory.region("positions_offset", POSITION, max(1, len(names)))

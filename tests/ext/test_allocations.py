@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
+from zlib import crc32
 
 import orjson
 import picows
@@ -20,6 +21,7 @@ from bench.arc import SENDER, TARGET, Arc, make_arc
 from bench.frames import PRODUCT, SYMBOL, UNIT_LOTS, GeneratedFrames, generate_frames
 from ext.feed_decoder import PADDING
 from ext.fix_listener import FixListener
+from ext.loop_meter import LoopMeter
 from ext.order_sender import CapturingSender
 from ext.wire import FeedStatus
 from ext.ws_listener import FeedListener
@@ -33,6 +35,7 @@ START_NS = 1_767_623_400_000_000_000
 GAP_NS = 2_000_000  # 500 orders a second, under the gate's limit
 BURST = 50
 PATIENCE_S = 20.0
+THRESHOLD_NS = 1_000  # each read is a stall: that keeps nothing either
 MARKER = b'{"type":"status"}'
 
 BuildFix = Callable[..., bytes]
@@ -102,7 +105,13 @@ def make_reports(arc: Arc, orders: Sequence[tuple[str, str]], build_fix: BuildFi
 def test_arc_keeps_nothing(arc: Arc, frames: GeneratedFrames, fix_builder: BuildFix) -> None:
     kept: list[bytes] = []
     listener = FixListener(
-        arc.store, arc.pipeline, arc.decoder, kept.append, lambda *_: None, kept.append
+        arc.store,
+        arc.pipeline,
+        arc.decoder,
+        kept.append,
+        lambda *_: None,
+        kept.append,
+        meter=LoopMeter(arc.pipeline.memory, THRESHOLD_NS),
     )
     # The snapshot was a tick too: its order is answered first.
     payloads = [[MARKER + PADDING], *([frame + PADDING] for frame in frames.updates)]
@@ -181,6 +190,63 @@ def test_binance_frames_keep_nothing() -> None:
     assert abs(left) <= LOOP_VARIABLES
 
 
+def kraken_checksum(*numbers: int) -> int:
+    return crc32("".join(map(str, numbers)).encode())
+
+
+# A snapshot, an update, a trade, a heartbeat, one frame that makes the book STALE; a tick of 0.1.
+VENUE_FRAMES: dict[str, list[Any]] = {
+    "gemini": [
+        {"type": "l2_updates", "symbol": "A/B", "trades": [],
+         "changes": [["buy", "5.0", "1"], ["sell", "5.2", "1"]]},
+        {"changes": [["sell", "5.1", "2"], ["buy", "4.9", "3"]], "symbol": "A/B",
+         "type": "l2_updates"},
+        {"type": "trade", "symbol": "A/B", "event_id": 7, "timestamp": 1, "price": "5.1",
+         "quantity": "1", "side": "buy"},
+        {"type": "heartbeat", "timestamp": 2},
+        {"type": "l2_updates", "symbol": "A/B", "changes": [["buy", "5.1", "1"]]},
+    ],
+    "kraken": [
+        {"channel": "book", "type": kind, "data": [
+            {"symbol": "A/B", "bids": [{"price": bid, "qty": 1}],
+             "asks": [{"price": 5.2, "qty": 2}], "checksum": check,
+             "timestamp": "2023-07-30T15:29:58.343415Z"}]}
+        for kind, bid, check in (
+            ("snapshot", 5, kraken_checksum(52, 2, 50, 1)),
+            ("update", 5.1, kraken_checksum(52, 2, 51, 1)),
+            ("update", 5.0, 7),
+        )
+    ],
+    "kraken_v1": [
+        [1, {"as": [["5.2", "2", "1.5"]], "bs": [["5.0", "1", "1.5"]]}, "book-1", "A/B"],
+        [1, {"b": [["5.1", "1", "1.5"]], "c": str(kraken_checksum(52, 2, 51, 1))}, "book-1", "A/B"],
+        [1, [["5.1", "1", "1.5", "b", "l", ""]], "trade", "A/B"],
+        {"event": "heartbeat"},
+        [1, {"b": [["5.0", "1", "1.5"]], "c": "7"}, "book-1", "A/B"],
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("venue", VENUE_FRAMES)
+def test_frames_of_every_venue_keep_nothing(venue: str) -> None:
+    product = Product("A/B", "0.1", "1", is_inferred=False, depth=1)
+    arc = make_arc(venue, [product], CapturingSender())
+    arc.pipeline.subscribed(START_NS)
+    cycle = [orjson.dumps(frame) + PADDING for frame in VENUE_FRAMES[venue]]
+    cycles = (WARM_UP + ROUNDS) // len(cycle)
+
+    def rounds(first: int, behind: int) -> None:
+        for index in range(first, behind, len(cycle)):
+            arc.pipeline.receive_padded(cycle, START_NS + index * GAP_NS, GAP_NS)
+
+    left = count_kept(rounds)
+    counters = arc.pipeline.counters()
+    assert counters["bad_frames"] == counters["control_frames"] == 0
+    assert counters["stale_count"] >= cycles, "each cycle ends in a STALE book"
+    assert counters["intents"] >= 2 * cycles, "and was LIVE before"
+    assert abs(left) <= LOOP_VARIABLES
+
+
 def test_a_kept_object_is_seen(arc: Arc, fix_builder: BuildFix) -> None:
     """The control: messages for the session are Python objects, and this test keeps them."""
     kept: list[bytes] = []
@@ -222,8 +288,9 @@ async def test_listener_keeps_nothing(arc: Arc, frames: GeneratedFrames, is_keep
     def nothing(_: object) -> None:
         return
 
+    meter = LoopMeter(arc.pipeline.memory, THRESHOLD_NS)
     client, _ = await picows.ws_connect(
-        lambda: FeedListener(arc.pipeline, nothing, nothing, take_control, nothing),
+        lambda: FeedListener(arc.pipeline, nothing, nothing, take_control, nothing, meter),
         f"ws://127.0.0.1:{port}/",
     )
 

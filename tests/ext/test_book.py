@@ -224,7 +224,7 @@ def make_view(levels: Sequence[Row]) -> tuple[np.void, OrderBook]:
     table = InstrumentTable()
     table.add("BTC-USD", "0.01", "0.001")
     memory = SharedMemory(None, [("BTC-USD", "0.01", "0.001")], [])
-    pipeline = Pipeline(table, FeedDecoder(table), memory, is_timing=False)
+    pipeline = Pipeline(table, FeedDecoder(table), memory, step_interval=0)
     book = pipeline.book(0)
     assert book.load(list(levels))
     pipeline.subscribed(17)
@@ -262,7 +262,7 @@ def test_view_follows_every_change(frames: list[list[tuple[str, int, int]]]) -> 
     table = InstrumentTable()
     table.add("BTC-USD", "0.01", "0.001")
     memory = SharedMemory(None, [("BTC-USD", "0.01", "0.001")], [])
-    pipeline = Pipeline(table, CoinbaseExchangeFeed(table), memory, is_timing=False)
+    pipeline = Pipeline(table, CoinbaseExchangeFeed(table), memory, step_interval=0)
     pipeline.subscribed(1)
     view = memory.region("books_offset", BOOK_VIEW, 1)[0]
     sides = {

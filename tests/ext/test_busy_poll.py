@@ -18,6 +18,7 @@ from ext.instrument_table import InstrumentTable
 from ext.pipeline import Pipeline
 from ext.wire import BookState
 from ext.ws_listener import FeedListener
+from tests.certificates import client_context, server_context
 
 TEXT = picows.WSMsgType.TEXT
 SNAPSHOT = b'{"type":"snapshot","product_id":"BTC-USD","bids":[["1.00","5"]],"asks":[["1.01","7"]]}'
@@ -26,6 +27,12 @@ SPINS = 1000
 PATIENCE_S = 10.0
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
+def is_secure(request: pytest.FixtureRequest) -> bool:
+    """Whether the connection is under TLS."""
+    return bool(request.param)
 
 
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -48,7 +55,8 @@ class Venue(picows.WSListener):
 class Link:
     """A venue, a listener and a poller that is attached as the engine does it."""
 
-    def __init__(self, spin_count: int = SPINS) -> None:
+    def __init__(self, is_secure: bool, spin_count: int = SPINS) -> None:
+        self.is_secure = is_secure
         table = InstrumentTable()
         table.add("BTC-USD", "0.01", "1")
         self.pipeline = Pipeline(table, CoinbaseExchangeFeed(table))
@@ -57,12 +65,19 @@ class Link:
         self.is_connected = False
 
     async def __aenter__(self) -> "Link":
-        self.server = await picows.ws_create_server(lambda _: self.venue, "127.0.0.1", 0)
+        context = server_context() if self.is_secure else None
+        self.server = await picows.ws_create_server(
+            lambda _: self.venue, "127.0.0.1", 0, ssl=context
+        )
         port = self.server.sockets[0].getsockname()[1]
         listener = FeedListener(
             self.pipeline, self.attach, self.detach, lambda *_: None, lambda _: None
         )
-        self.client, _ = await picows.ws_connect(lambda: listener, f"ws://127.0.0.1:{port}/")
+        self.client, _ = await picows.ws_connect(
+            lambda: listener,
+            f"ws{'s' if self.is_secure else ''}://127.0.0.1:{port}/",
+            ssl_context=client_context() if self.is_secure else None,
+        )
         await self.until(lambda: self.is_connected and self.venue.connections)
         return self
 
@@ -74,9 +89,12 @@ class Link:
 
     def attach(self, connection: picows.WSTransport) -> None:
         self.is_connected = True
-        descriptor = connection.underlying_transport.get_extra_info("socket").fileno()
-        protocol: Any = connection.underlying_transport.get_protocol()
-        self.poller.attach(descriptor, protocol)
+        transport: Any = connection.underlying_transport
+        if self.is_secure:
+            self.poller.attach_reader(transport._read_ready, self.pipeline)
+        else:
+            descriptor = transport.get_extra_info("socket").fileno()
+            self.poller.attach(descriptor, transport.get_protocol())
 
     def detach(self, _: picows.WSTransport) -> None:
         self.is_connected = False
@@ -106,9 +124,9 @@ class Link:
         return self.pipeline.counters()["frames"]
 
 
-def test_frames_arrive_by_polling_alone(run: Run) -> None:
+def test_frames_arrive_by_polling_alone(run: Run, is_secure: bool) -> None:
     async def main() -> None:
-        async with Link() as link:
+        async with Link(is_secure) as link:
             assert not link.poller.poll(), "nothing was sent"
             link.send(SNAPSHOT)
             assert link.poll_until(lambda: link.frames == 1) == 1
@@ -118,9 +136,9 @@ def test_frames_arrive_by_polling_alone(run: Run) -> None:
     run(main())
 
 
-def test_one_poll_takes_all_frames_that_are_there(run: Run) -> None:
+def test_one_poll_takes_all_frames_that_are_there(run: Run, is_secure: bool) -> None:
     async def main() -> None:
-        async with Link() as link:
+        async with Link(is_secure) as link:
             for _ in range(20):
                 link.send(STATUS)
             assert link.poll_until(lambda: link.frames == 20) <= 20
@@ -130,11 +148,11 @@ def test_one_poll_takes_all_frames_that_are_there(run: Run) -> None:
     run(main())
 
 
-def test_frame_larger_than_the_buffer(run: Run) -> None:
+def test_frame_larger_than_the_buffer(run: Run, is_secure: bool) -> None:
     """It comes in parts, more than the sockets hold: the loop has to send the rest."""
 
     async def main() -> None:
-        async with Link() as link:
+        async with Link(is_secure) as link:
             large = SNAPSHOT[:-1] + b',"padding":"' + b"x" * 3_000_000 + b'"}'
             link.send(large)
             polls = 0
@@ -147,11 +165,11 @@ def test_frame_larger_than_the_buffer(run: Run) -> None:
     run(main())
 
 
-def test_loop_and_poller_share_a_stream(run: Run) -> None:
+def test_loop_and_poller_share_a_stream(run: Run, is_secure: bool) -> None:
     """Frames are counted once, in their order, whoever reads them."""
 
     async def main() -> None:
-        async with Link(spin_count=1) as link:
+        async with Link(is_secure, spin_count=1) as link:
             link.send(SNAPSHOT)
             for number in range(200):
                 link.send(
@@ -168,9 +186,9 @@ def test_loop_and_poller_share_a_stream(run: Run) -> None:
     run(main())
 
 
-def test_detached_poller_reads_nothing(run: Run) -> None:
+def test_detached_poller_reads_nothing(run: Run, is_secure: bool) -> None:
     async def main() -> None:
-        async with Link() as link:
+        async with Link(is_secure) as link:
             link.poller.detach()
             link.send(SNAPSHOT)
             before = link.poller.poll_count
@@ -183,9 +201,9 @@ def test_detached_poller_reads_nothing(run: Run) -> None:
     run(main())
 
 
-def test_end_of_the_stream_is_left_to_the_loop(run: Run) -> None:
+def test_end_of_the_stream_is_left_to_the_loop(run: Run, is_secure: bool) -> None:
     async def main() -> None:
-        async with Link() as link:
+        async with Link(is_secure) as link:
             link.send(STATUS)
             link.venue.connections[0].disconnect()
             await link.until(lambda: not link.is_connected)
@@ -193,6 +211,43 @@ def test_end_of_the_stream_is_left_to_the_loop(run: Run) -> None:
             assert not link.poller.poll(), "detached"
 
     run(main())
+
+
+def test_poll_under_tls_ends_at_the_first_frames(run: Run) -> None:
+    """Not when its spins are used up: the order socket waits for its turn."""
+
+    async def main() -> None:
+        async with Link(True, spin_count=100_000) as link:
+            calls = 0
+            reader: Any = link.client.underlying_transport
+
+            def count() -> None:
+                nonlocal calls
+                calls += 1
+                reader._read_ready()
+
+            link.poller.attach_reader(count, link.pipeline)
+            link.send(STATUS)
+            assert link.poll_until(lambda: link.frames == 1) == 1
+            assert calls < 100_000
+
+    run(main())
+
+
+def test_detached_under_its_own_reader() -> None:
+    table = InstrumentTable()
+    table.add("BTC-USD", "0.01", "1")
+    poller = BusyPoller(10)
+    calls = []
+
+    def read_and_end() -> None:
+        calls.append(1)
+        poller.detach()
+
+    poller.attach_reader(read_and_end, Pipeline(table, CoinbaseExchangeFeed(table)))
+    assert not poller.poll()
+    assert not poller.poll()
+    assert len(calls) == 1
 
 
 class Buffered(asyncio.BufferedProtocol):

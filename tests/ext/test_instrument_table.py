@@ -56,6 +56,33 @@ def test_steps_of_text(tick: str, lot: str, price: str, quantity: str, steps: li
         assert steps[1] * Decimal(lot) == Decimal(quantity)
 
 
+@pytest.mark.parametrize(
+    ("terms", "words"),
+    [
+        ({"price_precision": 1}, "price precision of A was 1; use 2, the decimals of its steps"),
+        ({"price_precision": MAX_DECIMALS + 1}, "price precision of A was 13"),
+        ({"quantity_precision": 2}, "quantity precision of A was 2; use 3"),
+        ({"depth": -1}, "depth of A was -1; use 1 to 65536 levels, or 0 for all"),
+        ({"depth": Bound.MAX_LEVELS_PER_SIDE + 1}, "depth of A was 65537"),
+    ],
+)
+def test_bad_terms(terms: dict[str, int], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        InstrumentTable().add("A", "0.01", "0.001", **terms)
+
+
+def test_terms_up_to_their_bounds() -> None:
+    table = InstrumentTable()
+    table.add("A", "0.01", "0.001", price_precision=2, quantity_precision=3, depth=0)
+    table.add(
+        *("B", f"{MAX_STEP}", "0.000000000001"),
+        price_precision=MAX_DECIMALS,
+        quantity_precision=MAX_DECIMALS,
+        depth=int(Bound.MAX_LEVELS_PER_SIDE),
+    )
+    assert len(table) == 2
+
+
 @pytest.mark.parametrize("text", ["", "x", "0", "-0.01", "NaN", "Infinity", "-Infinity", "0.0"])
 @pytest.mark.parametrize("name", ["tick", "lot"])
 def test_steps_that_are_none(name: str, text: str) -> None:

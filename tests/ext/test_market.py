@@ -8,6 +8,7 @@ import pytest
 from ext.bounds import Bound
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
+from ext.codecs.kraken_feed import KrakenFeed
 from ext.dtypes import RECORD
 from ext.errors import UsageError
 from ext.feed_decoder import FeedDecoder
@@ -30,7 +31,7 @@ class Feed:
         table = InstrumentTable()
         for symbol in SYMBOLS.values():
             table.add(symbol, "0.01", "0.001")
-        self.pipeline = Pipeline(table, decoder(table), is_timing=False)
+        self.pipeline = Pipeline(table, decoder(table), step_interval=0)
         self.now_ns = 1_000
 
     def receive(self, frame: Any) -> FeedStatus:
@@ -414,3 +415,19 @@ def test_trades_without_a_sequence_make_no_gaps(counted: Feed) -> None:
     assert (counted.count("trades"), counted.count("gaps")) == (2, 0)
     recorded = counted.records(RecordKind.RECORD_TRADE)
     assert [int(record["reference"]) for record in recorded] == [4, 9], "oldest first"
+
+
+def kraken_trades(*trade_ids: int) -> dict[str, Any]:
+    row = {"symbol": "BTC-USD", "side": "buy", "price": 100.0, "qty": 1, "timestamp": TIME}
+    rows = [{**row, "trade_id": trade_id} for trade_id in trade_ids]
+    return {"channel": "trade", "type": "update", "data": rows}
+
+
+def test_a_run_of_trades_is_no_gap_and_a_missing_one_is() -> None:
+    """The sequence of an event is that of its last trade."""
+    feed = Feed(KrakenFeed)
+    for trade_ids, gaps in (((5, 6, 7), 0), ((8,), 0), ((9, 10), 0), ((12, 13), 1), ((14,), 1)):
+        assert feed.receive(kraken_trades(*trade_ids)) is FeedStatus.FEED_OK
+        assert feed.count("gaps") == gaps, trade_ids
+    assert feed.receive(kraken_trades(15, 17)) is FeedStatus.FEED_OK
+    assert feed.count("gaps") == 2, "one is missing inside the run"

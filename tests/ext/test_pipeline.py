@@ -267,21 +267,25 @@ def test_padded_frames_get_their_times(watcher: Any) -> None:
     assert watcher.pipeline.last_frame_time_ns() == 1040
 
 
-@pytest.mark.parametrize("is_timing", [True, False])
-def test_latency_of_the_steps(is_timing: bool) -> None:
-    """A latency of decode and tick for each frame, of apply for each that changed a book."""
+@pytest.mark.parametrize(
+    ("interval", "decodes", "applies", "ticks"),
+    [(1, 4, 2, 4), (2, 2, 1, 4), (4, 1, 0, 4), (0,) * 4],
+)
+def test_latency_of_the_steps(interval: int, decodes: int, applies: int, ticks: int) -> None:
+    """Each frame has its whole time counted, one in an interval its steps: decode, and apply
+    where it changed a book."""
     table = InstrumentTable()
     table.add("BTC-USD", "0.01", "0.001")
     memory = SharedMemory(None, [("BTC-USD", "0.01", "0.001")], [])
-    pipeline = Pipeline(table, CoinbaseExchangeFeed(table), memory, is_timing=is_timing)
+    pipeline = Pipeline(table, CoinbaseExchangeFeed(table), memory, step_interval=interval)
     snapshot = b'{"type":"snapshot","product_id":"BTC-USD","bids":[["1","1"]],"asks":[]}'
     for frame in (snapshot, snapshot, b'{"type":"status"}', b"{"):
         pipeline.receive(frame, 5)
     counts = [int(memory.histogram(step).sum()) for step in (Step.STEP_DECODE, Step.STEP_APPLY)]
-    assert counts == ([4, 2] if is_timing else [0, 0])
-    assert int(memory.histogram(Step.STEP_TICK).sum()) == (4 if is_timing else 0)
-    ticks = np.flatnonzero(memory.histogram(Step.STEP_TICK))
-    assert all(0 < tick < Bound.HISTOGRAM_BUCKETS - 1 for tick in ticks), "measured, and sane"
+    assert counts == [decodes, applies]
+    assert int(memory.histogram(Step.STEP_TICK).sum()) == ticks
+    buckets = np.flatnonzero(memory.histogram(Step.STEP_TICK))
+    assert all(0 < bucket < Bound.HISTOGRAM_BUCKETS - 1 for bucket in buckets), "measured, and sane"
 
 
 def test_what_a_hook_writes_reaches_nobody(make_order_rig: MakeRig) -> None:

@@ -410,7 +410,7 @@ def counts(rig: "OrderRig") -> dict[str, int]:
 
 
 def test_latencies_are_counted_by_step(make_order_rig: MakeRig) -> None:
-    rig = make_order_rig(is_timing=True, events={"on_book": None})
+    rig = make_order_rig(step_interval=1, events={"on_book": None})
     counts(rig)
     rig.set_book(BID, ASK)
     assert counts(rig) == {"DECODE": 1, "APPLY": 1, "DECIDE": 1, "TICK": 1}

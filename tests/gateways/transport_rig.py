@@ -11,7 +11,7 @@ from gateways.fix_framer import FixFramer, Garbled
 from gateways.fix_message import FixMessage, encode_message, format_time
 from gateways.fix_session import FixSession
 from gateways.session import SessionEvent, StateChanged
-from gateways.transport import Backoff, OrderTransport
+from gateways.transport import Backoff, Connect, OrderTransport, connect_tcp
 
 PATIENCE_S = 10.0
 ACTIVE = SessionState.SESSION_ACTIVE
@@ -101,7 +101,12 @@ class Client:
     """A transport that runs, and what it told."""
 
     def __init__(
-        self, sender: Sender, make_listener: ListenerFactory, port: int, backoff: Backoff = QUICK
+        self,
+        sender: Sender,
+        make_listener: ListenerFactory,
+        port: int,
+        backoff: Backoff = QUICK,
+        connect: Connect = connect_tcp,
     ) -> None:
         rules = SessionRules(begin_string="FIX.4.4", sender="US", target="VENUE")
         self.sender = sender
@@ -120,6 +125,7 @@ class Client:
             on_event=self.note,
             backoff=backoff,
             clock=self.clock,
+            connect=connect,
         )
         self.task: asyncio.Task[None] | None = None
 

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ext.wire import BookState, Step
+from ext.wire import BookState, LoopSource, Step
 from monitor.metrics import EngineCollector, cumulative_buckets
 from monitor.shared_reader import COUNTERS, SharedReader
 from monitor.status import RelayStatus
@@ -111,3 +111,29 @@ def test_every_metric_is_documented(engine: "EngineStandIn", reader: SharedReade
     names = {name for name, _ in scrape(reader, RelayStatus(), engine.start_time_ns)}
     missing = {name for name in names if f"`{name}`" not in text and not name.endswith(ends)}
     assert missing == set()
+
+
+def test_the_loop_is_shown(engine: "EngineStandIn", reader: SharedReader) -> None:
+    engine.header["loop_stalls"] = 3
+    engine.header["loop_stalls_by_source"][LoopSource.LOOP_MARKET_DATA] = 1
+    engine.header["loop_stalls_by_source"][LoopSource.LOOP_OTHER] = 2
+    engine.header["engine_core"], engine.header["threads_on_core"] = 3, 1
+    found = scrape(reader, RelayStatus(), engine.start_time_ns)
+    name = "wow_engine_loop_callback_stalls_total"
+    by_callback = {
+        dict(labels)["callback"]: value
+        for (family, labels), value in found.items()
+        if family == name
+    }
+    assert by_callback == {
+        "market_data": 1,
+        "order_reports": 0,
+        "feed_session": 0,
+        "order_session": 0,
+        "strategy_timers": 0,
+        "background": 0,
+        "other": 2,
+    }
+    assert found["wow_engine_loop_stalls_total", ()] == 3
+    assert found["wow_engine_core", ()] == 3
+    assert found["wow_engine_threads_on_core", ()] == 1

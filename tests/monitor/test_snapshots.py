@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ext.latency_histogram import bucket_index, bucket_upper_ns
-from ext.wire import BookState, OrderState, Side, StaleReason, Step, Verdict
+from ext.wire import BookState, LoopSource, OrderState, Side, StaleReason, Step, Verdict
 from monitor.shared_reader import SharedReader
 from monitor.snapshots import SnapshotBuilder
 from monitor.status import RelayStatus
@@ -30,6 +30,20 @@ def test_heartbeat(engine: "EngineStandIn", builder: SnapshotBuilder) -> None:
     assert (message.heartbeat_age_ns, message.lost_records) == (500, 3)
     assert (message.dropped_order_records, message.journal_error) == (2, "disk full")
     assert message.instruments == ["BTC-USD", "ETH-USD"]
+
+
+def test_heartbeat_tells_of_the_loop(engine: "EngineStandIn", builder: SnapshotBuilder) -> None:
+    message = builder.heartbeat(engine.start_time_ns, process_lives=True)
+    assert (message.engine_core, message.loop_max_cycle_source) == (-1, "")
+    engine.header["loop_max_cycle_ns"] = 7_000_000
+    engine.header["loop_max_cycle_source"] = LoopSource.LOOP_ORDER_REPORTS
+    engine.header["loop_stalls"], engine.header["garbage_collections"] = 3, 2
+    engine.header["engine_core"], engine.header["threads_on_core"] = 1, 4
+    message = builder.heartbeat(engine.start_time_ns, process_lives=True)
+    assert (message.loop_max_cycle_ns, message.loop_stalls) == (7_000_000, 3)
+    assert message.loop_max_cycle_source == "order reports"
+    assert (message.engine_core, message.threads_on_core) == (1, 4)
+    assert message.garbage_collections == 2
 
 
 def test_book_in_exact_decimals(engine: "EngineStandIn", builder: SnapshotBuilder) -> None:

@@ -140,11 +140,18 @@ def test_what_is_wrong_is_said(model: EngineModel) -> None:
     assert model.heartbeat is not None
     model.heartbeat.journal_error = "/j: No space left on device"
     model.heartbeat.dropped_order_records = 1
-    model.heartbeat.lost_records = 4
-    model.missed = 9
+    model.heartbeat.lost_records = 9
+    model.heartbeat.threads_on_core = 9
+    model.missed = 9  # equal counts are three facts
     line = views.header_lines(model, 0, "")[1].plain
-    for text in ("No space left", "journal has a hole", "4 records lost", "9 messages missed"):
+    for text in ("No space left", "journal has a hole", "9 records lost", "9 messages missed"):
         assert text in line
+    assert "9 threads on the engine's core" in line
+    assert "stalls" not in line
+    model.heartbeat.loop_stalls, model.heartbeat.loop_max_cycle_ns = 2, 7_250_000
+    model.heartbeat.loop_max_cycle_source = "order reports"
+    line = views.header_lines(model, 0, "")[1].plain
+    assert "2 loop stalls, longest 7.25 ms in order reports" in line
 
 
 def test_our_orders_stand_beside_their_level(model: EngineModel) -> None:

@@ -6,6 +6,7 @@ import hashlib
 import hmac
 import os
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -36,14 +37,14 @@ def sign(message: str) -> str:
 class FixClient:
     """A FIX initiator on simplefix; ``on_report`` is called inside the read, as engines do."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self.messages: list[simplefix.FixMessage] = []
         self.on_report: Callable[[simplefix.FixMessage], None] = lambda message: None
         self.is_open = True
         self._number = 0
         self._parser = simplefix.FixParser()
         self._arrived = asyncio.Event()
-        self._socket = socket.create_connection((host, port))
+        self._socket = connection
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._socket.setblocking(False)
         asyncio.get_running_loop().add_reader(self._socket, self._read)
@@ -127,7 +128,7 @@ class FixClient:
         while self.is_open:
             try:
                 data = self._socket.recv(65536)
-            except BlockingIOError:
+            except (BlockingIOError, ssl.SSLWantReadError):
                 return
             except ConnectionError:
                 data = b""
@@ -212,15 +213,27 @@ class Session:
         self.feed = FeedClient()
         self.fix: FixClient | None = None
 
-    async def connect_feed(self) -> FeedClient:
+    async def connect_feed(self, tls: ssl.SSLContext | None = None) -> FeedClient:
         """A market data connection, not subscribed yet."""
-        await picows.ws_connect(lambda: self.feed, self.ready["feed_url"])
+        await picows.ws_connect(lambda: self.feed, self.ready["feed_url"], ssl_context=tls)
         return self.feed
 
     def connect_fix(self) -> FixClient:
         """An order entry connection, not logged on yet."""
-        self.fix = FixClient(self.ready["fix_host"], self.ready["fix_port"])
+        self.fix = FixClient(self._connect_order_socket())
         return self.fix
+
+    async def connect_fix_under_tls(self, tls: ssl.SSLContext) -> FixClient:
+        """The same behind a handshake, made in a thread: the venue needs this one for its part."""
+        host = self.ready["fix_host"]
+        connection = self._connect_order_socket()
+        wrapped = await asyncio.to_thread(tls.wrap_socket, connection, server_hostname=host)
+        self.fix = FixClient(wrapped)
+        return self.fix
+
+    def _connect_order_socket(self) -> socket.socket:
+        address = (self.ready["fix_host"], self.ready["fix_port"])
+        return socket.create_connection(address, timeout=WAIT_S)
 
 
 StartVenue = Callable[..., Any]

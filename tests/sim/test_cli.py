@@ -57,6 +57,8 @@ def test_ready_line_and_clean_end_on_a_signal(number: signal.Signals, tmp_path: 
         (["--taker-fee", "11"], "from 0 to 10"),
         (["--seed", "x"], "invalid int value"),
         (["--recording", "x", "--products", "BTC-USD"], "has its own products"),
+        (["--certificate", "/nonexistent"], "'/nonexistent' cannot be used: [Errno 2] No such"),
+        (["--certificate", __file__], "cannot be used: no private key and certificate"),
     ],
 )
 def test_bad_arguments_are_named(
