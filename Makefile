@@ -1,6 +1,6 @@
 # Every habit of the project is one word. Each word does its own set-up in .venv.
 #   make            lists the words
-#   make test ARGS="tests/ext -x"     ARGS goes to the program behind demo, test and bench
+#   make test ARGS="tests/ext -x"     ARGS goes to the program behind demo, test, bench and gate
 #   make setup PYTHON=/opt/python3.12/bin/python3
 
 SHELL := /bin/sh
@@ -31,12 +31,14 @@ RUN_STAMP := $(VENV)/.stamp-run
 TEST_STAMP := $(VENV)/.stamp-test
 CHECK_STAMP := $(VENV)/.stamp-check
 PEERS_STAMP := $(VENV)/.stamp-peers
+PEERS_VENV := .venv-peers
+PEERS_VENV_STAMP := $(PEERS_VENV)/.stamp-peers
 SCRIPTS_STAMP := $(VENV)/.stamp-scripts
 BUILD_STAMP := $(VENV)/.stamp-ext
 
 CHECKS := check-format check-lint check-cython check-types check-stubs check-layers check-spelling
 
-.PHONY: help setup build demo test check bench format hooks annotate peers clean $(CHECKS)
+.PHONY: help setup build demo test check bench gate format hooks annotate peers clean $(CHECKS)
 
 help: ## list the words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -57,6 +59,9 @@ check: build $(TEST_STAMP) $(CHECK_STAMP) ## format, lint, types, stubs, layers,
 bench: build $(TEST_STAMP) ## the benchmarks, real sizes
 	$(BIN)/wow-bench run $(ARGS)
 
+gate: build $(TEST_STAMP) ## allocations, instruction counts, times against the merge base
+	$(BIN)/wow-bench gate $(ARGS)
+
 format: $(CHECK_STAMP) ## rewrite the sources in the project's format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix-only .
@@ -68,7 +73,7 @@ annotate: $(RUN_STAMP) ## Cython's HTML: which lines touch Python, under build/c
 	WOW_BUILD=annotate CYTHON_FORCE_REGEN=1 $(BIN)/python setup.py --quiet build_ext --inplace
 	@find build/cython -name '*.html' | sort
 
-peers: $(PEERS_STAMP) ## the optional counterparts of tests and benchmarks (compiles for minutes)
+peers: $(PEERS_STAMP) $(PEERS_VENV_STAMP) ## counterparts of tests and benchmarks (takes minutes)
 
 clean: ## remove what was built; .venv stays
 	rm -rf $(BUILD_STAMP) build *.egg-info
@@ -154,6 +159,14 @@ $(CHECK_STAMP): $(RUN_STAMP)
 $(PEERS_STAMP): $(RUN_STAMP)
 	@echo "set-up: peers"
 	@$(PIP) install --group peers
+	@touch $@
+
+# They want other versions of NumPy and uvloop than we do: an environment of their own.
+$(PEERS_VENV_STAMP): pyproject.toml | $(VENV_STAMP)
+	@echo "set-up: peers beside the engine, in $(PEERS_VENV)"
+	@test -x $(PEERS_VENV)/bin/python || $(BIN)/python -m venv $(PEERS_VENV)
+	@$(BIN)/python -m pip --disable-pip-version-check --quiet \
+	    --python $(PEERS_VENV)/bin/python install --group peers-beside
 	@touch $@
 
 $(BUILD_STAMP): $(CYTHON_SOURCES) setup.py $(RUN_STAMP)

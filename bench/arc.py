@@ -3,16 +3,19 @@
 Wide means that no order of a benchmark is refused; every check runs.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from bench.order_every_frame import OrderEveryFrame
 from engine.config_schema import TelemetrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from ext.codecs.binance_feed import BinanceFeed
+from ext.codecs.binance_order import BinanceOrderEncoder
+from ext.codecs.binance_report import BinanceReportDecoder
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder
@@ -23,6 +26,7 @@ from ext.codecs.kraken_v1_feed import KrakenV1Feed
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
+from ext.order_encoder import OrderEncoder
 from ext.order_sender import OrderSender
 from ext.orders import OrderTable
 from ext.pipeline import Pipeline
@@ -35,6 +39,7 @@ BEGIN_STRING = "FIXT.1.1"
 SENDER = "WOWBENCH"
 TARGET = "EXCHANGE"
 SELF_TRADE_RULE = "N"
+BINANCE_SELF_TRADE_MODE = "EXPIRE_TAKER"  # the same: the aggressor ends
 RUN_SEED = bytes(range(8))  # the same client order ids in every run
 
 DECODERS: dict[str, type[FeedDecoder]] = {
@@ -57,17 +62,25 @@ _WIDE = 1 << 60
 _COLLAR_PPM = 1_000_000
 
 
+Encoder = TypeVar("Encoder", bound=OrderEncoder)
+Decoder = TypeVar("Decoder")
+
+
 @dataclass(frozen=True, slots=True)
-class Arc:
-    """The joined parts."""
+class JoinedArc(Generic[Encoder, Decoder]):
+    """The joined parts, for one way to place orders."""
 
     table: InstrumentTable
     orders: OrderTable
     store: SessionStore
-    encoder: FixOrderEncoder
-    decoder: FixReportDecoder
+    encoder: Encoder
+    decoder: Decoder
     pipeline: Pipeline
     strategies: tuple[CompiledStrategy, ...]
+
+
+Arc = JoinedArc[FixOrderEncoder, FixReportDecoder]
+BinanceArc = JoinedArc[BinanceOrderEncoder, BinanceReportDecoder]
 
 
 def make_table(products: Sequence[Product]) -> InstrumentTable:
@@ -93,11 +106,55 @@ def make_arc(
     unit_lots: int = 1,
     directory: Path | None = None,
 ) -> Arc:
-    """An arc whose order session counts as logged on.
+    """An arc whose orders leave by FIX, and whose order session counts as logged on.
 
     ``directory`` takes the shared memory and the session store as files, as in production; None
     keeps both in this process.
     """
+    return _join(
+        venue,
+        products,
+        sender,
+        lambda table, orders: FixOrderEncoder(
+            table, orders, BEGIN_STRING, SENDER, TARGET, SELF_TRADE_RULE
+        ),
+        lambda table, orders: FixReportDecoder(table, orders, SENDER, TARGET),
+        unit_lots,
+        directory,
+    )
+
+
+def make_binance_arc(
+    venue: str,
+    products: Sequence[Product],
+    sender: OrderSender,
+    *,
+    unit_lots: int = 1,
+    directory: Path | None = None,
+) -> BinanceArc:
+    """The same with orders by Binance's WebSocket API."""
+    return _join(
+        venue,
+        products,
+        sender,
+        lambda table, orders: BinanceOrderEncoder(
+            table, orders, self_trade_mode=BINANCE_SELF_TRADE_MODE
+        ),
+        BinanceReportDecoder,
+        unit_lots,
+        directory,
+    )
+
+
+def _join(
+    venue: str,
+    products: Sequence[Product],
+    sender: OrderSender,
+    make_encoder: Callable[[InstrumentTable, OrderTable], Encoder],
+    make_decoder: Callable[[InstrumentTable, OrderTable], Decoder],
+    unit_lots: int,
+    directory: Path | None,
+) -> JoinedArc[Encoder, Decoder]:
     table = make_table(products)
     memory = SharedMemory(
         str(directory / "bench.shm") if directory else None,
@@ -121,7 +178,7 @@ def make_arc(
         gate.add_strategy(index)
     store = SessionStore(str(directory / "bench.store") if directory else None, "bench")
     store.is_active = True
-    encoder = FixOrderEncoder(table, orders, BEGIN_STRING, SENDER, TARGET, SELF_TRADE_RULE)
+    encoder = make_encoder(table, orders)
     pipeline = Pipeline(
         table,
         DECODERS[venue](table),
@@ -134,5 +191,5 @@ def make_arc(
         store,
         step_interval=TelemetrySection().step_timing_interval,
     )
-    decoder = FixReportDecoder(table, orders, SENDER, TARGET)
-    return Arc(table, orders, store, encoder, decoder, pipeline, tuple(compiled_strategies))
+    decoder = make_decoder(table, orders)
+    return JoinedArc(table, orders, store, encoder, decoder, pipeline, tuple(compiled_strategies))

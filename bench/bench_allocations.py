@@ -9,6 +9,7 @@ import numpy as np
 
 from bench.arc import make_arc
 from bench.frames import UNIT_LOTS, generate_frames
+from bench.goal import Goal
 from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 from bench.loops import time_frames
 from ext.order_sender import CapturingSender
@@ -70,7 +71,7 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
     """10,000 frames and orders at both sizes: it takes a fraction of a second."""
     blocks = AllocatedBlocks(size.pick(smoke=10_000, real=10_000))
     engine = Contender("engine: 10,000 frames with orders", blocks.run)
-    yield [Trial("allocations", (engine,), unit="blocks", goal="0")]
+    yield [Trial("allocations", (engine,), unit="blocks", goal=Goal(value_equals=0))]
 
 
 BENCHMARK = Benchmark("allocations", "Python blocks that 10,000 frames with orders take", prepare)

@@ -1,8 +1,12 @@
-"""One change of a book and its best prices, against SortedDict, in the mix of the recordings."""
+"""One change of a book and its best prices, in the mix of the recordings, against other books.
+
+SortedDict runs here; hftbacktest, NautilusTrader and order-book in processes of their own, on the
+same changes, with the clock around the same work.
+"""
 
 import functools
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -11,10 +15,19 @@ from sortedcontainers import SortedDict
 
 from bench.arc import DECODERS, make_table
 from bench.frames import FrameSet, generate_frames, recorded_frames
-from bench.harness import Benchmark, Contender, Measurement, Size, Trial
+from bench.goal import Goal
+from bench.harness import AbsentPeer, Benchmark, Contender, Measurement, Size, Trial
 from bench.loops import hash_numbers, time_changes
+from bench.peer_process import PeerProcess, open_peers
 from ext.book import OrderBook
 from ext.wire import FeedEventKind, FeedStatus, Side
+
+PEERS = {
+    "hftbacktest": "hftbacktest: ROI vector, compiled loop",
+    "nautilus_trader": "NautilusTrader: OrderBook, deltas made before",
+    "order-book": "order-book",
+}
+"""Packages, and how their contenders are shown."""
 
 Level = tuple[int, int, int]
 Rows = NDArray[np.int64]
@@ -78,17 +91,42 @@ def measure_sorted_dict(replay: Replay) -> Measurement:
     return Measurement(total_ns, len(rows), hash_numbers(best.ravel()))
 
 
-def make_trial(frames: FrameSet) -> Trial:
+def measure_peer(peer: PeerProcess, replay: Replay) -> Measurement:
+    """Somebody else's book in its own process."""
+    snapshot = [
+        (book, price, lots, side)
+        for book, levels in enumerate(replay.snapshots)
+        for side, price, lots in levels
+    ]
+    run = peer.replay(np.array(snapshot, np.int64), replay.rows)
+    return Measurement(run.total_ns, len(replay.rows), hash_numbers(run.best.ravel()))
+
+
+def make_trial(frames: FrameSet, peers: Mapping[str, PeerProcess]) -> Trial:
     """The figure of one set of frames."""
     replay = Replay(frames)
+    others = [
+        Contender(
+            name, functools.partial(measure_peer, peers[package], replay), "book", package=package
+        )
+        if package in peers
+        else AbsentPeer(name, package)
+        for package, name in PEERS.items()
+    ]
     return Trial(
         f"book.{frames.name}",
         (
             Contender("engine: OrderBook", functools.partial(measure_book, replay), work="book"),
-            Contender("SortedDict", functools.partial(measure_sorted_dict, replay), work="book"),
+            Contender(
+                "SortedDict",
+                functools.partial(measure_sorted_dict, replay),
+                work="book",
+                package="sortedcontainers",
+            ),
+            *others,
         ),
         baseline="SortedDict",
-        goal="≤ 8 ns",
+        goal=Goal(value=8, ratio_to={PEERS["hftbacktest"]: 0.25}),
     )
 
 
@@ -97,7 +135,8 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
     """Generated changes, and those of every recording that is there."""
     generated = generate_frames(size.pick(smoke=100, real=10_000)).frame_set()
     recorded = recorded_frames(size.pick(smoke=100, real=10_000))
-    yield [make_trial(frames) for frames in (generated, *recorded)]
+    with open_peers(*PEERS) as peers:
+        yield [make_trial(frames, peers) for frames in (generated, *recorded)]
 
 
 BENCHMARK = Benchmark("book", "one level change, then best bid and ask", prepare)

@@ -108,7 +108,11 @@ def make_trial(frames: FrameSet) -> Trial:
                 functools.partial(measure_decoder, decoder, padded),
                 expected_hash=work_hash,
             ),
-            Contender("orjson.loads", functools.partial(measure_orjson, updates, work_hash)),
+            Contender(
+                "orjson.loads",
+                functools.partial(measure_orjson, updates, work_hash),
+                package="orjson",
+            ),
         ),
         baseline="orjson.loads",
     )

@@ -9,7 +9,7 @@ import functools
 import importlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from bench.arc import BEGIN_STRING, SELF_TRADE_RULE, SENDER, TARGET, Arc, make_arc
 from bench.compiler import compile_library
 from bench.frames import PRODUCT, SYMBOL
-from bench.harness import Benchmark, Contender, Measurement, Size, Trial
+from bench.goal import Goal
+from bench.harness import AbsentPeer, Benchmark, Contender, Measurement, Size, Trial
 from bench.loops import hash_numbers, time_encodes
 from engine.instruments import Instrument
 from ext.order_sender import OrderSender
@@ -145,8 +146,8 @@ def encode_quickfix(quickfix: Any, values: tuple[str, ...]) -> bytes:
     return encoded.encode()
 
 
-def make_contenders(arc: Arc, rows: Rows, library_rows: Rows) -> Iterator[Contender]:
-    """Ours, C, and the libraries that are installed; ``library_rows`` are fewer: they are slow."""
+def make_contenders(arc: Arc, rows: Rows, library_rows: Rows) -> Iterator[Contender | AbsentPeer]:
+    """Ours, C, and the libraries; ``library_rows`` are fewer: those are slow."""
     library = ctypes.CDLL(str(compile_library("fix_loops", "fix_loops.c")))
     library.encode_orders.restype = ctypes.c_int64
     engine = functools.partial(measure_engine, arc)
@@ -155,11 +156,15 @@ def make_contenders(arc: Arc, rows: Rows, library_rows: Rows) -> Iterator[Conten
     # The libraries encode the first orders: what is right about those, ours says too.
     right = engine(library_rows).work_hash
     texts = make_texts(arc, library_rows)
-    for name, encode in (("simplefix", encode_simplefix), ("quickfix", encode_quickfix)):
-        with suppress(ImportError):
-            bound = functools.partial(encode, importlib.import_module(name))
-            run = functools.partial(measure_library, bound, texts)
-            yield Contender(f"{name} (Python)", run, expected_hash=right)
+    for package, encode in (("simplefix", encode_simplefix), ("quickfix", encode_quickfix)):
+        name = f"{package} (Python)"
+        try:
+            bound = functools.partial(encode, importlib.import_module(package))
+        except ImportError:
+            yield AbsentPeer(name, package)
+            continue
+        run = functools.partial(measure_library, bound, texts)
+        yield Contender(name, run, expected_hash=right, package=package)
 
 
 @contextmanager
@@ -169,7 +174,7 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
     rows = make_rows(size.pick(smoke=2_000, real=MAX_ORDERS))
     library_rows = rows[: size.pick(smoke=100, real=10_000)]
     contenders = tuple(make_contenders(arc, rows, library_rows))
-    yield [Trial("fix_encode", contenders, baseline="C loop", goal="≤ 100 ns")]
+    yield [Trial("fix_encode", contenders, baseline="C loop", goal=Goal(value=100))]
 
 
 BENCHMARK = Benchmark("fix_encode", "NewOrderSingle(D): numbers to message bytes", prepare)

@@ -10,6 +10,7 @@ import orjson
 
 from bench.arc import make_arc
 from bench.frames import UNIT_LOTS, FrameSet, generate_frames, recorded_frames
+from bench.goal import Goal
 from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 from bench.loops import time_calls, time_frames
 from ext.order_sender import CapturingSender
@@ -77,10 +78,12 @@ def make_trial(frames: FrameSet, unit_lots: int) -> Trial:
         f"tick_to_order.{frames.name}",
         (
             Contender("engine: frame to order", FrameToOrder(frames, unit_lots).run),
-            Contender("orjson.loads alone", functools.partial(measure_parse, updates)),
+            Contender(
+                "orjson.loads alone", functools.partial(measure_parse, updates), package="orjson"
+            ),
         ),
         baseline="orjson.loads alone",
-        goal="p50 ≤ 0.5x",
+        goal=Goal(p50_ratio=0.5),
     )
 
 

@@ -3,8 +3,8 @@
     core 1                              core 0
     exchange.c ── depth frame, WebSocket ──► client: C, ours, or Python
       t0 before send                           read, book, decide, check, encode
-      t1 after recv ◄── order, FIX on TCP ──── send
-      report: canceled ──────────────────────► (outside the time that is taken)
+      t1 after recv ◄── order ──────────────── send, by FIX on TCP or by WebSocket
+      report: ended unfilled ────────────────► (outside the time that is taken)
 
 Contenders use the same sockets in the same run, in turns; frames and orders are the same.
 """
@@ -12,19 +12,25 @@ Contenders use the same sockets in the same run, in turns; frames and orders are
 import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib.util import find_spec
 
 import orjson
 
 from bench.frames import GeneratedFrames, generate_frames
-from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
+from bench.goal import Goal
+from bench.harness import AbsentPeer, Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 from bench.wire_rig import (
     ClientKind,
     WireRig,
     c_client,
+    c_websocket_client,
     engine_client,
+    engine_websocket_client,
     make_fixed_order,
+    make_fixed_request,
     open_rig,
     python_client,
+    websockets_client,
 )
 
 FNV_START = 14695981039346656037
@@ -40,6 +46,11 @@ BLOCKING = (
     ClientKind("C, blocking", c_client, is_busy=False),
     ClientKind("picows + Python + orjson, blocking", python_client, is_busy=False),
 )
+WEBSOCKET_ORDER = (
+    ClientKind("engine, busy poll", engine_websocket_client, is_busy=True, wire="websocket"),
+    ClientKind("C, busy poll", c_websocket_client, is_busy=True, wire="websocket"),
+)
+TEXTBOOK = ClientKind("websockets + Python + json, blocking", websockets_client, is_busy=False)
 
 
 def hash_orders(orders: Sequence[tuple[str, str]]) -> int:
@@ -57,6 +68,9 @@ def expected_orders(
     if kind.command is c_client:
         fields = dict(field.split(b"=") for field in make_fixed_order().split(b"\x01")[:-1])
         return [(fields[b"44"].decode(), fields[b"38"].decode())] * count
+    if kind.command is c_websocket_client:
+        params = orjson.loads(make_fixed_request())["params"]
+        return [(params["price"], params["quantity"])] * count
     return frames.orders[warm_up : warm_up + count]
 
 
@@ -75,7 +89,7 @@ def make_trial(
         f"wire_to_wire.{name}",
         tuple(map(contender, kinds)),
         baseline=kinds[1].name,
-        goal="p50 ≤ 1.2x, p99 ≤ 1.5x" if name == "busy" else "",
+        goal=Goal(p50_ratio=1.2, p99_ratio=1.5) if kinds[0].is_busy else None,
         warm_up=False,  # every run has its own
     )
 
@@ -93,16 +107,23 @@ def check_engine(name: str, said: bytes) -> None:
 
 @contextmanager
 def prepare(size: Size) -> Iterator[Sequence[Trial]]:
-    """Six clients on one exchange."""
+    """Eight clients on one exchange, and a ninth where its library is installed."""
+    has_textbook = find_spec("websockets") is not None
+    blocking = (*BLOCKING, TEXTBOOK) if has_textbook else BLOCKING
     warm_up = size.pick(smoke=10, real=500)
     frames = generate_frames(warm_up + size.pick(smoke=30, real=2_000))
-    with open_rig(frames, (*BUSY, *BLOCKING)) as rig:
+    with open_rig(frames, (*BUSY, *blocking, *WEBSOCKET_ORDER)) as rig:
+        waiting = make_trial(rig, "blocking", blocking, frames, warm_up)
+        if not has_textbook:
+            absent = AbsentPeer(TEXTBOOK.name, "websockets")
+            waiting = waiting._replace(contenders=(*waiting.contenders, absent))
         yield [
             make_trial(rig, "busy", BUSY, frames, warm_up),
-            make_trial(rig, "blocking", BLOCKING, frames, warm_up),
+            waiting,
+            make_trial(rig, "websocket_order", WEBSOCKET_ORDER, frames, warm_up),
         ]
         said = rig.finish()
-        for kind in (BUSY[0], BLOCKING[0]):
+        for kind in (BUSY[0], BLOCKING[0], WEBSOCKET_ORDER[0]):
             check_engine(kind.name, said[kind])
 
 

@@ -16,7 +16,7 @@ from bench.bench_wire_to_wire import check_engine, expected_orders, hash_orders
 from bench.frames import GeneratedFrames, generate_frames
 from bench.harness import Benchmark, Contender, Measurement, Size, Trial
 from bench.wire_rig import (
-    FIXED,
+    FIXED_ORDERS,
     ClientKind,
     WireRig,
     c_client,
@@ -48,7 +48,7 @@ def make_contender(
     """One client of one rig; what it has to answer is that of ``bench_wire_to_wire``."""
     count = len(frames.updates) - warm_up
     run: functools.partial[Measurement] = functools.partial(rig.measure, kind, warm_up, count)
-    known = kind._replace(command=c_client) if kind.command in FIXED else kind
+    known = kind._replace(command=c_client) if kind.command in FIXED_ORDERS else kind
     right = hash_orders(expected_orders(known, frames, warm_up, count))
     return Contender(kind.name, run, expected_hash=right)
 

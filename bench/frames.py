@@ -136,6 +136,16 @@ def recorded_frames(limit: int) -> list[FrameSet]:
     return [found for name in _RECORDINGS if (found := _load(name, limit)) is not None]
 
 
+def recorded_snapshot(name: str) -> tuple[Product, bytes] | None:
+    """The largest frame of a recording and its product; None when the recording is not there."""
+    frames = _load(name, 1)
+    if frames is None:
+        return None
+    payload = max(frames.payloads, key=len)
+    [product] = [each for each in frames.products if f'"{each.symbol}"'.encode() in payload[:300]]
+    return product, payload
+
+
 @cache
 def _load(name: str, limit: int) -> FrameSet | None:
     # A relative path counts from the root of the checkout.

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from bench.goal import Clause, Goal, Quantity, Verdict, holds_all, judge
 from ext.errors import WowError
 from ext.latency_histogram import BUCKETS, bucket_lower_ns
 
@@ -72,27 +73,56 @@ class Contender(NamedTuple):
 
     Contenders with the same ``work`` must give the same hash; empty text makes no such claim.
     ``expected_hash`` is the right answer where something independent of all contenders knows it.
+    ``package`` is the distribution of a peer: somebody else's code that does the same.
     """
 
     name: str
     run: Callable[[], Measurement]
     work: str = ""
     expected_hash: int | None = None
+    package: str = ""
+
+
+class AbsentPeer(NamedTuple):
+    """Stands where a contender would, whose package is not installed (``make peers``)."""
+
+    name: str
+    package: str
 
 
 class Trial(NamedTuple):
     """One figure: the first contender is ours, ``baseline`` names what it is compared with.
 
-    ``warm_up`` adds one run of each contender that does not count. ``goal`` is shown beside the
-    ratio and judges nothing.
+    ``warm_up`` adds one run of each contender that does not count. ``goal`` is judged by
+    ``Figure.verdicts``.
     """
 
     name: str
-    contenders: tuple[Contender, ...]
+    contenders: tuple[Contender | AbsentPeer, ...]
     baseline: str = ""
     unit: str = "ns"
-    goal: str = ""
+    goal: Goal | None = None
     warm_up: bool = True
+
+    @property
+    def present(self) -> list[Contender]:
+        """The contenders that can run."""
+        return [each for each in self.contenders if isinstance(each, Contender)]
+
+    @property
+    def absent(self) -> list[AbsentPeer]:
+        """The peers that are not installed."""
+        return [each for each in self.contenders if isinstance(each, AbsentPeer)]
+
+    @property
+    def has_peers(self) -> bool:
+        """Whether somebody else's code is among the contenders, installed or not."""
+        return any(each.package for each in self.contenders)
+
+    @property
+    def goal_text(self) -> str:
+        """The goal as people write it; empty without one."""
+        return self.goal.text(self.unit) if self.goal else ""
 
 
 class Benchmark(NamedTuple):
@@ -136,7 +166,7 @@ class Outcome(NamedTuple):
 
 
 class Figure(NamedTuple):
-    """A finished trial; ``outcomes`` are in the order of its contenders, ours first."""
+    """A finished trial; ``outcomes`` are in the order of those that ran, ours first."""
 
     trial: Trial
     outcomes: tuple[Outcome, ...]
@@ -170,8 +200,34 @@ class Figure(NamedTuple):
         ours, theirs = self.outcomes[0].percentiles(), other.percentiles()
         return ours["p99"] / theirs["p99"] if ours and theirs and theirs["p99"] else None
 
+    def verdicts(self) -> list[Verdict]:
+        """Each clause of the goal, judged; empty without a goal."""
+        goal = self.trial.goal
+        absent = {peer.name for peer in self.trial.absent}
+        return [
+            judge(clause, self._measured(clause), is_absent=clause.contender in absent)
+            for clause in (goal.clauses(self.trial.baseline) if goal else ())
+        ]
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the goal is reached; None without one, or while a peer in it is absent."""
+        return holds_all(self.verdicts())
+
+    def _measured(self, clause: Clause) -> float | None:
+        if clause.quantity is Quantity.VALUE:
+            return self.outcomes[0].value
+        other = self._outcome(clause.contender)
+        if other is None:
+            return None
+        is_p99 = clause.quantity is Quantity.P99_RATIO
+        return self.p99_ratio_to(other) if is_p99 else self.ratio_to(other)
+
     def _baseline(self) -> Outcome | None:
-        found = [outcome for outcome in self.outcomes if outcome.name == self.trial.baseline]
+        return self._outcome(self.trial.baseline)
+
+    def _outcome(self, name: str) -> Outcome | None:
+        found = [outcome for outcome in self.outcomes if outcome.name == name]
         return found[0] if found else None
 
     def record(self) -> dict[str, Any]:
@@ -187,7 +243,19 @@ class Figure(NamedTuple):
             "baseline": self.trial.baseline or None,
             "ratio": self.ratio,
             "p99_ratio": self.p99_ratio,
-            "goal": self.trial.goal or None,
+            "goal": self.trial.goal_text or None,
+            "clauses": [
+                {
+                    "text": verdict.clause.text(self.trial.unit),
+                    "contender": verdict.clause.contender or None,
+                    "limit": verdict.clause.limit,
+                    "measured": verdict.measured,
+                    "holds": verdict.holds,
+                }
+                for verdict in self.verdicts()
+            ],
+            "holds": self.holds,
+            "absent": {peer.name: peer.package for peer in self.trial.absent},
             "samples": ours.operations,
             "rounds": self.rounds,
             "work_hash": f"{ours.work_hash:016x}",
@@ -195,6 +263,8 @@ class Figure(NamedTuple):
                 outcome.name: {
                     "round_values": list(outcome.round_values),
                     "work_hash": f"{outcome.work_hash:016x}",
+                    "ratio": None if outcome is ours else self.ratio_to(outcome),
+                    "p99_ratio": None if outcome is ours else self.p99_ratio_to(outcome),
                     "histogram": outcome.histogram(),
                     **outcome.percentiles(),
                 }
@@ -208,8 +278,9 @@ def run_benchmark(
     size: Size,
     rounds: int,
     on_progress: Callable[[str], None] = lambda text: None,
+    select: Callable[[Trial], bool] = lambda trial: True,
 ) -> Iterator[Figure]:
-    """Runs every trial of a benchmark and yields its figures.
+    """Runs every trial of a benchmark that ``select`` wants, and yields its figures.
 
     Raises:
         BenchmarkError: a contender's work was wrong, or it could not be measured.
@@ -218,7 +289,7 @@ def run_benchmark(
         raise BenchmarkError(f"rounds was {rounds}; use a whole number from 1 to {MAX_ROUNDS}")
     on_progress(f"{benchmark.name}: prepare")
     with benchmark.prepare(size) as trials:
-        for trial in trials:
+        for trial in filter(select, trials):
             yield run_trial(trial, rounds, on_progress)
 
 
@@ -226,10 +297,12 @@ def run_trial(
     trial: Trial, rounds: int, on_progress: Callable[[str], None] = lambda text: None
 ) -> Figure:
     """Lets the contenders take turns, ``rounds`` times; raises BenchmarkError as above."""
-    runs: list[list[Measurement]] = [[] for _ in trial.contenders]
+    _check_names(trial)
+    contenders = trial.present
+    runs: list[list[Measurement]] = [[] for _ in contenders]
     hashes: dict[str, int] = {}
     for number in range(0 if trial.warm_up else 1, rounds + 1):
-        for contender, measured in zip(trial.contenders, runs, strict=True):
+        for contender, measured in zip(contenders, runs, strict=True):
             on_progress(
                 f"{trial.name}: {f'round {number}' if number else 'warm-up'}"
                 f" of {rounds}, {contender.name}"
@@ -238,8 +311,21 @@ def run_trial(
             _check_work(trial, contender, measurement, hashes)
             if number > 0:
                 measured.append(measurement)
-    outcomes = map(_outcome, trial.contenders, runs)
-    return Figure(trial, tuple(outcomes))
+    return Figure(trial, tuple(map(_outcome, contenders, runs)))
+
+
+def _check_names(trial: Trial) -> None:
+    """A goal against nobody could never be judged."""
+    names = [contender.name for contender in trial.contenders]
+    clauses = trial.goal.clauses(trial.baseline) if trial.goal else ()
+    asked = [clause.contender for clause in clauses if clause.quantity is not Quantity.VALUE]
+    if trial.baseline:
+        asked.append(trial.baseline)
+    for name in asked:
+        if name not in names[1:]:
+            raise BenchmarkError(
+                f"{trial.name}: ours is compared with {name!r}; use one of {names[1:]}"
+            )
 
 
 def _check_work(

@@ -11,18 +11,25 @@ from pathlib import Path
 
 from bench.compiler import FLAGS, compiler_command
 from bench.harness import BenchmarkError
+from bench.peer_process import peer_version
 from tuning.affinity import available_cores, format_cores
 
 LIBRARIES = (
     "Cython",
+    "hftbacktest",
+    "nautilus_trader",
     "numba",
     "numpy",
+    "order-book",
     "orjson",
     "picows",
     "quickfix",
     "simplefix",
     "sortedcontainers",
+    "TA-Lib",
+    "talipp",
     "uvloop",
+    "websockets",
 )
 _ROOT = Path(__file__).parents[1]
 
@@ -39,7 +46,7 @@ def describe_machine(command: Sequence[str]) -> dict[str, str]:
         "load before": f"{load} (1, 5, 15 minutes)",
         "kernel": f"{platform.system()} {platform.release()}",
         "python": f"{platform.python_implementation()} {platform.python_version()}",
-        "compiler": f"{_compiler()} {' '.join(FLAGS[:1])}",
+        "compiler": f"{compiler_version()} {' '.join(FLAGS[:1])}",
         "libraries": ", ".join(_versions()),
     }
 
@@ -48,9 +55,10 @@ def _versions() -> list[str]:
     found = []
     for name in LIBRARIES:
         try:
-            found.append(f"{name} {metadata.version(name)}")
+            version = metadata.version(name)
         except metadata.PackageNotFoundError:
-            found.append(f"{name} absent")
+            version = peer_version(name) or "absent"
+        found.append(f"{name} {version}")
     return found
 
 
@@ -63,7 +71,8 @@ def _cpu_name() -> str:
     return names[0] if names else platform.machine()
 
 
-def _compiler() -> str:
+def compiler_version() -> str:
+    """First line of what the C compiler says of itself; ``absent`` without one."""
     try:
         return _first_line(*compiler_command(), "--version")
     except BenchmarkError:

@@ -6,10 +6,13 @@ from typing import Any
 import orjson
 from rich.table import Table
 
+from bench.goal import Quantity, Verdict
 from bench.harness import Benchmark, Figure, Outcome
 
 COLUMNS = ("p50", "p90", "p99", "p999", "max")
 HEADINGS = ("contender", "value", "p50", "p90", "p99", "p99.9", "max", "ours ÷ this")
+
+HOLDS = {True: "holds", False: "falls short", None: "open: peer absent"}
 
 _SCALES = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
 
@@ -51,6 +54,31 @@ def make_table(figures: Sequence[Figure]) -> Table:
     return table
 
 
+def make_goal_table(figures: Sequence[Figure]) -> Table:
+    """One row for each clause of each goal, a section for each figure."""
+    table = Table("figure", "goal", "measured", "holds", title="goals, as measured now")
+    for figure in figures:
+        name = figure.trial.name
+        for verdict in figure.verdicts():
+            table.add_row(
+                name,
+                verdict.clause.text(figure.trial.unit),
+                _measured(verdict, figure.trial.unit),
+                HOLDS[verdict.holds],
+            )
+            name = ""
+        table.add_section()
+    return table
+
+
+def _measured(verdict: Verdict, unit: str) -> str:
+    if verdict.measured is None:
+        return "nothing"
+    if verdict.clause.quantity is Quantity.VALUE:
+        return format_value(verdict.measured, unit)
+    return f"{verdict.measured:.3g}x"
+
+
 def make_page(
     machine: dict[str, str], results: Sequence[tuple[Benchmark, Sequence[Figure]]]
 ) -> str:
@@ -61,6 +89,8 @@ def make_page(
         "Written by `wow-bench run --write-results`; [how to read them](../docs/benchmarking.md).",
         "A value is the median over the rounds; percentiles are over the samples of all rounds.",
         "Absolute times belong to this machine; ratios travel better.",
+        "",
+        "![Latency percentiles, one curve for each contender](../docs/images/latency.svg)",
         "",
         *(f"- {name}: {value}" for name, value in machine.items()),
     ]
@@ -78,7 +108,7 @@ def make_page(
 
 def _markdown(figure: Figure) -> Iterator[str]:
     trial, ours = figure.trial, figure.outcomes[0]
-    goal = f"; goal: {trial.goal}" if trial.goal else ""
+    goal = f"; goal: {trial.goal_text}, {HOLDS[figure.holds]}" if trial.goal else ""
     yield f"**{trial.name}** ({ours.operations:,} samples in {figure.rounds} rounds{goal})"
     yield ""
     yield f"| {' | '.join(HEADINGS)} |"

@@ -41,8 +41,11 @@ class PythonClient(picows.WSListener):
         self._second_text = ""
 
     def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
-        """One frame: parse, apply, order."""
-        message = orjson.loads(frame.get_payload_as_memoryview())
+        """One frame: parse, then ``receive``."""
+        self.receive(orjson.loads(frame.get_payload_as_memoryview()))
+
+    def receive(self, message: Any) -> None:
+        """One parsed frame: apply, order."""
         if message["type"] == "l2update":
             self._apply(message["changes"])
             self._number += 1

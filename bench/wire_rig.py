@@ -16,7 +16,7 @@ from typing import IO, NamedTuple, cast
 
 import numpy as np
 
-from bench.arc import make_arc
+from bench.arc import make_arc, make_binance_arc
 from bench.compiler import compile_program
 from bench.frames import PRODUCT, UNIT_LOTS, GeneratedFrames
 from bench.harness import BenchmarkError, Measurement
@@ -36,35 +36,58 @@ _ROOT = Path(__file__).parents[1]
 
 
 class ClientKind(NamedTuple):
-    """A contender: how it is shown, its command before the arguments that all share."""
+    """A contender: how it is shown, its command before the arguments that all share.
+
+    ``wire`` is how its orders leave: ``fix`` or ``websocket``.
+    """
 
     name: str
     command: Callable[[], Sequence[str]]
     is_busy: bool
+    wire: str = "fix"
 
 
 def c_client() -> Sequence[str]:
     """The floor, compiled when its source is newer."""
-    return (str(compile_program("client", "client.c")),)
+    return (str(compile_program("client", "client.c")), "fix")
+
+
+def c_websocket_client() -> Sequence[str]:
+    """The floor of an order by WebSocket."""
+    return (str(compile_program("client", "client.c")), "websocket")
 
 
 def c_client_under_tls() -> Sequence[str]:
     """The floor with OpenSSL between it and its sockets."""
-    return (str(compile_under_tls("client-tls", "client.c")),)
+    return (str(compile_under_tls("client-tls", "client.c")), "fix")
 
 
 def engine_client() -> Sequence[str]:
     """Our arc."""
-    return (sys.executable, "-m", "bench.wire_engine")
+    return (sys.executable, "-m", "bench.wire_engine", "fix")
 
 
-FIXED = (c_client, c_client_under_tls)
-"""Those that answer with ``make_fixed_order``, whatever came."""
+def engine_websocket_client() -> Sequence[str]:
+    """Our arc with orders by WebSocket."""
+    return (sys.executable, "-m", "bench.wire_engine", "websocket")
+
+
+FIXED_ORDERS = {
+    c_client: "order",
+    c_client_under_tls: "order",
+    c_websocket_client: "order-frame",
+}
+"""Those that answer with a fixed order, whatever came, and the file that holds it."""
 
 
 def python_client() -> Sequence[str]:
     """Plain Python on picows and orjson."""
     return (sys.executable, "-m", "bench.wire_python")
+
+
+def websockets_client() -> Sequence[str]:
+    """Plain Python on websockets and json."""
+    return (sys.executable, "-m", "bench.wire_websockets")
 
 
 class _Process:
@@ -182,6 +205,7 @@ def open_rig(
         settings = {VARIABLE: str(certificate)} if certificate else {}
         _write_frames(directory / "frames", frames)
         (directory / "order").write_bytes(make_fixed_order())
+        (directory / "order-frame").write_bytes(make_frame(make_fixed_request()))
         exchange = _Process(
             "exchange",
             [
@@ -195,7 +219,7 @@ def open_rig(
         ports = exchange.read_words("ports")
         clients: dict[ClientKind, _Process] = {}
         for number, kind in enumerate(kinds):
-            files = directory / ("order" if kind.command in FIXED else f"client-{number}")
+            files = directory / FIXED_ORDERS.get(kind.command, f"client-{number}")
             waits = "busy" if kind.is_busy else "blocking"
             client = _Process(
                 kind.name,
@@ -205,7 +229,7 @@ def open_rig(
             )
             stack.callback(client.kill)
             client.read_words("connecting")
-            _write(exchange, "accept")
+            _write(exchange, f"accept {kind.wire}")
             exchange.read_words("accepted")
             client.send_signal(signal.SIGSTOP)
             clients[kind] = client
@@ -229,10 +253,32 @@ def make_fixed_order() -> bytes:
 
 
 def _compile_exchange(*, is_under_tls: bool) -> Path:
-    sources = ("exchange.c", "handshake.c")
+    sources = ("exchange.c", "handshake.c", "order.c")
     if is_under_tls:
         return compile_under_tls("exchange-tls", *sources)
     return compile_program("exchange", *sources)
+
+
+def make_fixed_request() -> bytes:
+    """The same order as the text of a WebSocket message."""
+    arc = make_binance_arc("coinbase_exchange", [PRODUCT], OrderSender(), unit_lots=UNIT_LOTS)
+    return arc.encoder.encode_request(
+        IntentKind.NEW_ORDER,
+        0,
+        Side.BUY,
+        6_399_999,
+        UNIT_LOTS,
+        1,
+        1_767_623_400_000_000_000,
+        time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+    )
+
+
+def make_frame(text: bytes) -> bytes:
+    """A client's text frame of 126 to 65535 bytes (RFC 6455 section 5.2) with a fixed mask."""
+    mask = bytes((0x37, 0xFA, 0x21, 0x3D))
+    masked = bytes(byte ^ mask[at % 4] for at, byte in enumerate(text))
+    return b"\x81\xfe" + len(text).to_bytes(2, "big") + mask + masked
 
 
 def _write(process: _Process, command: str) -> None:

@@ -16,6 +16,7 @@ from engine.config_schema import (
     EngineSection,
     FeedSection,
     InstrumentSection,
+    LoopSection,
     OrderEntrySection,
     RiskSection,
     SimulatorSection,

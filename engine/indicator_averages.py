@@ -1,8 +1,9 @@
 """Exponential and Wilder averages: EMA, RSI, ATR, MACD.
 
 Each agrees with TA-Lib's batch function over the whole history: seeded with the plain mean of the
-first ``period`` inputs, NaN before that. An input that is NaN (a book with an empty side) is
-passed over: the state and the value stay as they were.
+first ``period`` inputs, NaN before that. What differs in the last bits, and where TA-Lib has other
+rules, stands in ``docs/strategies.md``. An input that is NaN (a book with an empty side) is passed
+over: the state and the value stay as they were.
 """
 
 import math
@@ -13,6 +14,10 @@ from engine.strategy_state import Argument, Indicator
 
 # Longer than any sensible average; the alpha 2 / (period + 1) still changes a float64 mean.
 MAX_PERIOD = 1_000_000
+
+# Averages of a market that stands still decay for ever. Below this they rest: denormal numbers,
+# where it would end, cost a hundred cycles a call, and a ratio of them means nothing.
+_STILL = 1e-100
 
 
 def _ema_fields() -> list[tuple[Any, ...]]:
@@ -74,8 +79,9 @@ class Rsi(Indicator):
 def rsi_update(rsi: Any, x: float) -> float:
     """Takes in ``x`` and returns the index; NaN before the ``period + 1``-th input.
 
-    50 while no input differed from the one before it: no gain, no loss, no direction. (TA-Lib
-    says 0 there, which a strategy would read as sold out.)
+    50 while there was neither gain nor loss: no direction. (TA-Lib says 0 there, which a strategy
+    would read as sold out.) Inputs that are equal after others leave the value as it is, however
+    many they are.
     """
     if math.isnan(x):
         return float(rsi.value)
@@ -88,15 +94,19 @@ def rsi_update(rsi: Any, x: float) -> float:
     loss = max(-change, 0.0)
     if rsi.count <= rsi.period:
         rsi.count += 1
-        rsi.gain += gain / rsi.period
-        rsi.loss += loss / rsi.period
+        rsi.gain += gain
+        rsi.loss += loss
         if rsi.count <= rsi.period:
             return float(rsi.value)
+        rsi.gain /= rsi.period
+        rsi.loss /= rsi.period
+    elif change == 0.0 and rsi.gain + rsi.loss <= _STILL:
+        return float(rsi.value)
     else:
         rsi.gain += (gain - rsi.gain) / rsi.period
         rsi.loss += (loss - rsi.loss) / rsi.period
     total = rsi.gain + rsi.loss
-    rsi.value = 100.0 * rsi.gain / total if total > 0.0 else 50.0
+    rsi.value = 100.0 * (rsi.gain / total) if total > 0.0 else 50.0
     return float(rsi.value)
 
 
@@ -133,11 +143,14 @@ def atr_update(atr: Any, high: float, low: float, close: float) -> float:
     true_range = true_high - true_low
     if atr.count <= atr.period:
         atr.count += 1
-        atr.average += true_range / atr.period
+        atr.average += true_range
         if atr.count <= atr.period:
             return float(atr.value)
+        atr.average /= atr.period
     else:
         atr.average += (true_range - atr.average) / atr.period
+        if atr.average < _STILL:
+            atr.average = 0.0
     atr.value = atr.average
     return float(atr.value)
 

@@ -3,6 +3,8 @@
 import math
 from typing import Any, ClassVar
 
+import numpy as np
+
 from engine.kernel_function import kernel_function
 from engine.strategy_state import MAX_ARRAY_LENGTH, Argument, Indicator
 
@@ -19,14 +21,14 @@ class Vwap(Indicator):
 
     def fields(self, **arguments: Any) -> list[tuple[Any, ...]]:
         """The fields of the record."""
-        integers = ("interval_ns", "interval_number")
+        integers = ("interval_ns", "next_interval_ns")
         floats = ("notional", "volume", "value")
         return [*((name, "i8") for name in integers), *((name, "f8") for name in floats)]
 
     def initialise(self, record: Any, **arguments: Any) -> None:
         """Before the first update."""
         record["interval_ns"] = arguments["interval_ms"] * _NANOSECONDS_PER_MILLISECOND
-        record["interval_number"] = -1
+        record["next_interval_ns"] = np.iinfo(np.int64).min
         record["value"] = math.nan
 
 
@@ -38,9 +40,8 @@ def vwap_update(vwap: Any, price: float, quantity: float, exchange_time_ns: int)
     """
     if math.isnan(price) or not quantity > 0:
         return float(vwap.value)
-    interval_number = exchange_time_ns // vwap.interval_ns
-    if interval_number > vwap.interval_number:
-        vwap.interval_number = interval_number
+    if exchange_time_ns >= vwap.next_interval_ns:
+        vwap.next_interval_ns = (exchange_time_ns // vwap.interval_ns + 1) * vwap.interval_ns
         vwap.notional = 0.0
         vwap.volume = 0.0
     vwap.notional += price * quantity

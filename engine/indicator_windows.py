@@ -1,8 +1,9 @@
 """Statistics of the last ``period`` inputs: SMA, Bollinger bands, z-score, realised volatility.
 
-All keep a ring of the inputs with a running mean and sum of squared deviations. Both are taken
-anew from the ring once in ``period`` updates, so rounding errors cannot pile up. An input that is
-NaN is passed over.
+All keep a ring of the inputs and running sums of their distances from an origin within them, so
+that the size of a price costs no digits. The sums are taken anew from the ring once in ``period``
+updates, and at once when what is left of them is small against what they were: rounding errors of
+a jump that has left the window neither stay nor pile up. An input that is NaN is passed over.
 """
 
 import math
@@ -10,6 +11,9 @@ from typing import Any, ClassVar
 
 from engine.kernel_function import kernel_function
 from engine.strategy_state import MAX_ARRAY_LENGTH, Argument, Indicator
+
+# Sums that fell to a thousandth have lost three of their sixteen digits.
+_CANCELLED = 1e-3
 
 
 class _Window(Indicator):
@@ -19,13 +23,15 @@ class _Window(Indicator):
 
     def fields(self, **arguments: Any) -> list[tuple[Any, ...]]:
         """The fields of the record."""
-        floats = ("mean", "squares", *self.results, *self.settings)
+        sums = ("weight", "origin", "total", "squares", "largest", "mean", "scatter")
+        floats = (*sums, *self.results, *self.settings)
         fields: list[tuple[Any, ...]] = [("count", "i8"), ("index", "i8")]
         fields += [(name, "f8") for name in floats]
         return [*fields, ("values", "f8", (arguments["period"],))]
 
     def initialise(self, record: Any, **arguments: Any) -> None:
         """Before the first update."""
+        record["weight"] = 1.0 / arguments["period"]
         for name in self.results:
             record[name] = math.nan
         for name in self.settings:
@@ -38,40 +44,50 @@ def _push(window: Any, x: float) -> bool:
     if window.count < period:
         window.values[window.count] = x
         window.count += 1
-        change = x - window.mean
-        window.mean += change / window.count
-        window.squares += change * (x - window.mean)
-        return bool(window.count == period)
-    oldest = window.values[window.index]
+        if window.count < period:
+            return False
+        _refresh(window, window.values[0])
+        _refresh(window, window.mean)
+        return True
+    entering = x - window.origin
+    leaving = window.values[window.index] - window.origin
     window.values[window.index] = x
     window.index += 1
+    window.total += entering - leaving
+    window.squares += (entering - leaving) * (entering + leaving)
+    window.largest = max(window.largest, window.squares)
+    _conclude(window)
     if window.index == period:
         window.index = 0
-        _refresh(window)
-        return True
-    mean = window.mean + (x - oldest) / period
-    window.squares += (x - oldest) * (x - mean + oldest - window.mean)
-    window.mean = mean
+        _refresh(window, window.mean)
+    elif window.scatter < _CANCELLED * window.largest:
+        _refresh(window, window.mean)
     return True
 
 
 @kernel_function
-def _refresh(window: Any) -> None:
-    period = len(window.values)
-    # Around a value of the window: prices are large, their differences small.
-    origin = window.values[0]
-    total = 0.0
-    for i in range(period):
-        total += window.values[i] - origin
-    window.mean = origin + total / period
+def _refresh(window: Any, origin: float) -> None:
+    window.origin = origin
+    window.total = 0.0
     window.squares = 0.0
-    for i in range(period):
-        window.squares += (window.values[i] - window.mean) ** 2
+    for i in range(len(window.values)):
+        distance = window.values[i] - origin
+        window.total += distance
+        window.squares += distance * distance
+    window.largest = window.squares
+    _conclude(window)
+
+
+@kernel_function
+def _conclude(window: Any) -> None:
+    mean_distance = window.total * window.weight
+    window.mean = window.origin + mean_distance
+    window.scatter = window.squares - window.total * mean_distance
 
 
 @kernel_function
 def _deviation(window: Any) -> float:
-    return math.sqrt(max(window.squares, 0.0) / len(window.values))
+    return math.sqrt(max(window.scatter, 0.0) * window.weight)
 
 
 class Sma(_Window):
@@ -136,7 +152,7 @@ class RealisedVolatility(_Window):
 
     def initialise(self, record: Any, **arguments: Any) -> None:
         """Before the first update."""
-        super().initialise(record, previous=math.nan)
+        super().initialise(record, previous=math.nan, **arguments)
 
 
 @kernel_function

@@ -3,8 +3,8 @@
 Numba's own cache misses a change in any file but the function's own, which must not happen to a
 strategy. Here the key is everything that the machine code depends on: the hook and all functions
 that it reaches, with their modules and files, the values of the globals that they read, the record
-layouts and the versions. A global that is not understood means no cache, never a guess. (A Numba
-``@overload`` in a file that the hook does not name is the one thing not seen.)
+layouts, the versions and the processor. A global that is not understood means no cache, never a
+guess. (A Numba ``@overload`` in a file that the hook does not name is the one thing not seen.)
 
 ``WOW_KERNEL_CACHE`` names the directory, or is ``off``; the default is the user's cache directory.
 """
@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from llvmlite import binding
 
 from engine import kernel_entry
 
@@ -43,7 +44,9 @@ def kernel_key(function: Callable[..., Any], *context: object) -> str:
     """Hash of all that the code of ``function`` depends on; empty when that cannot be known."""
     versions = [platform.python_version(), *map(version, ("llvmlite", "numba", "numpy"))]
     settings = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_"))
-    digest = hashlib.sha256(repr((versions, settings, context)).encode())
+    # A directory may be shared, or move with its disk to another machine.
+    processor = (binding.get_host_cpu_name(), binding.get_host_cpu_features().flatten())
+    digest = hashlib.sha256(repr((versions, processor, settings, context)).encode())
     try:
         for part in _parts(function):
             digest.update(hashlib.sha256(part).digest())

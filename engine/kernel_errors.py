@@ -35,25 +35,25 @@ def explain_compile_error(
     """``Trend.on_book does not compile, /path/trend.py line 12: <reason>``."""
     function = strategy.hooks()[hook]
     if type(error) is KeyError and error.args and isinstance(error.args[0], str):
-        line, reason = _explain_field(function, error.args[0], records)
+        where, reason = _explain_field(function, error.args[0], records)
     else:
-        line, reason = _line_of(function, error), _reason_of(error, records)
-    where = f"{function.__code__.co_filename} line {line}"
+        where = f"{function.__code__.co_filename} line {_line_of(function, error)}"
+        reason = _reason_of(error, records)
     return f"{strategy.__name__}.{hook} does not compile, {where}: {reason}"
 
 
 def _explain_field(
     function: Callable[..., None], name: str, records: Mapping[str, Any]
-) -> tuple[int, str]:
+) -> tuple[str, str]:
     # Numba keeps no place for an unknown field: the strategist's source is searched for it.
     known = {field for record in _walk(records.values()) for field in record.fields}
-    line = function.__code__.co_firstlineno
+    file, line = function.__code__.co_filename, function.__code__.co_firstlineno
     for candidate in _with_helpers(function):
         found = _attribute_line(candidate, name)
         if found is not None:
-            line = found
+            file, line = candidate.__code__.co_filename, found
             break
-    return line, f"no record has a field {name!r}{_short_hint(name, known)}"
+    return f"{file} line {line}", f"no record has a field {name!r}{_short_hint(name, known)}"
 
 
 def _short_hint(name: str, known: set[str]) -> str:

@@ -1,7 +1,8 @@
 /* The floor of the wire-to-wire benchmark: reads each frame, touches every byte of it and answers
- * with an order that was made before. It knows nothing and decides nothing.
+ * with an order that was made before, its frame and mask included. It knows nothing and decides
+ * nothing.
  *
- *     client busy|blocking FEED_PORT ORDER_PORT CORE ORDER_FILE
+ *     client fix|websocket busy|blocking FEED_PORT ORDER_PORT CORE ORDER_FILE
  */
 
 #include "net.h"
@@ -22,7 +23,7 @@ static int connect_to(int port)
     return descriptor;
 }
 
-static int connect_feed(int port)
+static int connect_websocket(int port)
 {
     char head[4096];
     int descriptor = connect_to(port);
@@ -95,18 +96,19 @@ static void serve(int feed, int orders, int flags, const char *order, size_t ord
 int main(int count, char **arguments)
 {
     char order[ORDER_BYTES_MAX];
-    if (count != 6)
-        fail("usage: client busy|blocking FEED_PORT ORDER_PORT CORE ORDER_FILE");
-    FILE *file = fopen(arguments[5], "rb");
+    if (count != 7)
+        fail("usage: client fix|websocket busy|blocking FEED_PORT ORDER_PORT CORE ORDER_FILE");
+    FILE *file = fopen(arguments[6], "rb");
     if (file == NULL)
-        fail("%s cannot be read: %s", arguments[5], strerror(errno));
+        fail("%s cannot be read: %s", arguments[6], strerror(errno));
     size_t order_size = fread(order, 1, sizeof(order), file);
     fclose(file);
-    pin_to_core(atoi(arguments[4]));
+    pin_to_core(atoi(arguments[5]));
     puts("connecting");
     fflush(stdout);
-    int orders = connect_to(atoi(arguments[3]));
-    int feed = connect_feed(atoi(arguments[2]));
-    serve(feed, orders, strcmp(arguments[1], "busy") == 0 ? MSG_DONTWAIT : 0, order, order_size);
+    int is_websocket = strcmp(arguments[1], "websocket") == 0;
+    int orders = (is_websocket ? connect_websocket : connect_to)(atoi(arguments[4]));
+    int feed = connect_websocket(atoi(arguments[3]));
+    serve(feed, orders, strcmp(arguments[2], "busy") == 0 ? MSG_DONTWAIT : 0, order, order_size);
     return 0;
 }

@@ -1,27 +1,28 @@
 /* The exchange of the wire-to-wire benchmark: sends a depth frame over a WebSocket, waits for the
- * order on the TCP socket beside it, and takes the time between.
+ * order on the socket beside it, by FIX or by another WebSocket, and takes the time between.
  *
  *     exchange CORE INTERVAL_NS FRAMES_FILE
  *
  * FRAMES_FILE holds frames, each behind its length in four bytes (little endian); the first is the
  * snapshot. On start it prints "ports FEED ORDERS". Commands on stdin, answers on stdout:
  *
- *     accept              the next client connects both sockets -> "accepted NUMBER"
+ *     accept fix|websocket
+ *                         the next client connects both sockets -> "accepted NUMBER"
  *     run NUMBER W N      snapshot and W frames untimed, then N timed
  *                         -> "samples N HASH", then N times 8 bytes: nanoseconds
  *
- * Ends when stdin does. Every order is answered with a report that it was canceled, after its time
- * was taken: the clients' tables and limits stay as they are. Frames leave INTERVAL_NS apart, so
- * that nobody's limit of messages per second is reached. HASH is over price and quantity of the
+ * Ends when stdin does. Every order is answered with a report that it ended unfilled, after its
+ * time was taken: the clients' tables and limits stay as they are. Frames leave INTERVAL_NS apart,
+ * so that nobody's limit of messages per second is reached. HASH is over price and quantity of the
  * timed orders.
  */
 
 #include "handshake.h"
 #include "net.h"
+#include "order.h"
 
 #define CLIENTS_MAX 16
 #define FRAMES_MAX 1000000
-#define ORDER_BYTES_MAX 65536
 #define ACCEPT_TIMEOUT_MS 20000
 #define ORDER_TIMEOUT_NS (5 * SECOND_NS)
 /* Before a run: the client wakes up, and its window of duplicate orders is over. */
@@ -35,15 +36,15 @@ struct frame {
 struct client {
     int feed;
     int orders;
-    int64_t sequence; /* MsgSeqNum of our last report */
+    enum wire wire; /* of its orders */
+    int64_t sequence; /* number of our last report */
 };
 
 static struct frame frames[FRAMES_MAX];
 static int64_t frame_count;
 static struct client clients[CLIENTS_MAX];
 static int client_count;
-static char order[ORDER_BYTES_MAX];
-static size_t order_size;
+static struct order order;
 
 static void load_frames(const char *path)
 {
@@ -108,23 +109,18 @@ static void upgrade(int descriptor)
     send_all(descriptor, head, (size_t)size);
 }
 
-/* The last field of a FIX message is 10=nnn: nothing may follow, one order at a time. */
-static int is_whole_order(void)
-{
-    return order_size > 8 && order[order_size - 1] == SOH && order[order_size - 8] == SOH
-        && memcmp(order + order_size - 7, "10=", 3) == 0;
-}
-
-static void wait_for_order(int descriptor, int64_t number)
+static void wait_for_order(const struct client *client, int64_t number)
 {
     const int64_t deadline_ns = now_ns() + ORDER_TIMEOUT_NS;
-    order_size = 0;
+    order.size = 0;
+    order.wire = client->wire;
     for (int64_t spins = 1;; spins++) {
         ssize_t count = recv(
-            descriptor, order + order_size, sizeof(order) - order_size - 1, MSG_DONTWAIT);
+            client->orders, order.bytes + order.size, sizeof(order.bytes) - order.size,
+            MSG_DONTWAIT);
         if (count > 0) {
-            order_size += (size_t)count;
-            if (is_whole_order())
+            order.size += (size_t)count;
+            if (is_whole_order(&order))
                 return;
         } else if (count == 0 || (errno != EAGAIN && errno != EINTR)) {
             fail("the client closed its order socket at frame %lld", (long long)number);
@@ -134,19 +130,6 @@ static void wait_for_order(int descriptor, int64_t number)
     }
 }
 
-/* The value of a field of the order; `tag` is like "44=". */
-static const char *order_field(const char *tag, int *size)
-{
-    char wanted[16];
-    int length = snprintf(wanted, sizeof(wanted), "%c%s", SOH, tag);
-    const char *found = memmem(order, order_size, wanted, (size_t)length);
-    if (found == NULL)
-        fail("an order has no field %s", tag);
-    found += length;
-    *size = (int)((const char *)memchr(found, SOH, (size_t)(order + order_size - found)) - found);
-    return found;
-}
-
 static uint64_t hash_text(uint64_t hash, const char *text, int size, char end)
 {
     for (int at = 0; at <= size; at++)
@@ -154,30 +137,11 @@ static uint64_t hash_text(uint64_t hash, const char *text, int size, char end)
     return hash;
 }
 
-static void report_canceled(struct client *client)
+static void send_report(struct client *client)
 {
-    char body[1024], message[1200];
-    int id_size, side_size, symbol_size;
-    const char *id = order_field("11=", &id_size);
-    const char *side = order_field("54=", &side_size);
-    const char *symbol = order_field("55=", &symbol_size);
-    int sender_size, target_size;
-    const char *sender = order_field("49=", &sender_size);
-    const char *target = order_field("56=", &target_size);
-    long long sequence = ++client->sequence;
-    int body_size = snprintf(body, sizeof(body),
-        "35=8\x01" "49=%.*s\x01" "56=%.*s\x01" "34=%lld\x01" "52=20260105-14:30:00.000\x01"
-        "37=exchange-%lld\x01" "11=%.*s\x01" "17=execution-%lld\x01" "150=4\x01" "39=4\x01"
-        "55=%.*s\x01" "54=%.*s\x01" "14=0\x01" "151=0\x01" "60=20260105-14:30:00.000\x01",
-        target_size, target, sender_size, sender, sequence, sequence, id_size, id, sequence,
-        symbol_size, symbol, side_size, side);
-    int size = snprintf(
-        message, sizeof(message), "8=FIXT.1.1\x01" "9=%d\x01%s", body_size, body);
-    unsigned int sum = 0;
-    for (int at = 0; at < size; at++)
-        sum += (unsigned char)message[at];
-    size += snprintf(message + size, sizeof(message) - (size_t)size, "10=%03u\x01", sum & 255);
-    send_all(client->orders, message, (size_t)size);
+    static char report[REPORT_BYTES_MAX];
+    size_t size = make_report(&order, ++client->sequence, report);
+    send_all(client->orders, report, size);
 }
 
 static void wait_until(int64_t time_ns)
@@ -199,18 +163,19 @@ static void run(struct client *client, int64_t warm_up, int64_t count, int64_t i
         wait_until(next_ns);
         const int64_t sent_ns = now_ns();
         send_all(client->feed, frame->bytes, frame->size);
-        wait_for_order(client->orders, number);
+        wait_for_order(client, number);
         const int64_t elapsed_ns = now_ns() - sent_ns;
         next_ns = sent_ns + interval_ns;
+        open_order(&order);
         if (number > warm_up) {
             int size;
-            const char *price = order_field("44=", &size);
+            const char *price = order_part(&order, PART_PRICE, &size);
             samples[number - warm_up - 1] = elapsed_ns;
             hash = hash_text(hash, price, size, ' ');
-            const char *quantity = order_field("38=", &size);
+            const char *quantity = order_part(&order, PART_QUANTITY, &size);
             hash = hash_text(hash, quantity, size, '\n');
         }
-        report_canceled(client);
+        send_report(client);
     }
     printf("samples %lld %016llx\n", (long long)count, (unsigned long long)hash);
     fwrite(samples, sizeof(*samples), (size_t)count, stdout);
@@ -232,9 +197,13 @@ int main(int argument_count, char **arguments)
     printf("ports %d %d\n", feed_port, order_port);
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin) != NULL) {
-        if (strcmp(line, "accept\n") == 0 && client_count < CLIENTS_MAX) {
+        int is_websocket = strcmp(line, "accept websocket\n") == 0;
+        if ((is_websocket || strcmp(line, "accept fix\n") == 0) && client_count < CLIENTS_MAX) {
             struct client *client = &clients[client_count];
+            client->wire = is_websocket ? WIRE_WEBSOCKET : WIRE_FIX;
             client->orders = accept_one(order_listener, "order");
+            if (is_websocket)
+                upgrade(client->orders);
             client->feed = accept_one(feed_listener, "feed");
             upgrade(client->feed);
             printf("accepted %d\n", client_count++);

@@ -9,7 +9,9 @@ from contextlib import contextmanager
 import orjson
 import pytest
 
+from bench.goal import Goal
 from bench.harness import (
+    AbsentPeer,
     Benchmark,
     BenchmarkError,
     Contender,
@@ -126,7 +128,7 @@ def test_the_histogram_holds_every_sample(make_contender: MakeContender) -> None
 
 def test_a_record_has_the_promised_fields(make_contender: MakeContender) -> None:
     contenders = (make_contender("a", [20], samples=[1, 3]), make_contender("b", [10]))
-    figure = run_trial(Trial("t", contenders, "b", goal="fast"), 3)
+    figure = run_trial(Trial("t", contenders, "b", goal=Goal(p50_ratio=2, value=1)), 3)
     record = orjson.loads(orjson.dumps(figure.record()))
     expected = {
         "name": "t",
@@ -137,12 +139,91 @@ def test_a_record_has_the_promised_fields(make_contender: MakeContender) -> None
         "contenders": {"a": 2.0, "b": 1.0},
         "ratio": 2.0,
         "p99_ratio": None,
+        "goal": "p50 ≤ 2x, ≤ 1 ns",
+        "clauses": [
+            {
+                "text": "p50 ≤ 2x of b",
+                "contender": "b",
+                "limit": 2,
+                "measured": 2.0,
+                "holds": True,
+            },
+            {
+                "text": "≤ 1 ns",
+                "contender": None,
+                "limit": 1,
+                "measured": 2.0,
+                "holds": False,
+            },
+        ],
+        "holds": False,
+        "absent": {},
         "samples": 30,
         "rounds": 3,
         "work_hash": f"{7:016x}",
     }
     assert record | expected == record
     assert record["details"]["a"]["histogram"] == [[1, 3], [3, 3]]
+
+
+@pytest.mark.parametrize(
+    ("goal", "holds"),
+    [
+        (None, None),
+        (Goal(p50_ratio=2), True),
+        (Goal(p50_ratio=1.99), False),
+        (Goal(p99_ratio=3), True),
+        (Goal(p99_ratio=2.9), False),
+        (Goal(value=2), True),
+        (Goal(value=1.9), False),
+        (Goal(value_equals=2), True),
+        (Goal(value_equals=3), False),
+        (Goal(ratio_to={"b": 2, "c": 0.5}), True),
+        (Goal(ratio_to={"b": 2, "c": 0.4}), False),
+        (Goal(p50_ratio=2, p99_ratio=2.9, value=2), False),
+        (Goal(ratio_to={"gone": 1}), None),
+        (Goal(p50_ratio=2, ratio_to={"gone": 1}), None),
+        (Goal(p50_ratio=1, ratio_to={"gone": 1}), False),
+    ],
+)
+def test_a_goal_is_judged_clause_by_clause(
+    make_contender: MakeContender, goal: Goal | None, holds: bool | None
+) -> None:
+    contenders = (
+        make_contender("a", [0], samples=[1, 2, 6]),
+        make_contender("b", [0], samples=[1, 1, 2]),
+        make_contender("c", [40]),
+        AbsentPeer("gone", "gone-package"),
+    )
+    figure = run_trial(Trial("t", contenders, "b", goal=goal), 2)
+    assert figure.holds is holds
+    record = figure.record()
+    assert record["holds"] is holds
+    assert record["absent"] == {"gone": "gone-package"}
+    assert record["details"]["c"]["ratio"] == 0.5
+
+
+def test_a_ratio_that_cannot_be_made_does_not_hold(make_contender: MakeContender) -> None:
+    contenders = (make_contender("a", [10]), make_contender("b", [0]))
+    for goal in (Goal(p50_ratio=2), Goal(p99_ratio=2)):
+        assert run_trial(Trial("t", contenders, "b", goal=goal), 1).holds is False
+
+
+@pytest.mark.parametrize(
+    ("baseline", "goal"),
+    [
+        ("", Goal(p50_ratio=1)),
+        ("", Goal(ratio_to={"c": 1})),
+        ("", Goal(ratio_to={"a": 1})),
+        ("c", None),
+    ],
+)
+def test_a_comparison_with_nobody_fails(
+    make_contender: MakeContender, baseline: str, goal: Goal | None
+) -> None:
+    contenders = (make_contender("a", [1]), make_contender("b", [1]))
+    with pytest.raises(BenchmarkError, match=r"t: ours is compared with '\w?'; use one of \['b'\]"):
+        run_trial(Trial("t", contenders, baseline, goal=goal), 1)
 
 
 @pytest.mark.parametrize("rounds", [0, -1, 1001])

@@ -9,7 +9,8 @@ from bench.harness import Figure, Size, run_benchmark
 from bench.suite import BENCHMARKS
 from bench.wire_tls import find_missing
 
-SLOW = {"wire_to_wire", "wire_to_wire_tls", "allocations", "first_order"}
+# Tests of their own.
+SLOW = {"wire_to_wire", "wire_to_wire_tls", "allocations", "first_order", "start", "memory"}
 
 
 def run_small(name: str) -> list[Figure]:
@@ -43,10 +44,12 @@ def test_wire_to_wire_runs_small() -> None:
     assert [figure.trial.name for figure in figures] == [
         "wire_to_wire.busy",
         "wire_to_wire.blocking",
+        "wire_to_wire.websocket_order",
     ]
     for figure in figures:
-        ours, c_program, python = figure.outcomes
-        assert ours.work_hash == python.work_hash != c_program.work_hash
+        ours, c_program, *python = figure.outcomes
+        assert {ours.work_hash, *(each.work_hash for each in python)} == {ours.work_hash}
+        assert ours.work_hash != c_program.work_hash, "it knows nothing of prices"
 
 
 @pytest.mark.slow
@@ -75,3 +78,12 @@ def test_without_openssl_in_c_it_is_left_out_and_that_is_said(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert list(run_benchmark(BENCHMARKS["wire_to_wire_tls"], Size.SMOKE, 1)) == []
     assert "wire_to_wire_tls is left out: the openssl command is missing" in caplog.text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(180)  # a cold start compiles for seconds, and a busy machine is no defect
+@pytest.mark.parametrize("name", ["start", "memory"])
+def test_the_demo_starts_and_is_measured(name: str) -> None:
+    [figure] = run_small(name)
+    assert {outcome.work_hash for outcome in figure.outcomes} == {2}, "both books LIVE"
+    assert all(outcome.value > 10 for outcome in figure.outcomes)

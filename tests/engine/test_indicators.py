@@ -102,6 +102,17 @@ def test_rsi_of_a_market_that_stands_still() -> None:
     assert result[3:].tolist() == [50.0] * 3
 
 
+def test_a_still_market_keeps_its_rsi_and_ends_without_a_range() -> None:
+    prices = np.array([5.0, 6.0, 5.5, 7.0] + [7.0] * 2000)
+    rsi = run(ind.rsi_update, ind.Rsi(period=2), prices)
+    assert rsi[3] not in {0.0, 50.0, 100.0}
+    np.testing.assert_allclose(rsi[3:], rsi[3], rtol=1e-12)
+    atr = run(ind.atr_update, ind.Atr(period=2), prices, prices, prices)
+    assert (np.diff(atr[3:]) <= 0.0).all()
+    assert atr[-1] == 0.0
+    assert atr[atr > 0.0].min() > 1e-101, "no denormal number on the way"
+
+
 @pytest.mark.parametrize("period", [1, 14])
 def test_atr(period: int) -> None:
     generator = np.random.default_rng(3)
@@ -158,6 +169,17 @@ def test_zscore() -> None:
 def test_zscore_of_equal_inputs_is_zero() -> None:
     values = [*PRICES[:10], *[6_000_000.0] * 30]
     assert run(ind.zscore_update, ind.ZScore(period=10), values)[-10:].tolist() == [0.0] * 10
+
+
+def test_a_jump_leaves_no_rounding_error_behind() -> None:
+    """The worst case of running sums: a price far off, once, then tiny moves."""
+    quiet = 0.1 * np.random.default_rng(3).integers(0, 9, 200)
+    values = np.r_[50_000 + quiet[:100], 1e9, 50_000 + quiet[100:]]
+    deviation = np.diff(run(ind.bollinger_update, ind.Bollinger(period=30, width=1.0), values))
+    expected = windows(values, 30).std(axis=1)
+    assert_close(deviation[29:, 0], expected, 1e-9)
+    mean = run(ind.sma_update, ind.Sma(period=30), values)[29:]
+    assert_close(mean, windows(values, 30).mean(axis=1), 1e-15)
 
 
 def test_realised_volatility() -> None:

@@ -1,13 +1,17 @@
 """Compiled code that is kept on disk: found again, and never when anything has changed."""
 
+import json
 import os
+import platform
 import subprocess
 import sys
 from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from llvmlite import binding
 
 from engine import kernel_cache
 from engine.instruments import Instrument
@@ -48,7 +52,7 @@ def shift(value):
     return value + OFFSET
 """
 PROGRAM = """
-import sys, time
+import json, sys
 from decimal import Decimal
 import engine.kernels
 from engine.strategy_testing import StrategyBench
@@ -59,7 +63,7 @@ def refuse(*arguments):
 
 if sys.argv[1] == "kept":
     engine.kernels._check_compiles = refuse
-bench = StrategyBench(load_strategy(sys.argv[2]))
+bench = StrategyBench(load_strategy(sys.argv[2]), **json.loads(sys.argv[3]))
 [intent] = bench.book([(1, 1)], [(2, 1)])
 print(intent.price_ticks)
 """
@@ -86,11 +90,13 @@ def write_and_run(
         strategy: str = STRATEGY,
         helpers: str = HELPERS,
         reference: str = "strategy_under_test:Cached",
+        **parameters: int,
     ) -> int:
         strategy = strategy.replace("import helpers\n", "")
         (tmp_path / "strategy_under_test.py").write_text(strategy)
         (tmp_path / "helpers.py").write_text(helpers)
-        command = [sys.executable, "-c", PROGRAM, expectation, reference]
+        given = json.dumps(parameters)
+        command = [sys.executable, "-c", PROGRAM, expectation, reference, given]
         done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=60)
         assert done.returncode == 0, done.stderr
         said.append(done.stderr)
@@ -112,6 +118,29 @@ def test_second_start_compiles_nothing(
     assert "cannot be used" in said[2]
     changed = HELPERS.replace("OFFSET = 10", "OFFSET = 20")
     assert write_and_run("compiled", helpers=changed) == 52
+
+
+WITH_PARAMETERS = """
+from engine.strategy import Array, Params, State, Strategy, buy
+
+class Cached(Strategy):
+    params = Params(step=2, length=4)
+    state = State(values=Array(int, "length"))
+
+    def on_book(state, book, position, out):
+        buy(out, 1000 * len(state.values) + state.params.step, 1)
+"""
+
+
+@pytest.mark.slow
+def test_parameters_are_read_and_their_layout_is_compiled_in(
+    write_and_run: Callable[..., int],
+) -> None:
+    assert write_and_run("compiled", WITH_PARAMETERS) == 4002
+    assert write_and_run("kept", WITH_PARAMETERS, step=7) == 4007, "a value is not in the code"
+    assert write_and_run("compiled", WITH_PARAMETERS, length=5) == 5002, "a length is"
+    assert write_and_run("kept", WITH_PARAMETERS, length=5, step=9) == 5009
+    assert write_and_run("kept", WITH_PARAMETERS) == 4002, "both are kept"
 
 
 def test_a_file_and_a_module_are_kept_apart(
@@ -184,6 +213,42 @@ def test_layout_and_settings_make_another_key(
     assert key_of(STRATEGY, HELPERS, "another layout") != before
     monkeypatch.setenv("NUMBA_OPT", "1")
     assert key_of(STRATEGY, HELPERS, "layout") != before
+
+
+@pytest.mark.parametrize("changed", ["numba", "llvmlite", "numpy"])
+def test_another_version_makes_another_key(
+    key_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    before = key_of()
+    versions = {"numba": "1", "llvmlite": "2", "numpy": "3"}
+    monkeypatch.setattr(kernel_cache, "version", versions.__getitem__)
+    now = key_of()
+    assert now not in {"", before}
+    versions[changed] += ".1"
+    assert key_of() not in {"", now}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("get_host_cpu_name", "znver9"),
+        ("get_host_cpu_features", SimpleNamespace(flatten=lambda: "+avx9")),
+    ],
+)
+def test_another_processor_makes_another_key(
+    key_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch, name: str, value: object
+) -> None:
+    before = key_of()
+    monkeypatch.setattr(binding, name, lambda: value)
+    assert key_of() not in {"", before}
+
+
+def test_another_python_makes_another_key(
+    key_of: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = key_of()
+    monkeypatch.setattr(platform, "python_version", lambda: "3.99.0")
+    assert key_of() not in {"", before}
 
 
 @pytest.mark.parametrize("value", ["[1, 2]", "object()", "type('X', (), {'y': 1})"])

@@ -94,3 +94,23 @@ def test_says_where_and_why(
 @pytest.mark.parametrize("body", ["return value", "yield value"])
 def test_a_hook_that_returns_something_is_refused(refusal: Callable[[str], str], body: str) -> None:
     assert refusal(body) == "Wrong.on_book must not return or yield anything"
+
+
+def test_a_field_that_a_helper_of_another_file_asks_for_is_shown_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WOW_KERNEL_CACHE", "off")
+    monkeypatch.syspath_prepend(tmp_path)
+    helpers = tmp_path / "shared_helpers_of_wrong.py"
+    helpers.write_text(
+        "from engine.strategy import kernel_function\n\n\n@kernel_function\n"
+        "def best(book):\n    x = 1\n    return x * book.bid_tick[0]\n"
+    )
+    file = tmp_path / "wrong.py"
+    file.write_text(
+        "from engine.strategy import Strategy, buy\n"
+        f"from {helpers.stem} import best\n\n\nclass Wrong(Strategy):\n"
+        "    def on_book(state, book, position, out):\n        buy(out, best(book), 1)\n"
+    )
+    with pytest.raises(ConfigError, match=rf"compile, {helpers} line 7: no record has a field"):
+        compile_strategy(load_strategy(f"{file}:Wrong"), INSTRUMENT)

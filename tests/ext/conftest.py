@@ -22,6 +22,7 @@ from ext.dtypes import BOOK_VIEW, INTENT, INTENTS, ORDER, POSITION, RECORD
 from ext.fix_listener import FixListener
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
+from ext.order_encoder import OrderEncoder
 from ext.order_sender import CapturingSender, OrderSender
 from ext.orders import OrderTable
 from ext.pipeline import Pipeline
@@ -126,6 +127,7 @@ class RigOptions:
         default_factory=lambda: {"on_timer": None, "on_fill": None}
     )
     sender: OrderSender | None = None
+    make_encoder: Callable[[InstrumentTable, OrderTable], OrderEncoder] | None = None
     is_sending: bool = True
     step_interval: int = 0
     is_conflating: bool = False
@@ -133,6 +135,10 @@ class RigOptions:
     timer_interval_ns: int = 1
     engine_limits: tuple[int, int, int, int] = (1024, 0, 10**15, 0)
     instrument_limits: tuple[int, int, int, int] | None = (1 << 40, 1 << 60, 1_000_000, 1 << 45)
+
+
+def _make_fix_encoder(table: InstrumentTable, orders: OrderTable) -> OrderEncoder:
+    return FixOrderEncoder(table, orders, "FIXT.1.1", OURS, VENUE)
 
 
 class OrderRig:
@@ -172,7 +178,7 @@ class OrderRig:
         self.store = SessionStore(None, "rig")
         self.store.is_active = True
         self.sender = options.sender or CapturingSender()
-        self.encoder = FixOrderEncoder(self.table, self.order_table, "FIXT.1.1", OURS, VENUE)
+        self.encoder = (options.make_encoder or _make_fix_encoder)(self.table, self.order_table)
         self.pipeline = Pipeline(
             self.table,
             CoinbaseExchangeFeed(self.table),

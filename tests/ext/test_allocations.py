@@ -8,6 +8,7 @@ loop variables of the test itself; one block kept a round would be 10,000.
 import asyncio
 import gc
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +18,7 @@ import orjson
 import picows
 import pytest
 
-from bench.arc import SENDER, TARGET, Arc, make_arc
+from bench.arc import SENDER, TARGET, Arc, make_arc, make_binance_arc
 from bench.frames import PRODUCT, SYMBOL, UNIT_LOTS, GeneratedFrames, generate_frames
 from ext.feed_decoder import PADDING
 from ext.fix_listener import FixListener
@@ -25,6 +26,8 @@ from ext.loop_meter import LoopMeter
 from ext.order_sender import CapturingSender
 from ext.wire import FeedStatus
 from ext.ws_listener import FeedListener
+from ext.ws_order_listener import WsOrderListener
+from ext.ws_sender import WsSender
 from feeds.recording_survey import Product
 
 WARM_UP = 500
@@ -34,6 +37,7 @@ SOCKET_OBJECTS = 64  # of the loop and the sockets: buffers, handles, timers
 START_NS = 1_767_623_400_000_000_000
 GAP_NS = 2_000_000  # 500 orders a second, under the gate's limit
 BURST = 50
+WORKING_ORDERS = 10  # in flight at once, under the limit of a strategy
 PATIENCE_S = 20.0
 THRESHOLD_NS = 1_000  # each read is a stall: that keeps nothing either
 MARKER = b'{"type":"status"}'
@@ -318,3 +322,69 @@ async def test_listener_keeps_nothing(arc: Arc, frames: GeneratedFrames, is_keep
     assert counters["frames"] == 1 + (WARM_UP + ROUNDS) // BURST * (BURST + 1)
     # What the sockets and the loop take or give back meanwhile is as little in either case.
     assert abs(left - (ROUNDS if is_keeping else 0)) <= SOCKET_OBJECTS
+
+
+EXPIRED = (
+    b'{"subscriptionId":0,"event":{"e":"executionReport","s":"BTC-USD","c":"%b","S":"BUY",'
+    b'"x":"EXPIRED","X":"EXPIRED","q":"1.0","z":"0.0","p":"1.00","i":5,"T":1767623400000,"t":-1}}'
+)
+
+
+class OrderVenue(Venue):
+    """Ends each order unfilled, by a report on the same connection."""
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:
+        if frame.msg_type == picows.WSMsgType.TEXT:
+            client_order_id = frame.get_payload_as_bytes()[7:43]  # behind {"id":"
+            transport.send(picows.WSMsgType.TEXT, EXPIRED % client_order_id)
+        else:
+            transport.disconnect()
+
+
+async def test_orders_by_websocket_keep_nothing(frames: GeneratedFrames) -> None:
+    """10,000 orders and their reports over one real connection."""
+    sender = WsSender()
+    arc = make_binance_arc("coinbase_exchange", [PRODUCT], sender, unit_lots=UNIT_LOTS)
+    venue = OrderVenue()
+    server = await picows.ws_create_server(lambda _: venue, "127.0.0.1", 0)
+    told: list[object] = []
+    client, _ = await picows.ws_connect(
+        lambda: WsOrderListener(
+            arc.pipeline,
+            arc.decoder,
+            sender,
+            lambda transport: None,
+            lambda transport: None,
+            lambda payload, status: told.append(payload),
+            told.append,
+            lambda now_ns: None,
+        ),
+        f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/",
+    )
+    header = arc.pipeline.memory.header_record()
+    arc.pipeline.subscribed(START_NS)
+    assert arc.pipeline.receive(frames.snapshot, START_NS) == FeedStatus.FEED_OK
+
+    async def rounds(first: int, behind: int) -> None:
+        for start in range(first, behind, WORKING_ORDERS):
+            for index in range(start, start + WORKING_ORDERS):
+                payload = frames.updates[index] + PADDING
+                arc.pipeline.receive_padded([payload], START_NS + (1 + index) * GAP_NS)
+            deadline = time.monotonic() + PATIENCE_S
+            while header["reports"] < header["orders_sent"]:
+                assert time.monotonic() < deadline, "reports did not come in time"
+                await asyncio.sleep(0)
+
+    with quiet_collector():
+        await rounds(0, WARM_UP // WORKING_ORDERS * WORKING_ORDERS)
+        before = sys.getallocatedblocks()
+        await rounds(WARM_UP, WARM_UP + ROUNDS)
+        left = sys.getallocatedblocks() - before
+    counters = arc.pipeline.counters()
+    client.disconnect()
+    await client.wait_disconnected()
+    server.close()
+    await server.wait_closed()
+    assert (told, counters["rejected"], counters["unknown_reports"]) == ([], 0, 0)
+    assert counters["orders_sent"] == counters["reports"] > ROUNDS
+    assert abs(left) <= SOCKET_OBJECTS
