@@ -78,7 +78,7 @@ def test_random_sessions(venue: str) -> None:
     table = InstrumentTable()
     for symbol, steps in STEPS.items():
         table.add(symbol, *steps)
-    pipeline = Pipeline(table, BinanceFeed(table), is_timing=False)
+    pipeline = Pipeline(table, BinanceFeed(table), step_interval=0)
     books = {symbol: pipeline.book(index) for index, symbol in enumerate(SYMBOLS)}
     seen: Counter[ReferenceState] = Counter()
 

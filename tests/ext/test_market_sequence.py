@@ -30,7 +30,7 @@ class Feed:
         table = InstrumentTable()
         for symbol in ("BTCUSDT", "ETHUSDT"):
             table.add(symbol, "0.01", "0.001")
-        self.pipeline = pipeline or Pipeline(table, BinanceFeed(table), is_timing=False)
+        self.pipeline = pipeline or Pipeline(table, BinanceFeed(table), step_interval=0)
         self.pipeline.subscribed(1)
 
     def receive(self, event: dict[str, Any], stream: str = "btcusdt@depth") -> None:

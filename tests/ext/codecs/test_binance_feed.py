@@ -267,7 +267,7 @@ def test_what_lies_behind_a_frame_is_not_read(
     decoder: BinanceFeed, name: str, behind: bytes
 ) -> None:
     """The bytes behind a payload are the next frame's, or the rest of this one."""
-    pipeline = Pipeline(decoder.table, decoder, is_timing=False)
+    pipeline = Pipeline(decoder.table, decoder, step_interval=0)
     payload = encode(wrapped(name))
     padding = int(Bound.FRAME_PADDING_BYTES)
     for size in range(len(payload)):
