@@ -13,6 +13,7 @@ from bench.order_every_frame import OrderEveryFrame
 from engine.config_schema import TelemetrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
+from ext.codecs.binance_feed import BinanceFeed
 from ext.codecs.binance_order import BinanceOrderEncoder
 from ext.codecs.binance_report import BinanceReportDecoder
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
@@ -44,6 +45,7 @@ RUN_SEED = bytes(range(8))  # the same client order ids in every run
 DECODERS: dict[str, type[FeedDecoder]] = {
     "coinbase_exchange": CoinbaseExchangeFeed,
     "coinbase_advanced": CoinbaseAdvancedFeed,
+    "binance_usdm": BinanceFeed,
     "gemini": GeminiFeed,
     "kraken": KrakenFeed,
     "kraken_v1": KrakenV1Feed,

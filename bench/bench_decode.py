@@ -57,6 +57,13 @@ def _advanced_changes(frame: Any) -> Changes:
             yield event["product_id"], update["price_level"], update["new_quantity"], side
 
 
+def _binance_changes(frame: Any) -> Changes:
+    event = frame["data"]
+    for member, side in (("b", Side.BUY), ("a", Side.SELL)):
+        for price, quantity in event[member]:
+            yield event["s"], price, quantity, side
+
+
 def _gemini_changes(frame: Any) -> Changes:
     for side, price, quantity in frame["changes"]:
         yield frame["symbol"], price, quantity, Side.BUY if side == "buy" else Side.SELL
@@ -80,6 +87,7 @@ def _kraken_v1_changes(frame: Any) -> Changes:
 _CHANGES: dict[str, Callable[[Any], Changes]] = {
     "coinbase_exchange": _exchange_changes,
     "coinbase_advanced": _advanced_changes,
+    "binance_usdm": _binance_changes,
     "gemini": _gemini_changes,
     "kraken": _kraken_changes,
     "kraken_v1": _kraken_v1_changes,

@@ -13,7 +13,9 @@ import orjson
 from bench.harness import SEED
 from bench.order_every_frame import QUANTITY_CYCLE
 from ext.feed_decoder import PADDING
-from feeds.recording import Recording
+from feeds.binance_depth import EarlyUpdates
+from feeds.recording import RecordedFrame, Recording
+from feeds.recording_binance import read_records
 from feeds.recording_survey import Product, survey_recording
 
 SYMBOL = "BTC-USD"
@@ -31,6 +33,7 @@ _ROOT = Path(__file__).parents[1]
 _RECORDINGS = {
     "coinbase_exchange": "coinbase/exchange_20210417.txt.gz",
     "coinbase_advanced": "coinbase/advanced_20260809.jsonl.gz",
+    "binance_usdm": "binance_usdm/btcusdt_20240808.gz",
     "gemini_2021": "gemini/v2_20210417.txt.gz",
     "gemini_2026": "gemini/v2_20260809.jsonl.gz",
     "kraken": "kraken/v2_btcusd_book10_2023.json.gz",
@@ -168,6 +171,26 @@ def _load(name: str, limit: int) -> FrameSet | None:
     return FrameSet(name, venue, products, payloads, is_update)
 
 
+def _after_snapshot(recording: Recording) -> Iterator[bytes]:
+    """From the snapshot on, behind it those of the updates before it that are newer."""
+    early = EarlyUpdates()
+    has_snapshot = False
+    for record in read_records(recording):
+        if not isinstance(record, RecordedFrame):
+            continue
+        if b'"lastUpdateId"' in record.payload:
+            has_snapshot = True
+            snapshot_id = orjson.loads(record.payload)["data"]["lastUpdateId"]
+            kept: list[bytes] = []
+            early.receive(record.payload, lambda _: False, kept.append)
+            yield record.payload
+            yield from (p for p in kept if orjson.loads(p)["data"]["u"] >= snapshot_id)
+        elif has_snapshot:
+            yield record.payload
+        else:
+            early.receive(record.payload, lambda _: True, lambda _: None)
+
+
 def _read_kraken(path: Path) -> Iterator[bytes]:
     """One JSON object, indented by its authors: the frames are written as the venue does."""
     recorded = orjson.loads(gzip.decompress(path.read_bytes()))
@@ -177,6 +200,8 @@ def _read_kraken(path: Path) -> Iterator[bytes]:
 
 def _is_update(venue: str, payload: bytes) -> bool:
     match venue:
+        case "binance_usdm":
+            return b'"e":"depthUpdate"' in payload[:80]
         case "coinbase_exchange":
             return payload.startswith(b'{"type":"l2update"')
         case "coinbase_advanced":

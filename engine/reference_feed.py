@@ -15,6 +15,7 @@ from typing import Any
 
 import orjson
 
+from engine.quote_check import Quote
 from engine.reference_book import ReferenceBook
 from ext.errors import FeedError, InstrumentError
 
@@ -22,6 +23,7 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z")
 _MEMBER = re.compile(
     r'[\s,]*"(?P<name>[^"\\]*)"\s*:\s*("(?P<text>[^"\\]*)"|(?P<number>\d+)(?=\s*,))'
 )
+_ENVELOPE = re.compile(r'[\s,]*"data"\s*:\s*\{')
 
 
 class ReferenceState(Enum):
@@ -56,6 +58,10 @@ class ReferenceInstrument:
     checksums_good: int = 0
     checksums_bad: int = 0
     last_trade_id: int | None = field(default=None, repr=False)
+    sequence: int | None = None
+    """Id of the last update in the book, where updates of a product are counted."""
+    quote: Quote | None = None
+    """The last best bid and ask that the venue sent beside the book."""
 
     def make_stale(self, reason: str) -> None:
         """Gives the book up until the next snapshot; the first reason stays."""
@@ -276,11 +282,15 @@ class ReferenceCoinbaseAdvanced(ReferenceFeed):
 
 
 def read_start(payload: bytes) -> dict[str, str]:
-    """The members at the start of a broken JSON object that are plain strings or numbers."""
+    """The members at the start of a broken JSON object that are plain strings or numbers.
+
+    Those of an object ``data`` are read in its place.
+    """
     members: dict[str, str] = {}
     text = payload.decode("utf-8", "replace").lstrip().removeprefix("{")
-    while member := _MEMBER.match(text):
-        members[member["name"]] = member["text"] or member["number"]
+    while member := _MEMBER.match(text) or _ENVELOPE.match(text):
+        if member.re is _MEMBER:
+            members[member["name"]] = member["text"] or member["number"]
         text = text[member.end() :]
     return members
 

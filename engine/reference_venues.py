@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from engine.reference_binance import ReferenceBinanceSpot, ReferenceBinanceUsdm
 from engine.reference_feed import (
     BookTerms,
     ReferenceCoinbaseAdvanced,
@@ -18,6 +19,8 @@ REFERENCE_FEEDS: dict[str, type[ReferenceFeed]] = {
     "gemini": ReferenceGemini,
     "kraken": ReferenceKraken,
     "kraken_v1": ReferenceKrakenV1,
+    "binance_usdm": ReferenceBinanceUsdm,
+    "binance_spot": ReferenceBinanceSpot,
 }
 
 

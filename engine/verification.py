@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 import orjson
 
+from engine.quote_check import Level, QuoteCheck, QuoteDifference
 from engine.reference_feed import (
     BookTerms,
     ReferenceFeed,
@@ -21,6 +22,7 @@ from engine.reference_feed import (
 from engine.reference_venues import make_reference_feed
 from engine.verification_report import Difference, InstrumentReport, VerificationReport
 from ext.bounds import Bound
+from ext.codecs.binance_feed import BinanceFeed
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.gemini_feed import GeminiFeed
@@ -30,7 +32,9 @@ from ext.errors import RecordingError, UsageError
 from ext.instrument_table import InstrumentTable
 from ext.pipeline import Pipeline
 from ext.wire import BookState, FeedStatus, StaleReason
+from feeds.binance_depth import EarlyUpdates
 from feeds.recording import RecordedFrame, Recording
+from feeds.recording_binance import BINANCE_SPOT, BINANCE_USDM, read_records
 from feeds.recording_gemini import GEMINI
 from feeds.recording_kraken import KRAKEN, KRAKEN_V1
 from feeds.recording_survey import (
@@ -46,10 +50,13 @@ PROGRESS_INTERVAL_S = 1.0
 _DECODERS = {
     COINBASE_EXCHANGE: CoinbaseExchangeFeed,
     COINBASE_ADVANCED: CoinbaseAdvancedFeed,
+    BINANCE_USDM: BinanceFeed,
+    BINANCE_SPOT: BinanceFeed,
     GEMINI: GeminiFeed,
     KRAKEN: KrakenFeed,
     KRAKEN_V1: KrakenV1Feed,
 }
+_HAS_SNAPSHOT = (BookState.BUFFERING, BookState.LIVE)
 _IntegerArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
@@ -128,7 +135,9 @@ def verify_recording(
     left_out = survey.products.keys() - {product.symbol for product in products}
     verification = _Verification(report, products, every, pipeline_factory)
     started_s = reported_s = time.monotonic()
-    for frame in recording.frames():
+    for frame in read_records(recording):
+        if not isinstance(frame, RecordedFrame):
+            continue
         if not left_out or _read_symbol(frame) not in left_out:
             verification.receive(frame)
         if report.frames % 64 == 0 and time.monotonic() - reported_s > PROGRESS_INTERVAL_S:
@@ -185,6 +194,9 @@ class _Lane:
             symbol: pipeline.book(index) for index, symbol in enumerate(reference.instruments)
         }
         self.update_counts = dict.fromkeys(self.books, 0)
+        self.early = EarlyUpdates()
+        self.quote_checks = {symbol: QuoteCheck() for symbol in self.books}
+        self.quote_differences: list[tuple[str, QuoteDifference]] = []
         self.touched: set[str] = set()
         self.line_number = 0
 
@@ -192,11 +204,49 @@ class _Lane:
         self.line_number = frame.line_number
         self.touched.update(i.symbol for i in self.reference.receive(frame.payload))
         status = self.pipeline.receive(frame.payload, frame.receive_time_ns)
+        if status == FeedStatus.FEED_OK:
+            self.early.receive(
+                frame.payload,
+                self._is_waiting,
+                lambda payload: self.pipeline.receive(payload, frame.receive_time_ns),
+            )
         for symbol, book in self.books.items():
             if self.update_counts[symbol] != book.update_count:
                 self.update_counts[symbol] = book.update_count
                 self.touched.add(symbol)
+                self._note_book(symbol)
+        self._note_quotes()
         return status
+
+    def take_quote_differences(self) -> Iterator[Difference]:
+        """Compiled books that were not what a quote of the same update says."""
+        for symbol, found in self.quote_differences:
+            instrument = self.reference.instruments[symbol]
+            if found.is_certain:
+                ours, quoted = (_quote_text(instrument, q[1:]) for q in (found.book, found.quote))
+                yield Difference(symbol, f"quote {found.quote[0]}", ours, quoted)
+        self.quote_differences.clear()
+
+    def _is_waiting(self, symbol: str) -> bool:
+        book = self.books.get(symbol)
+        return book is not None and book.state not in _HAS_SNAPSHOT
+
+    def _note_book(self, symbol: str) -> None:
+        check, sequence = self.quote_checks[symbol], self.reference.instruments[symbol].sequence
+        if self.books[symbol].state != BookState.LIVE:
+            check.forget_books()
+        elif sequence is not None:
+            bid, ask = (_best(self.books[symbol], is_bid) for is_bid in (True, False))
+            self._note(symbol, check.note_book((sequence, bid, ask)))
+
+    def _note_quotes(self) -> None:
+        for symbol, instrument in self.reference.instruments.items():
+            if instrument.quote is not None:
+                self._note(symbol, self.quote_checks[symbol].note_quote(instrument.quote))
+                instrument.quote = None
+
+    def _note(self, symbol: str, found: list[QuoteDifference]) -> None:
+        self.quote_differences += [(symbol, difference) for difference in found]
 
 
 class _Verification:
@@ -218,6 +268,8 @@ class _Verification:
         status = lane.receive(frame)
         self._report.frames += 1
         self._report.note_status(FeedStatus(status), frame.line_number)
+        for difference in lane.take_quote_differences():
+            self._add(difference, lane)
         if self._report.frames % self._every == 0:
             for each in self._lanes.values() if self._every > 1 else (lane,):
                 self._compare(each, each.touched)
@@ -254,6 +306,8 @@ class _Verification:
         for symbol, row in self._report.instruments.items():
             book = lane.books[symbol]
             row.add(lane.reference.instruments[symbol])
+            row.quotes_equal += lane.quote_checks[symbol].equal
+            row.quotes_different += lane.quote_checks[symbol].different
             row.state = BookState(book.state).name
             row.stale_reason = _stale_reason(book)
 
@@ -261,9 +315,13 @@ class _Verification:
         for symbol in sorted(symbols & self._report.instruments.keys()):
             instrument = lane.reference.instruments[symbol]
             for difference in find_differences(instrument, lane.books[symbol]):
-                difference.line_number = lane.line_number
-                self._report.add_difference(difference)
+                self._add(difference, lane)
         symbols.clear()
+
+    def _add(self, difference: Difference, lane: _Lane) -> None:
+        if difference.symbol in self._report.instruments:
+            difference.line_number = lane.line_number
+            self._report.add_difference(difference)
 
 
 def find_differences(instrument: ReferenceInstrument, book: VerifiableBook) -> Iterator[Difference]:
@@ -311,6 +369,16 @@ def _find_level_differences(
         yield Difference(
             instrument.symbol, side, "the same levels in a wrong order or twice", "sorted"
         )
+
+
+def _best(book: VerifiableBook, is_bid: bool) -> Level:
+    prices, quantities = book.arrays(is_bid)
+    return (int(prices[0]), int(quantities[0])) if len(prices) else (0, 0)
+
+
+def _quote_text(instrument: ReferenceInstrument, levels: tuple[Level, ...]) -> str:
+    book = instrument.book
+    return " / ".join(f"{book.quantity(lots):f} at {book.price(ticks):f}" for ticks, lots in levels)
 
 
 def _level_text(instrument: ReferenceInstrument, quantity_lots: int) -> str:

@@ -54,6 +54,9 @@ class InstrumentReport:
     checksums_good: int = 0
     """0 where the venue sends none."""
     checksums_bad: int = 0
+    quotes_equal: int = 0
+    """Updates behind which best bid and ask were those that the venue quoted: ``QuoteCheck``."""
+    quotes_different: int = 0
     crossed: int = 0
     bad_frames: int = 0
     differences: int = 0
@@ -127,7 +130,7 @@ class VerificationReport:
         """Sums over the instruments."""
         names = [
             *("snapshots", "changes", "trades", "gaps", "checksums_good", "checksums_bad"),
-            *("crossed", "differences"),
+            *("quotes_equal", "quotes_different", "crossed", "differences"),
         ]
         return {
             name: sum(getattr(row, name) for row in self.instruments.values()) for name in names
@@ -156,7 +159,10 @@ def print_report(report: VerificationReport, console: Console) -> None:
     rows = report.instruments.values()
     counts = Table(title=f"{report.path} ({report.venue})", title_justify="left", box=SIMPLE_HEAD)
     counts.add_column("instrument", no_wrap=True)
-    columns = ("frames", "changes", "trades", "gaps", "checksums", "crossed", "differences")
+    columns = [
+        *("frames", "changes", "trades", "gaps", "checksums", "quotes"),
+        *("crossed", "differences"),
+    ]
     for name in columns:
         counts.add_column(name, justify="right", no_wrap=True)
     books = Table(title="Books at the end", title_justify="left", box=SIMPLE_HEAD)
@@ -176,10 +182,12 @@ def print_report(report: VerificationReport, console: Console) -> None:
 
 def _count_cells(row: InstrumentReport) -> list[str]:
     checksums = f"{row.checksums_good} good {row.checksums_bad} bad"
+    quotes = f"{row.quotes_equal:,} equal {row.quotes_different:,} not"
     return [
         f"{row.symbol}{'*' if row.are_steps_inferred else ''}",
         *(f"{count:,}" for count in (row.frames, row.changes, row.trades, row.gaps)),
         checksums if row.checksums_good or row.checksums_bad else "none sent",
+        quotes if row.quotes_equal or row.quotes_different else "none sent",
         f"{row.crossed:,}",
         f"{row.differences:,}",
     ]

@@ -9,7 +9,7 @@ each number. The rare branches stand out of line in ``cursor.pyx``.
 from libc.stdint cimport int64_t, uint64_t
 from libc.string cimport memcmp
 
-from ext.digits cimport read_digits
+from ext.digits cimport POWERS_OF_TEN, read_digits
 from ext.word cimport WORD_BYTES, load_word, marked_bits, predicted, repeated, zero_marks
 
 cdef enum:
@@ -159,14 +159,37 @@ cdef inline const char* read_quoted_decimal(
     return p + 1
 
 
+cdef inline uint64_t other_marks(uint64_t values) noexcept nogil:
+    """Marks of the bytes above 9; the lowest mark is right, those above it need not be."""
+    return ((values + <uint64_t>0x7676767676767676) | values) & <uint64_t>0x8080808080808080
+
+
+cdef inline int64_t eight_digits(uint64_t values) noexcept nogil:
+    """The number whose digits are these bytes, the first one lowest."""
+    values = (values * 10 + (values >> 8)) & <uint64_t>0x00FF00FF00FF00FF
+    values = (values * 100 + (values >> 16)) & <uint64_t>0x0000FFFF0000FFFF
+    return <int64_t>((values * 10000 + (values >> 32)) & <uint64_t>0x00000000FFFFFFFF)
+
+
 cdef inline const char* read_integer(const char* p, const char* end, int64_t* value) noexcept nogil:
     """Reads a bare non-negative integer; NULL when there is none or it has 19 digits or more."""
     p = skip_space(p, end)
     cdef const char* start = p
+    cdef uint64_t word = load_word(p) ^ repeated(b"0")
+    cdef uint64_t marks = other_marks(word)
+    cdef long count
     value[0] = 0
-    while p < end and is_digit(p[0]):
-        if p - start >= MAX_FAST_DIGITS:
-            return NULL
-        value[0] = value[0] * 10 + (p[0] - 48)
-        p += 1
+    while marks == 0 and p - start < 2 * WORD_BYTES:
+        value[0] = value[0] * 100_000_000 + eight_digits(word)
+        p += WORD_BYTES
+        word = load_word(p) ^ repeated(b"0")
+        marks = other_marks(word)
+    if marks == 0:
+        return NULL
+    count = predicted(marked_bits(marks) >> 3)
+    if count > 0:
+        value[0] = value[0] * POWERS_OF_TEN[count] + eight_digits(word << (64 - 8 * count))
+        p += count
+    if p - start > MAX_FAST_DIGITS or p > end:
+        return NULL
     return p if p > start else NULL

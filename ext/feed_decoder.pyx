@@ -32,7 +32,7 @@ cdef FeedEvent* add_event(DecodedFrame* frame, int64_t kind, int64_t instrument)
     event.first = frame.delta_count
     event.count = 0
     event.exchange_time_ns = 0
-    event.sequence = -1
+    event.sequence = event.first_sequence = event.previous_sequence = -1
     event.depth = 0
     event.checksum = -1
     return event
@@ -74,6 +74,13 @@ cdef class FeedDecoder:
         """(kind, instrument, first, count, exchange_time_ns, sequence) of each event."""
         return [
             (e.kind, e.instrument, e.first, e.count, e.exchange_time_ns, e.sequence)
+            for e in self.frame.events[: self.frame.event_count]
+        ]
+
+    def sequences(self) -> list[tuple[int, int, int]]:
+        """(first_sequence, sequence, previous_sequence) of each event; -1 where there is none."""
+        return [
+            (e.first_sequence, e.sequence, e.previous_sequence)
             for e in self.frame.events[: self.frame.event_count]
         ]
 

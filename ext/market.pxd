@@ -3,8 +3,12 @@
     CONNECTING ─ subscribe sent ─► SYNCING ─ snapshot ─► LIVE ─ doubt ─► STALE ─ snapshot ─► LIVE
 
 Doubt is a frame that cannot be understood, a number off its step, a crossed book, a gap in the
-connection's sequence, a wrong checksum, a full side, silence, or a lost connection. A STALE book
-takes no update until a snapshot has replaced it; only LIVE books may be traded on.
+sequence of the connection or of the product, a wrong checksum, a full side, silence, or a lost
+connection. A STALE book takes no update until a snapshot has replaced it; only LIVE books may be
+traded on.
+
+Where snapshots come by another way than updates (Binance), a snapshot has the id of the last update
+that it holds, and makes the book BUFFERING. The update that follows it makes it LIVE.
 """
 
 cimport cython
@@ -27,12 +31,13 @@ cdef class Market:
     cdef Book* books[MAX_INSTRUMENTS]
     cdef BookChecksum* checksums            # one a book, of venues that send any
     cdef int64_t last_trade_id[MAX_INSTRUMENTS]
+    cdef int64_t last_sequence[MAX_INSTRUMENTS]     # of the book; -1: it has none
     cdef int64_t last_product_ns[MAX_INSTRUMENTS]
     cdef int64_t last_frame_ns
     cdef int64_t expected_sequence          # of the connection; -1: none yet
     cdef bint has_notices                   # some state changed since the last ``take_notices``
     cdef bint has_notice[MAX_INSTRUMENTS]
-    cdef bint has_fallen                    # some book went STALE: its orders are to be pulled
+    cdef bint has_fallen                    # some book is LIVE no more: its orders are to be pulled
 
     cdef void note_frame(self, const DecodedFrame* frame, int64_t receive_time_ns) noexcept nogil
     cdef void refuse_frame(

@@ -23,6 +23,7 @@ from ext.tap cimport record_book_state, record_trade
 from ext.wire cimport (
     BAD_FRAME,
     BAD_NUMBER,
+    BUFFERING,
     CHECKSUM,
     CONNECTING,
     CROSSED,
@@ -41,6 +42,38 @@ from ext.wire cimport (
     FeedStatus,
     StaleReason,
 )
+
+
+cdef enum UpdatePlace:
+    NEXT_UPDATE = 0
+    OLD_UPDATE = 1
+    UPDATES_MISSING = 2
+
+
+cdef inline UpdatePlace find_place(
+    const FeedEvent* event, int64_t last_sequence, bint is_linked
+) noexcept nogil:
+    """Where an update stands to a book of ``last_sequence``, by the rule that its ids imply.
+
+    Binance, "How to manage a local order book correctly". Updates that name the one before them
+    (USD-M futures) must name it exactly; the first one behind a snapshot, ``is_linked`` not yet
+    set, must hold the snapshot's id, and those wholly before it are old. Of updates that only
+    count (spot) the next one starts at or before the next id, and those that end before it are
+    old. A book without a sequence, such as a partial one, has no next update.
+    """
+    if event.first_sequence < 0:
+        return NEXT_UPDATE              # the venue does not count: nothing to judge
+    if last_sequence < 0:
+        return UPDATES_MISSING
+    if event.previous_sequence < 0:
+        if event.sequence <= last_sequence:
+            return OLD_UPDATE
+        return NEXT_UPDATE if event.first_sequence <= last_sequence + 1 else UPDATES_MISSING
+    if is_linked:
+        return NEXT_UPDATE if event.previous_sequence == last_sequence else UPDATES_MISSING
+    if event.sequence < last_sequence:
+        return OLD_UPDATE
+    return NEXT_UPDATE if event.first_sequence <= last_sequence else UPDATES_MISSING
 
 
 @cython.final
@@ -65,7 +98,7 @@ cdef class Market:
             book.book.view.lot_size = table.instruments[index].lot_size
             self.books[index] = &book.book
             self.owners.append(book)
-            self.last_trade_id[index] = -1
+            self.last_trade_id[index] = self.last_sequence[index] = -1
             clear_checksum(&self.checksums[index])
 
     def __dealloc__(self) -> None:
@@ -101,16 +134,33 @@ cdef class Market:
     cdef bint apply_book(
         self, const DecodedFrame* frame, const FeedEvent* event, int64_t receive_time_ns
     ) noexcept nogil:
-        """Applies a snapshot or an update; whether the book may be traded on afterwards."""
+        """Applies a snapshot or an update; whether the book may be traded on afterwards.
+
+        A snapshot with a sequence is only the start of a book: it is LIVE from the update on that
+        follows it. One that is older than the book which updates have brought on is passed over.
+        """
         cdef Book* book = self.books[event.instrument]
+        cdef int64_t last_sequence = self.last_sequence[event.instrument]
         cdef ApplyStatus status
+        cdef UpdatePlace place
         if event.kind == SNAPSHOT:
+            if 0 <= event.sequence <= last_sequence and (
+                    book.view.state == LIVE or book.view.state == BUFFERING):
+                return False
             status = apply_snapshot(book, &frame.deltas[event.first], event.count)
             forget_levels(&self.checksums[event.instrument])
-        elif book.view.state == LIVE:
+        elif book.view.state == LIVE or book.view.state == BUFFERING:
+            place = find_place(event, last_sequence, book.view.state == LIVE)
+            if place == OLD_UPDATE:
+                return False            # the book holds it
+            if place == UPDATES_MISSING:
+                self.memory.header.gaps += 1
+                self.go_stale(event.instrument, SEQUENCE_GAP, receive_time_ns)
+                return False
             status = apply_update(book, &frame.deltas[event.first], event.count)
         else:
             return False                # before the snapshot that will hold this change
+        self.last_sequence[event.instrument] = event.sequence
         self.memory.header.deltas += event.count
         if event.depth > 0:             # what falls off the venue's end is not said
             keep_best(&book.bids, event.depth)
@@ -125,6 +175,10 @@ cdef class Market:
                 &self.table.instruments[event.instrument], &frame.deltas[event.first],
                 event.count):
             self.go_stale(event.instrument, CHECKSUM, receive_time_ns)
+            return False
+        if event.kind == SNAPSHOT and event.sequence >= 0:
+            self.has_fallen = self.has_fallen or book.view.state == LIVE
+            self.set_state(event.instrument, BUFFERING, NOT_STALE, receive_time_ns)
             return False
         if book.view.state != LIVE:
             self.set_state(event.instrument, LIVE, NOT_STALE, receive_time_ns)

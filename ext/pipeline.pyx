@@ -34,11 +34,11 @@ from ext.wire cimport (
     EXEC_MESSAGE_REJECT,
     FEED_CONTROL,
     FEED_OK,
-    HEARTBEAT,
     LIVE,
     NEW_ORDER,
     NOT_STALE,
     PENDING_CANCEL,
+    SNAPSHOT,
     STEP_ACKNOWLEDGE,
     STEP_APPLY,
     STEP_CHECK,
@@ -51,6 +51,7 @@ from ext.wire cimport (
     STEP_TICK_TO_ORDER,
     SYNCING,
     TRADES,
+    UPDATE,
     BookView,
     ExecutionReport,
     FeedEvent,
@@ -151,7 +152,7 @@ cdef class Pipeline:
                 if event.kind == TRADES:
                     self.market.apply_trades(&self.decoder.frame, event, receive_time_ns)
                     self._decide_trades(event, receive_time_ns)
-                elif event.kind != HEARTBEAT and self.market.apply_book(
+                elif (event.kind == UPDATE or event.kind == SNAPSHOT) and self.market.apply_book(
                         &self.decoder.frame, event, receive_time_ns):
                     self._time_step(STEP_APPLY)
                     if self.has_strategy[event.instrument]:

@@ -25,7 +25,7 @@ cpdef enum Side:
 
 cpdef enum BookState:
     CONNECTING = 0                  # no connection
-    BUFFERING = 1                   # venues with a separate snapshot: diffs are kept
+    BUFFERING = 1                   # snapshot applied, the update that follows it awaited
     SYNCING = 2                     # subscribed, no snapshot yet
     LIVE = 3                        # equal to the venue's book as far as we can know
     STALE = 4                       # not to be traded on; a new snapshot is asked for
@@ -47,6 +47,7 @@ cpdef enum FeedEventKind:
     UPDATE = 2
     TRADES = 3
     HEARTBEAT = 4
+    QUOTE = 5                       # best bid and ask as two deltas; not applied to any book
 
 cpdef enum FeedStatus:
     FEED_OK = 0
@@ -194,6 +195,8 @@ cdef struct FeedEvent:              # a run of deltas or trades of one instrumen
     int64_t count
     int64_t exchange_time_ns
     int64_t sequence                # venue sequence or last trade id; -1 where it has none
+    int64_t first_sequence          # an update holds all from here to ``sequence``; or -1
+    int64_t previous_sequence       # of the update before it, where the venue says so; or -1
     int64_t depth                   # levels of a side that the venue keeps; 0: all
     int64_t checksum                # of the book afterwards, CRC-32; -1: the venue sends none
 

@@ -28,6 +28,7 @@ class FeedEventKind(IntEnum):
     UPDATE = 2
     TRADES = 3
     HEARTBEAT = 4
+    QUOTE = 5
 
 class FeedStatus(IntEnum):
     FEED_OK = 0

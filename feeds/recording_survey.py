@@ -14,6 +14,14 @@ import orjson
 
 from ext.errors import RecordingError
 from feeds.recording import RecordedAnswer, RecordedFrame, Recording
+from feeds.recording_binance import (
+    BINANCE_SPOT,
+    BINANCE_USDM,
+    binance_numbers,
+    binance_products,
+    detect_binance,
+    read_records,
+)
 from feeds.recording_gemini import GEMINI, gemini_numbers, gemini_product, is_gemini
 from feeds.recording_kraken import (
     KRAKEN,
@@ -28,7 +36,10 @@ from feeds.recording_kraken import (
 
 COINBASE_EXCHANGE = "coinbase_exchange"
 COINBASE_ADVANCED = "coinbase_advanced"
-VENUES = (COINBASE_EXCHANGE, COINBASE_ADVANCED, GEMINI, KRAKEN, KRAKEN_V1)
+VENUES = (
+    *(COINBASE_EXCHANGE, COINBASE_ADVANCED, GEMINI, KRAKEN, KRAKEN_V1),
+    *(BINANCE_USDM, BINANCE_SPOT),
+)
 
 Number = tuple[str, str, str]
 """Product, price text, quantity text."""
@@ -88,7 +99,7 @@ def survey_recording(recording: Recording, venue: str | None = None) -> Survey:
     """
     findings = _Findings()
     frame_count = unread_count = 0
-    for record in recording.records():
+    for record in read_records(recording):
         if isinstance(record, RecordedAnswer):
             findings.listed.update(_read_products(record))
             continue
@@ -121,7 +132,8 @@ def detect_venue(frame: object) -> str | None:
     """The venue of one parsed frame, or None when the frame does not tell.
 
     Coinbase Advanced Trade wraps every frame in ``channel``, ``sequence_num`` and ``events``;
-    Coinbase Exchange names the kind in ``type`` and the product beside it, Gemini the symbol.
+    Coinbase Exchange names the kind in ``type`` and the product beside it, Gemini the symbol;
+    Binance names both in single letters.
     """
     if kraken := detect_kraken(frame):
         return kraken
@@ -138,7 +150,7 @@ def detect_venue(frame: object) -> str | None:
         return COINBASE_EXCHANGE
     if kind in {"match", "last_match"} and {"product_id", "maker_order_id"} <= frame.keys():
         return COINBASE_EXCHANGE
-    return None
+    return detect_binance(frame)
 
 
 def _load(frame: RecordedFrame) -> Any:
@@ -175,6 +187,8 @@ def _advanced_numbers(frame: Any) -> Iterator[Number]:
 _NUMBERS: dict[str, Callable[[Any], Iterator[Number]]] = {
     COINBASE_EXCHANGE: _exchange_numbers,
     COINBASE_ADVANCED: _advanced_numbers,
+    BINANCE_USDM: binance_numbers,
+    BINANCE_SPOT: binance_numbers,
     GEMINI: gemini_numbers,
     KRAKEN: kraken_numbers,
     KRAKEN_V1: kraken_v1_numbers,
@@ -231,8 +245,8 @@ def _read_products(answer: RecordedAnswer) -> Iterator[tuple[str, tuple[str, str
 
     Coinbase Exchange answers a list (``id``, ``quote_increment``, ``base_increment``); Advanced
     Trade an object with ``products`` (``product_id``, ``price_increment``, ``base_increment``).
-    Gemini answers one symbol at a time, Kraken all pairs by name. Other bodies hold no products
-    for us.
+    Gemini answers one symbol at a time, Kraken all pairs by name, Binance ``symbols``. Other
+    bodies hold no products for us.
     """
     try:
         body = orjson.loads(answer.body)
@@ -253,7 +267,8 @@ def _read_products(answer: RecordedAnswer) -> Iterator[tuple[str, tuple[str, str
 
 def _read_other_products(body: Any) -> Iterator[tuple[str, tuple[str, str]]]:
     found = gemini_product(body)
-    for symbol, tick, lot in [found] if found else kraken_products(body):
+    others = [*kraken_products(body), *binance_products(body)]
+    for symbol, tick, lot in [found] if found else others:
         if _are_steps(tick, lot):
             yield symbol, (tick, lot)
 

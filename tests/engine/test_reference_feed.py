@@ -187,6 +187,7 @@ def test_bad_trade_makes_its_book_stale(field: str, value: str) -> None:
         (b'{"a":["b"],"c":"d"', {}),
         (b"\xff", {}),
         (b"", {}),
+        (b'{"stream":"x","data":{"e":"y","u":5,"b":[', {"stream": "x", "e": "y", "u": "5"}),
     ],
 )
 def test_start_of_a_broken_frame(payload: bytes, members: dict[str, str]) -> None:

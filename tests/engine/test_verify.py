@@ -59,6 +59,8 @@ def test_json_holds_everything(capture: str, capsys: pytest.CaptureFixture[str])
         "gaps": 0,
         "checksums_good": 0,
         "checksums_bad": 0,
+        "quotes_equal": 0,
+        "quotes_different": 0,
         "crossed": 0,
         "differences": 0,
     }

@@ -154,6 +154,46 @@ def test_refused_intents_and_frames_keep_nothing(arc: Arc, frames: GeneratedFram
     assert abs(left) <= LOOP_VARIABLES
 
 
+def binance_frames(count: int) -> list[bytes]:
+    """A snapshot and updates that follow it, a quote and a trade in front of each."""
+    levels = [[f"{60_000 + n}.10", "1.500"] for n in range(-10, 11)]
+    body = {"lastUpdateId": 1, "bids": levels[:10], "asks": levels[11:]}
+    frames: list[dict[str, Any]] = [{"stream": "btcusdt@depth", "data": body}]
+    for number in range(1, count + 1):
+        bids = [
+            [f"{59_990 + n}.10", f"{number % 100}.{number % 1000:03}"] for n in range(number % 9)
+        ]
+        asks = [["60005.10", "0.000" if number % 2 else "12.000"], ["90000.10", f"{number}"]]
+        update = {"e": "depthUpdate", "E": number, "s": "BTCUSDT", "U": number, "u": number}
+        quote = {"u": number, "s": "BTCUSDT", "b": "60000.10", "B": "1", "a": "60001.10", "A": "1"}
+        trade = {"e": "trade", "E": 1, "T": 1, "s": "BTCUSDT", "t": number, "p": "1", "q": "1"}
+        events = [{**trade, "m": True}, quote, {**update, "pu": number - 1, "b": bids, "a": asks}]
+        frames += [{"stream": "btcusdt@any", "data": event} for event in events]
+    return [orjson.dumps(frame) + PADDING for frame in frames]
+
+
+def test_binance_frames_keep_nothing() -> None:
+    """With an order on every update; nobody answers, so the gate refuses most of them."""
+    product = Product("BTCUSDT", "0.1", "0.001", is_inferred=False)
+    arc = make_arc("binance_usdm", [product], CapturingSender())
+    snapshot, *payloads = binance_frames(WARM_UP + ROUNDS)
+    arc.pipeline.subscribed(START_NS)
+    arc.pipeline.receive_padded([snapshot], START_NS)
+    rows = [payloads[3 * index : 3 * index + 3] for index in range(WARM_UP + ROUNDS)]
+
+    def rounds(first: int, behind: int) -> None:
+        for index in range(first, behind):
+            arc.pipeline.receive_padded(rows[index], START_NS + index * GAP_NS)
+
+    left = count_kept(rounds)
+    counters = arc.pipeline.counters()
+    assert (counters["bad_frames"], counters["stale_count"], counters["gaps"]) == (0, 0, 0)
+    assert counters["trades"] == WARM_UP + ROUNDS
+    assert counters["accepted"] + counters["rejected"] >= ROUNDS
+    assert counters["deltas"] > 5 * ROUNDS
+    assert abs(left) <= LOOP_VARIABLES
+
+
 def kraken_checksum(*numbers: int) -> int:
     return crc32("".join(map(str, numbers)).encode())
 

@@ -1,0 +1,6 @@
+from typing import final
+
+from ext.feed_decoder import FeedDecoder
+
+@final
+class BinanceFeed(FeedDecoder): ...
