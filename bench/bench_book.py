@@ -32,6 +32,11 @@ PEERS = {
 }
 """Packages, and how their contenders are shown."""
 
+ASIDE = {("hftbacktest", "binance_usdm")}
+"""Peers whose prices differ between two changes of a frame: Binance lists all bids before the asks,
+so the book may cross until the frame has ended, and hftbacktest moves the other side out of the
+way. Their work is held to itself only."""
+
 Level = tuple[int, int, int]
 Rows = NDArray[np.int64]
 
@@ -139,7 +144,10 @@ def make_trial(frames: FrameSet, peers: Mapping[str, PeerProcess]) -> Trial:
     replay = Replay(frames)
     others = [
         Contender(
-            name, functools.partial(measure_peer, peers[package], replay), "book", package=package
+            name,
+            functools.partial(measure_peer, peers[package], replay),
+            work="" if (package, replay.name) in ASIDE else "book",
+            package=package,
         )
         if package in peers
         else AbsentPeer(name, package)

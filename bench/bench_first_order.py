@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from bench.first_order import COLD, KEPT_WARM, WARMED_UP
+from bench.goal import Goal
 from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 
 ROOT = Path(__file__).parents[1]
@@ -55,7 +56,7 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
                 for warmth, name in NAMES.items()
             ),
             baseline=NAMES[COLD],
-            goal="p50 ≤ 0.5x",
+            goal=Goal(p50_ratio=0.5),
             warm_up=False,
         )
     ]

@@ -12,6 +12,7 @@ import numpy as np
 
 from bench.arc import DECODERS, make_table
 from bench.frames import FrameSet, generate_frames, recorded_frames
+from bench.goal import Goal
 from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 from bench.loops import hash_numbers, time_calls
 from bench.python_books import PythonBooks
@@ -81,6 +82,7 @@ def make_trial(frames: FrameSet) -> Trial:
             ),
         ),
         baseline=PYTHON_BOOKS,
+        goal=Goal(value=500, p50_ratio=1 / 16) if frames.venue == "binance_usdm" else None,
     )
 
 

@@ -33,6 +33,7 @@ from bench.loops import (
     time_reports,
 )
 from bench.order_loops import apply_fills, check_intents
+from bench.rendered_frames import BIDS_FIRST, RENDERERS
 from ext.book import OrderBook
 from ext.feed_decoder import PADDING
 from ext.order_sender import CapturingSender, OrderSender
@@ -58,72 +59,6 @@ class Operation(NamedTuple):
     name: str
     per_round: int
     prepare: Callable[[int], Callable[[], int]]
-
-
-def render_exchange(frame: bytes, number: int) -> bytes:
-    """A generated frame is one of Coinbase Exchange already."""
-    return frame
-
-
-def render_advanced(frame: bytes, number: int) -> bytes:
-    """The same changes as a message of the level2 channel of Coinbase Advanced Trade."""
-    content = orjson.loads(frame)
-    updates = [
-        {
-            "side": "bid" if side == "buy" else "offer",
-            "event_time": content["time"],
-            "price_level": price,
-            "new_quantity": quantity,
-        }
-        for side, price, quantity in content["changes"]
-    ]
-    return orjson.dumps(
-        {
-            "channel": "l2_data",
-            "client_id": "",
-            "timestamp": content["time"],
-            "sequence_num": number,
-            "events": [{"type": "update", "product_id": content["product_id"], "updates": updates}],
-        }
-    )
-
-
-def render_gemini(frame: bytes, number: int) -> bytes:
-    """The same changes as an update of Gemini's market data v2."""
-    content = orjson.loads(frame)
-    return orjson.dumps(
-        {"type": "l2_updates", "symbol": content["product_id"], "changes": content["changes"]}
-    )
-
-
-def render_kraken(frame: bytes, number: int) -> bytes:
-    """The same changes as an update of the book channel of Kraken's WebSocket v2."""
-    content = orjson.loads(frame)
-    levels = {
-        name: ",".join(
-            f'{{"price":{price},"qty":{quantity}}}'
-            for side, price, quantity in content["changes"]
-            if side == wanted
-        )
-        for name, wanted in (("bids", "buy"), ("asks", "sell"))
-    }
-    return (
-        f'{{"channel":"book","type":"update","data":[{{"symbol":"{content["product_id"]}",'
-        f'"bids":[{levels["bids"]}],"asks":[{levels["asks"]}],'
-        f'"checksum":{number},"timestamp":"{content["time"]}"}}]}}'
-    ).encode()
-
-
-RENDERERS: dict[str, Callable[[bytes, int], bytes]] = {
-    "coinbase_exchange": render_exchange,
-    "coinbase_advanced": render_advanced,
-    "gemini": render_gemini,
-    "kraken": render_kraken,
-}
-"""Generated changes as frames of each venue whose decoder is counted."""
-
-BIDS_FIRST = {"kraken"}
-"""Venues that list the changes of one side behind those of the other."""
 
 
 def count_operations(names: Sequence[str]) -> dict[str, int]:

@@ -19,7 +19,6 @@ from rich.table import Table
 from bench.arc import DECODERS
 from bench.base_build import NoBase, build_base, find_merge_base
 from bench.compare import Comparison, compare, make_comparison_table
-from bench.counted_operations import RENDERERS
 from bench.harness import BenchmarkError, Size, run_benchmark
 from bench.instruction_counts import (
     MAX_GROWTH,
@@ -31,6 +30,7 @@ from bench.instruction_counts import (
     judge_counts,
     read_baseline,
 )
+from bench.rendered_frames import RENDERERS
 from bench.suite import BENCHMARKS
 
 MAX_RATIO = 1.10

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+MAX_NAUTILUS_QUANTITY = 30_000_000_000_000  # its own limit; only whether it is 0 matters here
 Rows = NDArray[np.int64]
 
 ROI_SHARE = 0.1  # of the price on both sides: what hftbacktest's vector of levels has room for
@@ -116,7 +117,7 @@ def start_nautilus() -> Measure:
         order = BookOrder(
             OrderSide.BUY if side > 0 else OrderSide.SELL,
             Price(price, 0),
-            Quantity(quantity, 0),
+            Quantity(min(quantity, MAX_NAUTILUS_QUANTITY), 0),
             price,
         )
         action = BookAction.UPDATE if quantity else BookAction.DELETE

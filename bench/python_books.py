@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 from sortedcontainers import SortedDict
 
+KRAKEN_DEPTH = 10  # of the recording of its WebSocket v2
+
 Best = tuple[str, float, float]
 """Product, best bid and best ask; 0.0 for an empty side, no product for a frame of no book."""
 
@@ -72,6 +74,73 @@ def _apply_advanced(books: dict[str, Sides], frame: Any) -> str | None:
     return str(frame["events"][0]["product_id"])
 
 
+def _apply_gemini(books: dict[str, Sides], frame: Any) -> str | None:
+    if frame["type"] != "l2_updates":
+        return None
+    product = str(frame["symbol"])
+    if "trades" in frame:
+        books[product] = SortedDict(), SortedDict()
+    bids, asks = books[product]
+    for side, price, quantity in frame["changes"]:
+        _set(bids if side == "buy" else asks, float(price), quantity)
+    return product
+
+
+def _apply_kraken(books: dict[str, Sides], frame: Any) -> str | None:
+    if frame.get("channel") != "book":
+        return None
+    [content] = frame["data"]
+    product = str(content["symbol"])
+    if frame["type"] == "snapshot":
+        books[product] = SortedDict(), SortedDict()
+    bids, asks = books[product]
+    for levels, changes in ((bids, content["bids"]), (asks, content["asks"])):
+        for change in changes:
+            _set(levels, change["price"], change["qty"])
+    _cut(bids, asks, KRAKEN_DEPTH)
+    return product
+
+
+def _apply_kraken_v1(books: dict[str, Sides], frame: Any) -> str | None:
+    if isinstance(frame, dict) or not frame[-2].startswith("book-"):
+        return None
+    *parts, channel, product = frame[1:]
+    if "as" in parts[0]:
+        books[product] = SortedDict(), SortedDict()
+    bids, asks = books[product]
+    for part in parts:
+        for levels, names in ((bids, ("bs", "b")), (asks, ("as", "a"))):
+            for name in names:
+                for price, quantity, *_ in part.get(name, ()):
+                    _set(levels, float(price), quantity)
+    _cut(bids, asks, int(channel.removeprefix("book-")))
+    return str(product)
+
+
+def _apply_binance(books: dict[str, Sides], frame: Any) -> str | None:
+    content = frame["data"]
+    if "lastUpdateId" in content:
+        product = str(frame["stream"]).partition("@")[0].upper()
+        books[product] = SortedDict(), SortedDict()
+        changed = content["bids"], content["asks"]
+    elif content["e"] == "depthUpdate":
+        product = str(content["s"])
+        changed = content["b"], content["a"]
+    else:
+        return None
+    for levels, changes in zip(books[product], changed, strict=True):
+        for price, quantity in changes:
+            _set(levels, float(price), quantity)
+    return product
+
+
+def _cut(bids: Any, asks: Any, depth: int) -> None:
+    while len(bids) > depth:
+        bids.popitem(0)
+    while len(asks) > depth:
+        asks.popitem()
+
+
 def _set(levels: Any, price: float, quantity: str) -> None:
     if float(quantity) == 0.0:
         levels.pop(price, None)
@@ -82,4 +151,8 @@ def _set(levels: Any, price: float, quantity: str) -> None:
 _APPLY: dict[str, Callable[[dict[str, Sides], Any], str | None]] = {
     "coinbase_exchange": _apply_exchange,
     "coinbase_advanced": _apply_advanced,
+    "gemini": _apply_gemini,
+    "kraken": _apply_kraken,
+    "kraken_v1": _apply_kraken_v1,
+    "binance_usdm": _apply_binance,
 }

@@ -2,7 +2,7 @@
 
 from libc.stdint cimport int64_t, uint64_t
 
-from ext.digits cimport POWERS_OF_TEN, read_digits
+from ext.digits cimport POWERS_OF_TEN
 from ext.errors import UsageError
 from ext.word cimport load_word
 
@@ -216,15 +216,8 @@ cdef int64_t read_time(Span text) noexcept nogil:
 cdef inline int64_t _read_fraction(const char* p, int64_t digits) noexcept nogil:
     """One to nine digits of a fraction of a second in ns, or -1."""
     cdef int64_t nanoseconds = 0
-    cdef int64_t at = 0
-    if digits >= 6 and read_digits(p, 0, &nanoseconds) == digits and p[0] != b"0":
-        return nanoseconds * POWERS_OF_TEN[9 - digits]
-    nanoseconds = 0
-    while at < digits:
-        if not is_digit(p[at]):
-            return -1
-        nanoseconds = nanoseconds * 10 + (p[at] - 48)
-        at += 1
+    if not is_digit(p[0]) or read_integer(p, p + digits, &nanoseconds) != p + digits:
+        return -1
     return nanoseconds * POWERS_OF_TEN[9 - digits]
 
 

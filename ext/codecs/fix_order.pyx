@@ -36,7 +36,7 @@ from ext.word cimport WORD_BYTES, load_word, repeated, store_word
 
 BEGIN_STRINGS = ("FIX.4.2", "FIX.4.3", "FIX.4.4", "FIXT.1.1")
 # TimeInForce(59); an unknown one, which the gate refuses, would be good till cancel.
-FIX_TIMES_IN_FORCE = {0: "1", GOOD_TILL_CANCEL: "1", IMMEDIATE_OR_CANCEL: "3", FILL_OR_KILL: "4"}
+_TIMES_IN_FORCE = {0: "1", GOOD_TILL_CANCEL: "1", IMMEDIATE_OR_CANCEL: "3", FILL_OR_KILL: "4"}
 
 
 @cython.final
@@ -68,7 +68,7 @@ cdef class FixOrderEncoder(OrderEncoder):
         _set_part(&self.begin, f"8={begin_string}\x019=")
         for kind, message_type in ((NEW_ORDER, "D"), (CANCEL_ORDER, "F"), (REPLACE_ORDER, "G")):
             _set_part(&self.headers[<int64_t>kind], f"35={message_type}\x01{comp_ids}")
-        for code, text in FIX_TIMES_IN_FORCE.items():
+        for code, text in _TIMES_IN_FORCE.items():
             for post_only, instruction in enumerate(("", "18=A\x01")):
                 tail = f"\x0159={text}\x01{instruction}"
                 index = code

@@ -1,19 +1,12 @@
 """What is counted is work that was done right, on frames that each decoder reads."""
 
-import orjson
 import pytest
 
 from bench import counted_operations
-from bench.arc import DECODERS, make_table
-from bench.counted_operations import (
-    OPERATIONS,
-    RENDERERS,
-    count_operations,
-    run_checked,
-)
-from bench.frames import PRODUCT, generate_frames
+from bench.arc import DECODERS
+from bench.counted_operations import OPERATIONS, count_operations, run_checked
 from bench.harness import BenchmarkError
-from ext.wire import FeedStatus, Side
+from bench.rendered_frames import RENDERERS
 
 
 def test_every_operation_does_its_work_again_and_again() -> None:
@@ -30,19 +23,6 @@ def test_every_step_of_the_arc_is_counted() -> None:
         f"decode.{venue}" for venue in RENDERERS
     }
     assert RENDERERS.keys() <= DECODERS.keys()
-
-
-@pytest.mark.parametrize("venue", RENDERERS)
-def test_a_rendered_frame_is_read_whole(venue: str) -> None:
-    [frame] = generate_frames(1).updates
-    decoder = DECODERS[venue](make_table([PRODUCT]))
-    assert decoder.decode_bytes(RENDERERS[venue](frame, 0)) == FeedStatus.FEED_OK
-    changes = orjson.loads(frame)["changes"]
-    assert decoder.deltas() == [
-        (int(price.replace(".", "")), int(lots.replace(".", "")), sign)
-        for side, price, lots in changes
-        for sign in [Side.BUY if side == "buy" else Side.SELL]
-    ]
 
 
 def test_work_that_is_refused_is_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:

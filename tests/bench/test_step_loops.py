@@ -117,7 +117,7 @@ def test_records_stand_in_the_ring() -> None:
 def test_books_are_read_after_each_frame() -> None:
     frames = generate_frames(100)
     table = make_table([PRODUCT])
-    pipeline = Pipeline(table, DECODERS["coinbase_exchange"](table), is_timing=False)
+    pipeline = Pipeline(table, DECODERS["coinbase_exchange"](table), step_interval=0)
     pipeline.subscribed(0)
     payloads = [payload + PADDING for payload in (frames.snapshot, *frames.updates)]
     samples, best = np.zeros(101, np.int64), np.zeros((101, 2), np.int64)

@@ -15,6 +15,7 @@ from engine.warm_up import MOMENTS, WarmUp, warm_up
 from engine.warm_up_venue import connect_to_ourselves
 from ext.dtypes import POSITION
 from ext.errors import UsageError
+from ext.tcp_sender import TcpSender
 from ext.wire import Side
 
 NOW_NS = 1_800_000_000_000_000_000
@@ -83,6 +84,7 @@ def test_no_byte_of_the_real_arc_changes(make_arc: MakeArc) -> None:
     warmed.close()
     assert (memory_of(arc), store_of(arc), states_of(arc)) == before
     assert arc.pipeline.counters() == counters
+    assert isinstance(arc.orders.sender, TcpSender)
     assert (arc.orders.sender.descriptor, arc.orders.sender.pending_size) == (-1, 0)
     assert arc.orders.store.next_outgoing == 1
     assert not arc.pipeline.has_notices
