@@ -28,7 +28,11 @@ async def serve(arguments: ClientArguments) -> None:
     client = PythonClient(orders)
     # Neither side compresses, and the exchange answers no pings.
     url = f"ws://127.0.0.1:{arguments.feed_port}/"
-    async with connect(url, compression=None, max_size=None, ping_interval=None) as feed:
+    # It may be stopped for minutes while the others have their turn.
+    connecting = connect(
+        url, compression=None, max_size=None, ping_interval=None, open_timeout=None
+    )
+    async with connecting as feed:
         freeze_memory()
         with suppress(ConnectionClosed):  # the exchange ends without a word
             async for message in feed:
