@@ -32,10 +32,10 @@ PEERS = {
 }
 """Packages, and how their contenders are shown."""
 
-ASIDE = {("hftbacktest", "binance_usdm")}
-"""Peers whose prices differ between two changes of a frame: Binance lists all bids before the asks,
-so the book may cross until the frame has ended, and hftbacktest moves the other side out of the
-way. Their work is held to itself only."""
+HELD_TO_US = {"generated", "coinbase_exchange", "coinbase_advanced"}
+"""Where hftbacktest's prices must be ours after every change. In the other recordings a book may
+cross between two changes of one frame (all bids before the asks, or both sides of a move): there
+hftbacktest moves the other side out of the way, and its work is held to itself only."""
 
 Level = tuple[int, int, int]
 Rows = NDArray[np.int64]
@@ -146,7 +146,7 @@ def make_trial(frames: FrameSet, peers: Mapping[str, PeerProcess]) -> Trial:
         Contender(
             name,
             functools.partial(measure_peer, peers[package], replay),
-            work="" if (package, replay.name) in ASIDE else "book",
+            work="book" if package != "hftbacktest" or replay.name in HELD_TO_US else "",
             package=package,
         )
         if package in peers
