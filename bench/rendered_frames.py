@@ -4,6 +4,8 @@ from collections.abc import Callable
 
 import orjson
 
+from bench.frames import PRODUCT, FrameSet, GeneratedFrames
+
 
 def render_exchange(frame: bytes, number: int) -> bytes:
     """A generated frame is one of Coinbase Exchange already."""
@@ -96,3 +98,13 @@ RENDERERS: dict[str, Callable[[bytes, int], bytes]] = {
 
 BIDS_FIRST = {"kraken", "kraken_v1", "binance_usdm"}
 """Venues that list the changes of one side behind those of the other."""
+
+
+def render_binance_set(frames: GeneratedFrames) -> FrameSet:
+    """Generated frames as a capture of Binance USD-M: the REST snapshot, then depth updates."""
+    content = orjson.loads(frames.snapshot)
+    body = {"lastUpdateId": 1, "bids": content["bids"], "asks": content["asks"]}
+    snapshot = orjson.dumps({"stream": f"{PRODUCT.symbol}@depth", "data": body})
+    updates = [render_binance(frame, number) for number, frame in enumerate(frames.updates)]
+    is_update = [False] + [True] * len(updates)
+    return FrameSet("binance_20", "binance_usdm", [PRODUCT], [snapshot, *updates], is_update)
