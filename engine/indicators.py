@@ -6,9 +6,15 @@ keeps the value for the other hooks. Nothing allocates. Values are NaN until war
 update says when, and every comparison with NaN is false.
 """
 
-import math
-from typing import Any
-
+from engine.book_reads import (
+    cumulative_lots,
+    imbalance,
+    microprice,
+    mid_price,
+    spread,
+    sweep_limit_ticks,
+    sweep_price,
+)
 from engine.indicator_averages import (
     Atr,
     Ema,
@@ -37,7 +43,6 @@ from engine.indicator_windows import (
     sma_update,
     zscore_update,
 )
-from engine.kernel_function import kernel_function
 
 __all__ = [
     "Atr",
@@ -53,6 +58,7 @@ __all__ = [
     "ZScore",
     "atr_update",
     "bollinger_update",
+    "cumulative_lots",
     "ema_update",
     "imbalance",
     "macd_update",
@@ -63,52 +69,9 @@ __all__ = [
     "rsi_update",
     "sma_update",
     "spread",
+    "sweep_limit_ticks",
+    "sweep_price",
     "trade_flow_update",
     "vwap_update",
     "zscore_update",
 ]
-
-
-@kernel_function
-def spread(book: Any) -> float:
-    """Best ask minus best bid in ticks; NaN when a side is empty."""
-    if book.bid_levels == 0 or book.ask_levels == 0:
-        return math.nan
-    return float(book.ask_ticks[0] - book.bid_ticks[0])
-
-
-@kernel_function
-def mid_price(book: Any) -> float:
-    """Mean of best bid and ask in ticks; NaN when a side is empty."""
-    if book.bid_levels == 0 or book.ask_levels == 0:
-        return math.nan
-    return 0.5 * float(book.bid_ticks[0] + book.ask_ticks[0])
-
-
-@kernel_function
-def microprice(book: Any) -> float:
-    """Best bid and ask in ticks, each weighted with the quantity of the other side.
-
-    It leans to the side with less quantity, where the next move goes. NaN when a side is empty.
-    """
-    if book.bid_levels == 0 or book.ask_levels == 0:
-        return math.nan
-    bid_lots, ask_lots = float(book.bid_lots[0]), float(book.ask_lots[0])
-    weighted = float(book.bid_ticks[0]) * ask_lots + float(book.ask_ticks[0]) * bid_lots
-    return weighted / (bid_lots + ask_lots)
-
-
-@kernel_function
-def imbalance(book: Any, levels: int) -> float:
-    """(bid - ask) / (bid + ask) of the lots in the first ``levels`` levels, from -1 to 1.
-
-    At most ``Bound.BOOK_VIEW_LEVELS`` levels are seen. NaN when both sides are empty.
-    """
-    bid_lots = 0
-    for i in range(min(levels, book.bid_levels)):
-        bid_lots += book.bid_lots[i]
-    ask_lots = 0
-    for i in range(min(levels, book.ask_levels)):
-        ask_lots += book.ask_lots[i]
-    total = bid_lots + ask_lots
-    return (bid_lots - ask_lots) / total if total > 0 else math.nan
