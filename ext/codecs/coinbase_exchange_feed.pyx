@@ -1,17 +1,16 @@
 """Decoder of the Coinbase Exchange feed, see the ``.pxd``."""
 
 cimport cython
-from libc.stdint cimport int64_t, uint64_t
+from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memset
 
-from ext.bounds cimport MAX_DELTAS_PER_FRAME
+from ext.change_reader cimport read_changes, read_levels
 from ext.cursor cimport (
     NumberStatus,
     Span,
     end_item,
     equals,
     expect,
-    open_array,
     read_integer,
     read_key,
     read_quoted_decimal,
@@ -22,33 +21,25 @@ from ext.cursor cimport (
 )
 from ext.feed_decoder cimport FeedDecoder, add_event, number_error
 from ext.instrument_table cimport Instrument
-from ext.word cimport load_word
 from ext.wire cimport (
     BUY,
     FEED_BAD_JSON,
-    FEED_BAD_NUMBER,
     FEED_BAD_SIDE,
     FEED_BAD_TIME,
     FEED_BAD_TYPE,
     FEED_CONTROL,
     FEED_MISSING_FIELD,
     FEED_OK,
-    FEED_TOO_MANY_DELTAS,
     FEED_UNKNOWN_PRODUCT,
     HEARTBEAT,
     SELL,
     SNAPSHOT,
     TRADES,
     UPDATE,
-    BookDelta,
     FeedEvent,
     FeedStatus,
     Trade,
 )
-
-cdef enum:
-    BUY_WORD = 0x2279756222000000   # `"buy"`, the last five bytes of a word
-    SELL_WORD = 0x226C6C6573220000  # `"sell"`, the last six
 
 
 @cython.final
@@ -104,7 +95,9 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         index = self.table.find(text)
         if index < 0:
             return FEED_UNKNOWN_PRODUCT
-        p = self._read_changes(p + 11, &self.table.instruments[index], &status)
+        p = read_changes(
+            &self.frame, p + 11, end, &self.table.instruments[index], &status
+        )
         if p == NULL or memcmp(p, b',"time":', 8) != 0:
             return FEED_BAD_JSON
         p = read_string(p + 8, end, &text)
@@ -192,8 +185,10 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         if fields.instrument >= 0:
             instrument = &self.table.instruments[fields.instrument]
             if is_changes:
-                return self._read_changes(p, instrument, status)
-            return self._read_levels(p, instrument, BUY if is_bids else SELL, status)
+                return read_changes(&self.frame, p, self.end, instrument, status)
+            return read_levels(
+                &self.frame, p, self.end, instrument, BUY if is_bids else SELL, status
+            )
         if is_changes:
             fields.changes = p
         elif is_bids:
@@ -210,14 +205,14 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         if fields.has_bids != is_snapshot or fields.has_asks != is_snapshot \
                 or fields.has_changes == is_snapshot:
             return FEED_MISSING_FIELD
-        if fields.changes != NULL and self._read_changes(
-                fields.changes, instrument, &status) == NULL:
+        if fields.changes != NULL and read_changes(
+                &self.frame, fields.changes, self.end, instrument, &status) == NULL:
             return status
-        if fields.bids != NULL and self._read_levels(
-                fields.bids, instrument, BUY, &status) == NULL:
+        if fields.bids != NULL and read_levels(
+                &self.frame, fields.bids, self.end, instrument, BUY, &status) == NULL:
             return status
-        if fields.asks != NULL and self._read_levels(
-                fields.asks, instrument, SELL, &status) == NULL:
+        if fields.asks != NULL and read_levels(
+                &self.frame, fields.asks, self.end, instrument, SELL, &status) == NULL:
             return status
         event = add_event(&self.frame, SNAPSHOT if is_snapshot else UPDATE, fields.instrument)
         event.first = 0
@@ -271,106 +266,8 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         event.sequence = fields.last_trade_id
         return FEED_OK if event.exchange_time_ns >= 0 else FEED_BAD_TIME
 
-    cdef const char* _read_levels(
-        self, const char* p, Instrument* instrument, int64_t side, FeedStatus* status
-    ) noexcept nogil:
-        """``[["price","quantity"],…]``, one side of a snapshot: the position behind it."""
-        cdef const char* end = self.end
-        cdef bint is_empty = False
-        status[0] = FEED_BAD_TYPE
-        p = open_array(p, end, &is_empty)
-        if p != NULL and is_empty:
-            return p
-        while p != NULL:
-            p = expect(p, end, b"[")
-            p = self._read_level(p, instrument, side, status) if p != NULL else NULL
-            if p != NULL:
-                p += 1
-                if (p - 1)[0] == b"]":
-                    return p
-        return NULL
-
-    cdef const char* _read_changes(
-        self, const char* p, Instrument* instrument, FeedStatus* status
-    ) noexcept nogil:
-        """``[["buy"|"sell","price","quantity"],…]``: the position behind it."""
-        cdef const char* end = self.end
-        cdef int64_t side = 0
-        cdef bint is_empty = False
-        status[0] = FEED_BAD_TYPE
-        p = open_array(p, end, &is_empty)
-        if p != NULL and is_empty:
-            return p
-        while p != NULL:
-            p = expect(p, end, b"[")
-            p = _read_side(p, end, &side) if p != NULL else NULL
-            p = expect(p, end, b",") if p != NULL else NULL
-            if p == NULL:
-                return NULL
-            if side == 0:
-                status[0] = FEED_BAD_SIDE
-                return NULL
-            p = self._read_level(p, instrument, side, status)
-            if p != NULL:
-                p += 1
-                if (p - 1)[0] == b"]":
-                    return p
-        return NULL
-
-    cdef const char* _read_level(
-        self, const char* p, Instrument* instrument, int64_t side, FeedStatus* status
-    ) noexcept nogil:
-        """``"price","quantity"]`` and stops at the ``,`` or ``]`` behind it."""
-        cdef const char* end = self.end
-        cdef NumberStatus number
-        cdef BookDelta* delta
-        if self.frame.delta_count == MAX_DELTAS_PER_FRAME:
-            status[0] = FEED_TOO_MANY_DELTAS
-            return NULL
-        delta = &self.frame.deltas[self.frame.delta_count]
-        p = read_quoted_decimal(p, end, instrument.price_decimals, instrument.price_step,
-                                &delta.price_ticks, &number)
-        if p == NULL or delta.price_ticks == 0:
-            status[0] = number_error(number) if p == NULL else FEED_BAD_NUMBER
-            return NULL
-        status[0] = FEED_BAD_TYPE
-        p = expect(p, end, b",")
-        if p == NULL:
-            return NULL
-        p = read_quoted_decimal(p, end, instrument.quantity_decimals, instrument.quantity_step,
-                                &delta.quantity_lots, &number)
-        if p == NULL:
-            status[0] = number_error(number)
-            return NULL
-        p = expect(p, end, b"]")
-        p = skip_space(p, end) if p != NULL else NULL
-        if p == NULL or p >= end or (p[0] != b"," and p[0] != b"]"):
-            return NULL
-        delta.side = side
-        self.frame.delta_count += 1
-        return p
-
 
 cdef inline bint _is_market_data(Span type) noexcept nogil:
     return equals(type, b"l2update", 8) or equals(type, b"match", 5) \
         or equals(type, b"heartbeat", 9) or equals(type, b"snapshot", 8) \
         or equals(type, b"last_match", 10)
-
-
-cdef inline const char* _read_side(const char* p, const char* end, int64_t* side) noexcept nogil:
-    """``"buy"`` or ``"sell"`` as a Side, any other text as 0; without a branch between the two,
-    because nobody can guess which one comes."""
-    cdef uint64_t word = load_word(p)
-    cdef bint is_buy = word << 24 == BUY_WORD
-    cdef bint is_sell = word << 16 == SELL_WORD
-    cdef Span text
-    if is_buy | is_sell:
-        side[0] = is_buy - is_sell
-        return p + 6 - is_buy
-    p = read_string(p, end, &text)
-    side[0] = 0
-    if p != NULL and equals(text, b"buy", 3):
-        side[0] = BUY
-    elif p != NULL and equals(text, b"sell", 4):
-        side[0] = SELL
-    return p

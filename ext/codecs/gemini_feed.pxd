@@ -45,9 +45,3 @@ cdef class GeminiFeed(FeedDecoder):
     cdef FeedStatus _decode_book(self, Fields* fields) noexcept nogil
     cdef FeedStatus _decode_trade(self, Fields* fields, int64_t receive_time_ns) noexcept nogil
     cdef FeedStatus _decode_heartbeat(self, Fields* fields) noexcept nogil
-    cdef const char* _read_changes(
-        self, const char* p, Instrument* instrument, FeedStatus* status
-    ) noexcept nogil
-    cdef const char* _read_level(
-        self, const char* p, Instrument* instrument, int64_t side, FeedStatus* status
-    ) noexcept nogil

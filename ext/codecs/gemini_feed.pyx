@@ -4,14 +4,13 @@ cimport cython
 from libc.stdint cimport INT64_MAX, int64_t
 from libc.string cimport memset
 
-from ext.bounds cimport MAX_DELTAS_PER_FRAME
+from ext.change_reader cimport read_changes
 from ext.cursor cimport (
     NumberStatus,
     Span,
     end_item,
     equals,
     expect,
-    open_array,
     read_integer,
     read_key,
     read_quoted_decimal,
@@ -24,21 +23,18 @@ from ext.instrument_table cimport Instrument
 from ext.wire cimport (
     BUY,
     FEED_BAD_JSON,
-    FEED_BAD_NUMBER,
     FEED_BAD_SIDE,
     FEED_BAD_TIME,
     FEED_BAD_TYPE,
     FEED_CONTROL,
     FEED_MISSING_FIELD,
     FEED_OK,
-    FEED_TOO_MANY_DELTAS,
     FEED_UNKNOWN_PRODUCT,
     HEARTBEAT,
     SELL,
     SNAPSHOT,
     TRADES,
     UPDATE,
-    BookDelta,
     FeedEvent,
     FeedStatus,
     Trade,
@@ -124,8 +120,8 @@ cdef class GeminiFeed(FeedDecoder):
         if equals(key, b"changes", 7):
             fields.has_changes = True
             if fields.instrument >= 0 and fields.type.start != NULL:
-                return self._read_changes(
-                    p, &self.table.instruments[fields.instrument], status
+                return read_changes(
+                    &self.frame, p, end, &self.table.instruments[fields.instrument], status
                 )
             fields.changes = p
         elif equals(key, b"side", 4):
@@ -150,8 +146,9 @@ cdef class GeminiFeed(FeedDecoder):
         cdef FeedStatus status = FEED_BAD_TYPE
         if not fields.has_changes:
             return FEED_MISSING_FIELD
-        if fields.changes != NULL and self._read_changes(
-                fields.changes, &self.table.instruments[fields.instrument], &status) == NULL:
+        if fields.changes != NULL and read_changes(
+                &self.frame, fields.changes, self.end,
+                &self.table.instruments[fields.instrument], &status) == NULL:
             return status
         event = add_event(
             &self.frame, SNAPSHOT if fields.has_trades else UPDATE, fields.instrument
@@ -199,69 +196,6 @@ cdef class GeminiFeed(FeedDecoder):
             return FEED_BAD_TIME
         event.exchange_time_ns = fields.timestamp_ms * NS_PER_MS
         return FEED_OK
-
-    cdef const char* _read_changes(
-        self, const char* p, Instrument* instrument, FeedStatus* status
-    ) noexcept nogil:
-        """``[["buy"|"sell","price","quantity"],…]``: the position behind it."""
-        cdef const char* end = self.end
-        cdef Span side
-        cdef bint is_empty = False
-        status[0] = FEED_BAD_TYPE
-        p = open_array(p, end, &is_empty)
-        if p != NULL and is_empty:
-            return p
-        while p != NULL:
-            p = expect(p, end, b"[")
-            p = read_string(p, end, &side) if p != NULL else NULL
-            p = expect(p, end, b",") if p != NULL else NULL
-            if p == NULL:
-                return NULL
-            if equals(side, b"buy", 3):
-                p = self._read_level(p, instrument, BUY, status)
-            elif equals(side, b"sell", 4):
-                p = self._read_level(p, instrument, SELL, status)
-            else:
-                status[0] = FEED_BAD_SIDE
-                return NULL
-            if p != NULL:
-                p += 1
-                if (p - 1)[0] == b"]":
-                    return p
-        return NULL
-
-    cdef const char* _read_level(
-        self, const char* p, Instrument* instrument, int64_t side, FeedStatus* status
-    ) noexcept nogil:
-        """``"price","quantity"]`` and stops at the ``,`` or ``]`` behind it."""
-        cdef const char* end = self.end
-        cdef NumberStatus number
-        cdef BookDelta* delta
-        if self.frame.delta_count == MAX_DELTAS_PER_FRAME:
-            status[0] = FEED_TOO_MANY_DELTAS
-            return NULL
-        delta = &self.frame.deltas[self.frame.delta_count]
-        p = read_quoted_decimal(p, end, instrument.price_decimals, instrument.price_step,
-                                &delta.price_ticks, &number)
-        if p == NULL or delta.price_ticks == 0:
-            status[0] = number_error(number) if p == NULL else FEED_BAD_NUMBER
-            return NULL
-        status[0] = FEED_BAD_TYPE
-        p = expect(p, end, b",")
-        if p == NULL:
-            return NULL
-        p = read_quoted_decimal(p, end, instrument.quantity_decimals, instrument.quantity_step,
-                                &delta.quantity_lots, &number)
-        if p == NULL:
-            status[0] = number_error(number)
-            return NULL
-        p = expect(p, end, b"]")
-        p = skip_space(p, end) if p != NULL else NULL
-        if p == NULL or p >= end or (p[0] != b"," and p[0] != b"]"):
-            return NULL
-        delta.side = side
-        self.frame.delta_count += 1
-        return p
 
 
 cdef inline bint _is_market_data(Span type) noexcept nogil:
