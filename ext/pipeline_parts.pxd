@@ -56,8 +56,10 @@ cdef class PipelineParts:
 
     @cython.final
     cdef void _keep_state(self, int64_t strategy, int64_t time_ns) noexcept nogil
+
     @cython.final
     cdef bint _has_orders_to_pull(self) noexcept nogil
+
     @cython.final
     cdef void _command(
         self, int64_t command, int64_t detail, int64_t reference, int64_t time_ns

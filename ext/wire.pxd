@@ -162,11 +162,10 @@ cpdef enum Command:
     COMMAND_CANCEL_ALL = 4
     COMMAND_MARK_UNKNOWN = 5        # the order session is down
     COMMAND_EXPIRE_PENDING = 6      # reference = limit in nanoseconds
-    COMMAND_REJECT_REQUEST = 7      # reference = number of the message, detail = reason
-    COMMAND_FORGET_SEQUENCES = 8    # the numbers of the session begin again
-    COMMAND_PAUSE = 9
-    COMMAND_RESUME = 10
-    COMMAND_SEND_FAILED = 11        # reference = number of the message that did not leave
+    COMMAND_FORGET_SEQUENCES = 7    # the numbers of the session begin again
+    COMMAND_PAUSE = 8
+    COMMAND_RESUME = 9
+    COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave
 
 cpdef enum EngineState:
     ENGINE_STARTING = 0
