@@ -84,7 +84,8 @@ cdef class PipelineParts:
             self.told_active = is_active
             self.told_behind = self.is_behind
             record_session_words(
-                self.memory, self.told_outgoing, is_active, self.is_behind, time_ns
+                self.memory, self.told_outgoing, self.store.state.next_incoming, is_active,
+                self.is_behind, time_ns
             )
         if self.step_interval > 0:
             self.received_stamp = self.step_stamp = read_stamp()
