@@ -15,6 +15,7 @@ from ext.wire import (
     StaleReason,
     Verdict,
 )
+from journal.shared_reader import SharedReader
 from monitor.events import EventBuilder
 from monitor.messages import (
     FillEvent,
@@ -24,10 +25,9 @@ from monitor.messages import (
     StateEvent,
     TextEvent,
 )
-from monitor.shared_reader import SharedReader
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 
 @pytest.fixture

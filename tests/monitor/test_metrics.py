@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ext.wire import BookState, LoopSource, Step
+from journal.shared_reader import COUNTERS, SharedReader
 from monitor.metrics import EngineCollector, cumulative_buckets
-from monitor.shared_reader import COUNTERS, SharedReader
 from monitor.status import RelayStatus
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 

@@ -7,14 +7,14 @@ import zmq
 
 from ext.errors import ConfigError
 from ext.wire import RecordKind, Verdict
+from journal.shared_reader import SharedReader
 from monitor.client import MonitorClient
 from monitor.messages import FillEvent, Message, decode
 from monitor.publisher import MAX_RISK_EVENTS_PER_SECOND, Publisher
-from monitor.shared_reader import SharedReader
 from monitor.status import RelayStatus
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 SECOND = 1_000_000_000
 EARLIER = count(-(10**6) * SECOND, SECOND // 10)  # before the times of the tests

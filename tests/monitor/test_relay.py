@@ -18,15 +18,15 @@ import pytest
 
 from ext.bounds import Bound
 from ext.wire import EngineState
+from journal.shared_reader import MAX_BATCH, SharedReader
 from monitor.client import MonitorClient
 from monitor.journal import JournalWriter, read_journal, segment_paths
 from monitor.publisher import Publisher
 from monitor.relay import JOURNAL_RETRY_NS, Relay, main
-from monitor.shared_reader import MAX_BATCH, SharedReader
 from monitor.status import RelayStatus
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 RING_SLOTS = int(Bound.RING_SLOTS)
 WaitUntil = Callable[[Callable[[], bool]], None]

@@ -10,14 +10,14 @@ from textual.coordinate import Coordinate
 from textual.pilot import Pilot
 from textual.widgets import RichLog, Static
 
+from journal.shared_reader import SharedReader
 from monitor.client import MonitorClient
 from monitor.publisher import Publisher
-from monitor.shared_reader import SharedReader
 from monitor.status import RelayStatus
 from monitor.terminal import HelpScreen, LiveTable, MonitorApp
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 SECOND = 1_000_000_000
 SIZE = (160, 45)
