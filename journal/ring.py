@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ext.dtypes import RECORD
-from journal.entries import Structured, entry_starts
+from ext.dtypes import BLOB, RECORD
+from journal.entries import BLOB_KINDS, Structured, entry_starts, slots_of
 
 MAX_BATCH = 8_192  # slots copied at once, 1 MiB; an entry that is longer is still copied whole
 # A quarter: what a writer may still overwrite while a reader attaches to a ring it has lapped.
@@ -66,15 +66,13 @@ class Ring:
         count = written - start
         if count <= 0:
             return _NO_SLOTS, 0
-        if count > limit:
-            copied = self._copy(start, limit)
-            _, end, _ = entry_starts(copied)
-            if is_held and end and self._is_head(start):
+        limit = max(limit, self._entry_slots(start))
+        if is_held and self._is_head(start):
+            copied = self._copy(start, min(count, limit))
+            end = len(copied) if count <= limit else entry_starts(copied)[1]
+            if end and self._is_head(start):
                 return copied[:end], start - sequence
-        copied = self._copy(start, count)
-        if is_held and self._is_head(start) and count <= limit:
-            return copied, start - sequence
-        return self._intact(copied, start, start - sequence, limit)
+        return self._intact(self._copy(start, count), start, start - sequence, limit)
 
     def _intact(
         self, copied: Structured, start: int, lost: int, limit: int
@@ -96,6 +94,13 @@ class Ring:
                 return copied[first : first + kept], lost + first
             at = first + 1
         return _NO_SLOTS, lost + len(copied)
+
+    def _entry_slots(self, start: int) -> int:
+        head = self._slots[start % len(self._slots)]
+        if int(head["kind"]) not in BLOB_KINDS:
+            return 1
+        byte_count = int(self._slots.view(BLOB)["byte_count"][start % len(self._slots)])
+        return min(slots_of(max(0, byte_count)), len(self._slots))
 
     def _is_head(self, start: int) -> bool:
         return int(self._slots["sequence"][start % len(self._slots)]) == start + 1

@@ -60,6 +60,7 @@ COUNTERS = (
     "unknown_reports",
     "dropped_intents",
     "failed_sends",
+    "general_frames",
     "conflated_updates",
     "loop_cycles",
     "loop_stalls",

@@ -47,6 +47,7 @@ _COUNTER_HELP = {
     "unknown_reports": "Reports of orders that are not ours",
     "dropped_intents": "Intents beyond the limit of one call",
     "failed_sends": "Requests that the socket did not take",
+    "general_frames": "Frames with a part that their decoder is not fast at",
     "conflated_updates": "Book updates that a later one of the same read decided for",
     "loop_cycles": "Cycles of the engine's loop",
     "loop_stalls": "Cycles of the engine's loop above its threshold",

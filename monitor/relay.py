@@ -83,7 +83,7 @@ class Relay:
     def step(self, now_ns: int, monotonic_ns: int) -> int:
         """Takes one batch of each ring and publishes what is due; returns how much it took."""
         taken = self._orders.write(monotonic_ns) + self._market.write(monotonic_ns)
-        taken += self._publish(now_ns)
+        taken = max(taken, self._publish(now_ns))
         self._give_back()
         self._publisher.publish_due(now_ns)
         if self._keeper is not None:

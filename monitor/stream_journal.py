@@ -115,9 +115,10 @@ class StreamJournal:
                 logger.warning("%s; it is left alone, a new segment is begun", damage)
 
     def _give_up(self) -> int:
-        if self._stream == ORDERS or self.waiting <= self._waiting_slots:
+        excess = self.waiting - self._waiting_slots
+        if self._stream == ORDERS or excess <= 0:
             return 0
-        slots, lost = self._reader.slots_after(self._stream, self._sequence)
+        slots, lost = self._reader.slots_after(self._stream, self._sequence, excess)
         self._status.lost_records += lost
         self._status.unjournaled_records += len(entry_starts(slots)[0])
         self._sequence += len(slots) + lost
