@@ -138,7 +138,8 @@ def _text(entry: Entry, run: Run) -> Values:
 def _session_words(entry: Entry, run: Run) -> Values:
     record = entry.record
     return {
-        "next_number": int(record["order_number"]),
+        "next_outgoing": int(record["order_number"]),
+        "next_incoming": int(record["reference"]),
         "is_active": bool(record["code"]),
         "is_journal_behind": bool(record["detail"]),
     }

@@ -159,8 +159,18 @@ def test_a_fill(engine: EngineStandIn, reader: SharedReader, run: Run) -> None:
             {"session": "order entry", "state": "ACTIVE"},
         ),
         (
-            {"kind": RecordKind.RECORD_SESSION_WORDS, "code": 1, "detail": 0, "order_number": 12},
-            {"next_number": 12, "is_active": True, "is_journal_behind": False},
+            {
+                "kind": RecordKind.RECORD_SESSION_WORDS,
+                "code": 1,
+                "order_number": 12,
+                "reference": 9,
+            },
+            {
+                "next_outgoing": 12,
+                "next_incoming": 9,
+                "is_active": True,
+                "is_journal_behind": False,
+            },
         ),
         ({"kind": RecordKind.RECORD_TIMER}, {}),
     ],

@@ -201,7 +201,8 @@ class FailingDisk:
             self.calls += 1
             if 0 <= self.fails_at <= self.calls:
                 if name == "write" and self._code == errno.ENOSPC:
-                    real(arguments[0], bytes(arguments[1])[:40])  # type: ignore[operator,call-overload]
+                    head = bytes(arguments[1])[:40]  # type: ignore[call-overload]
+                    real(arguments[0], head)  # type: ignore[operator]
                 raise OSError(self._code, os.strerror(self._code))
             return real(*arguments, **options)  # type: ignore[operator]
 
