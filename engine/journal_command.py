@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from engine.exit_codes import ExitCode
 from engine.journal_report import print_figures
 from ext.errors import UsageError
-from journal.directory import segment_paths
+from journal.directory import stored_bytes
 from journal.entries import Entry
 from journal.fields import KINDS
 from journal.follow import Follower
@@ -90,8 +90,7 @@ def _verify(options: argparse.Namespace) -> int:
     start = None if options.run == "all" else choose_run(options.directory, options.run)
     if start is None:
         choose_run(options.directory, LATEST)  # complains when there is nothing to verify
-    paths = segment_paths(options.directory, start)
-    total = sum(path.stat().st_size for path in paths)
+    total = sum(stored_bytes(options.directory, start).values())
     damaged = count = records = 0
     with _progress("verify", total) as advance:
         for check in verify_journal(options.directory, start):
@@ -103,15 +102,15 @@ def _verify(options: argparse.Namespace) -> int:
                 _say(f"DAMAGED {check.problem}")
             else:
                 _say(f"OK {check.path} {check.records} records{note}")
-            advance(check.path.stat().st_size if check.path.exists() else 0)
+            advance(check.stored_bytes)
     _say(f"{count} files, {records} records, {damaged or 'none'} damaged")
     return ExitCode.DIFFERENCES if damaged else ExitCode.OK
 
 
 def _stats(options: argparse.Namespace) -> int:
     run, _ = _open(options)
-    paths = segment_paths(options.directory, run.start_time_ns)
-    with _progress("stats", sum(path.stat().st_size for path in paths)) as advance:
+    total = sum(stored_bytes(options.directory, run.start_time_ns).values())
+    with _progress("stats", total) as advance:
         figures = gather_figures(options.directory, run.start_time_ns, advance)
     if options.json:
         data = {"run_ns": run.start_time_ns, "engine": run.engine, "mode": run.mode}

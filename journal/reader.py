@@ -120,12 +120,19 @@ def _index_of(directory: Path, name: SegmentName) -> SegmentIndex | None:
     index = load_index(directory, name)
     if index is None and (stale := parse_index(name.index(directory))) is not None:
         path = name.stored(directory)
-        size = path.stat().st_size if path.exists() else 0
-        if path.name == stale.file and size != stale.bytes:
+        size = _size_of(path)
+        if path.name == stale.file and size not in (-1, stale.bytes):
             raise RecordingError(
                 f"{path}: ends at byte {size}; it had {stale.bytes} when it was complete"
             )
     return index
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1  # it is being compressed
 
 
 def _gap(path: Path, position: int, last: int, first: int, is_first: bool) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from journal.directory import segment_paths
+from journal.directory import segment_names, stored_bytes
 from journal.entries import SLOT_BYTES, STREAMS, Stream, Structured, entry_starts
 from journal.fields import KINDS
 from journal.reader import read_runs
@@ -60,9 +60,11 @@ def gather_figures(
 def _of_stream(
     directory: Path, start_time_ns: int, stream: Stream, on_progress: Callable[[int], None]
 ) -> StreamFigures:
-    paths = segment_paths(directory, start_time_ns, stream)
-    figures = StreamFigures(stream, segments=len(paths))
-    figures.stored_bytes = sum(path.stat().st_size for path in paths)
+    figures = StreamFigures(
+        stream,
+        segments=len(segment_names(directory, start_time_ns, stream)),
+        stored_bytes=stored_bytes(directory, start_time_ns)[stream],
+    )
     expected = 1
     second = (0, 0)
     for _, slots in read_runs(directory, start_time_ns, stream):

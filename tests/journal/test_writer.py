@@ -270,12 +270,13 @@ def test_a_segment_is_locked_while_it_is_written(
     writer = JournalWriter(directory, reader)
     writer.append(take(engine, reader, 1), 1)
     with writer.path.open("rb") as file, pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     with pytest.raises(BlockingIOError):
         JournalWriter(directory, reader).resume()
     writer.close()
     with writer.path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # as the keeper does
+        assert JournalWriter(directory, reader).resume() == ""
 
 
 def test_begin_tells_whether_the_disk_takes_anything(reader: SharedReader, tmp_path: Path) -> None:
