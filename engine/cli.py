@@ -1,4 +1,4 @@
-"""The command line ``wow-engine``: run, check, verify, replay."""
+"""The command line ``wow-engine``: run, check, verify, replay, journal."""
 
 import argparse
 import os
@@ -18,13 +18,14 @@ if TYPE_CHECKING:
     from engine.kernels import CompiledStrategy
 
 PROGRAM = "wow-engine"
-COMMANDS = ("run", "check", "verify", "replay")
+COMMANDS = ("run", "check", "verify", "replay", "journal")
 
 _EPILOG = """commands:
   run      start the engine; the default: `wow-engine --config FILE`
   check    print the effective config and warnings, compile the strategies, send nothing
   verify   rebuild the books of a recording and compare them with a slow reference
   replay   repeat a run from its journal: same orders byte for byte, same state
+  journal  show, follow, check, count and export what an engine recorded
 
 `wow-engine COMMAND --help` says more. docs/config.md explains every key of the config and the
 exit statuses. WOW_DEBUG=1 shows the traceback of an error."""
@@ -61,6 +62,10 @@ def _dispatch(words: list[str]) -> int:
         from engine import replay_command  # only here, as above
 
         return replay_command.main(words[1:])
+    if command == "journal":
+        from engine import journal_command  # only here: the others need none of it
+
+        return journal_command.main(words[1:])
     if command is None:
         if not words or words[0] in ("-h", "--help", "--version"):
             _make_parser("").parse_args(words or ["--help"])
