@@ -31,6 +31,7 @@ from engine.processes import (
     start_relay,
     start_venue,
 )
+from engine.reconciler import Reconciler, make_reconciler
 from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
 from ext.clock import read_wall_ns
@@ -68,6 +69,7 @@ class Supervisor:
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
         self._order_entry: OrderEntry | None = None
+        self._reconciler: Reconciler | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._failures = FailureLog(arc.strategies)
@@ -128,6 +130,7 @@ class Supervisor:
         self.has_begun = True
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
         self._start_order_entry(venue)
+        await self._reconcile(venue)
         self._start_market_data(venue)
         self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
 
@@ -163,6 +166,21 @@ class Supervisor:
             meter=self._meter,
         )
         self._spawn(self._order_entry.transport.run(), LoopSource.LOOP_ORDER_SESSION)
+
+    async def _reconcile(self, venue: VenueReady | None) -> None:
+        """Returns when the venue's record was compared with ours: no book, no trade before."""
+        section = self.arc.config.reconciliation
+        if self._order_entry is None or section is None or not section.enabled:
+            return
+        url = section.rest_url
+        if url == SIMULATOR:
+            if venue is None:
+                raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
+            url = venue.rest_url
+        self._reconciler = make_reconciler(self.arc, url, self._clock, self.pause)
+        self._order_entry.watcher = self._reconciler
+        self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
+        await self._reconciler.wait_first(self._stop)
 
     def _start_market_data(self, venue: VenueReady | None) -> None:
         url = self.arc.config.feed.url
@@ -272,6 +290,8 @@ class Supervisor:
     async def _shut_down(self) -> None:
         """Every step is tried whatever the one before it did."""
         self._stop.set()
+        if self._reconciler is not None:
+            self._reconciler.stop()
         self.arc.pipeline.gate.is_paused = True
         self.arc.memory.set_state(EngineState.ENGINE_STOPPING, self.reason or "stopping")
         try:
