@@ -97,7 +97,7 @@ class Supervisor:
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked; cancels stay allowed."""
-        self.arc.pipeline.gate.is_paused = True
+        self.arc.pipeline.pause(self._clock.now_ns(), reason)
         _log.error("PAUSED, no new orders: %s", reason)
         if not self._stop.is_set():
             self.arc.memory.set_state(EngineState.ENGINE_PAUSED_STATE, reason)
@@ -292,7 +292,7 @@ class Supervisor:
         self._stop.set()
         if self._reconciler is not None:
             self._reconciler.stop()
-        self.arc.pipeline.gate.is_paused = True
+        self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping")
         self.arc.memory.set_state(EngineState.ENGINE_STOPPING, self.reason or "stopping")
         try:
             await self._stop_orders()
