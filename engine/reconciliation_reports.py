@@ -1,24 +1,23 @@
 """Reports that bring our record up to the venue's: what REST told, as FIX would have told it.
 
 They go into the pipeline like any other report, so that order, position, strategy, risk gate and
-journal see one way only. Fields are those of ``ExecutionReport`` in ``ext/wire.pxd``.
+journal see one way only. Fields are those of ``ExecutionReport`` in ``ext/wire.pxd``; what is not
+given is absent of the report.
 """
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from engine.reconciliation import Difference, MissedFills, OrderEnded, OrderFound, OrderGone
 from engine.reconciliation_records import OurOrder, TheirFill
 from ext.wire import ExecutionType, OrderState
 
-ABSENT = -1
-Fields = dict[str, int | bytes]
+Fields = dict[str, object]
 
 
 class ReportEdge(Protocol):
     """``ext.pipeline.Pipeline``, as far as reports of REST are concerned."""
 
-    def apply_report(self, fields: Mapping[str, int | bytes], now_ns: int) -> int:
+    def apply_report(self, fields: Fields, now_ns: int) -> int:
         """Applies one report; its ReportResult bits."""
 
 
@@ -76,22 +75,8 @@ def _fields(
         "execution_type": int(kind),
         "order_state": int(state),
         "request_number": ours.accepted_number,
-        "original_number": 0,
         "instrument": ours.instrument.index,
         "side": int(ours.side),
-        "order_quantity_lots": ABSENT,
-        "price_ticks": ABSENT,
-        "cumulative_lots": ABSENT,
-        "leaves_lots": ABSENT,
-        "last_price_ticks": 0,
-        "last_quantity_lots": 0,
-        "is_maker": 0,
-        "fee_nano": 0,
         "exchange_time_ns": exchange_time_ns,
-        "execution_id_high": 0,
-        "execution_id_low": 0,
-        "reject_code": 0,
-        "reference_sequence": 0,
-        "trade_id": 0,
         "venue_order_id": ours.venue_order_id.encode(),
     }

@@ -2,7 +2,7 @@
 
 # tidy-ok: a helper of the tests of reconciliation
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
@@ -172,7 +172,7 @@ class Pipeline:
         self.counted: set[int] = set()
         self.result = 1
 
-    def apply_report(self, fields: Mapping[str, int | bytes], now_ns: int) -> int:
+    def apply_report(self, fields: dict[str, object], now_ns: int) -> int:
         """One report."""
         report: dict[str, Any] = dict(fields)
         self.applied.append(report)
