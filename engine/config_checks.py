@@ -69,7 +69,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
             _check_feed_address(engine, simulator, feed, problems)
         if order_entry:
             _check_order_address(engine, simulator, order_entry, problems)
-        if reconciliation := sections.get("reconciliation"):
+        reconciliation: ReconciliationSection | None = sections.get("reconciliation")
+        if reconciliation and reconciliation.enabled and engine.mode != "shadow":
             _check_rest_address(engine, simulator, reconciliation, problems)
     if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
         _check_cores(loop, telemetry, problems)

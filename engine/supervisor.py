@@ -131,8 +131,11 @@ class Supervisor:
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
         self._start_order_entry(venue)
         await self._reconcile(venue)
+        if self._stop.is_set():
+            return
         self._start_market_data(venue)
-        self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
+        if not self.arc.pipeline.gate.is_paused:
+            self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
 
     def _warm_up(self) -> WarmUp | None:
         if not self.arc.config.loop.warm_up:

@@ -26,6 +26,7 @@ from gateways.coinbase_rest import (
 from gateways.edges import Clock, SystemClock
 from gateways.rest_request import (
     RateClass,
+    RestAccessRefused,
     RestAnswer,
     RestClockRefused,
     RestError,
@@ -175,6 +176,12 @@ class RestTransport:
                 body = await response.content.read(MAX_BODY_BYTES + 1)
                 while not response.content.at_eof() and len(body) <= MAX_BODY_BYTES:
                     body += await response.content.read(MAX_BODY_BYTES + 1)
+        except aiohttp.ClientConnectorCertificateError as error:
+            reason = getattr(error.certificate_error, "verify_message", "") or error
+            raise RestAccessRefused(
+                f"the certificate of {error.host} is refused: {reason}; name its certificate in"
+                " ca_file, or check the address"
+            ) from None
         except aiohttp.ClientConnectorError as error:  # nothing of it left this machine
             raise RestUnavailable(f"{request.name}: {error}") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,10 @@ class Rig:
         self.pipeline = Pipeline(self.own)
         self.pauses: list[str] = []
         questions = VenueQuestions(self.venue, self.own, (BTC,))  # type: ignore[arg-type]
+        pipeline: Any = self.pipeline
+        own: Any = self.own
         self.reconciler = Reconciler(
-            questions, self.own, self.pipeline, lambda: ASKED_NS, self.pauses.append,  # type: ignore[arg-type]
+            questions, own, pipeline, lambda: ASKED_NS, self.pauses.append,
             interval_s=60.0, ask_again_s=0.0,
         )  # fmt: skip
 

@@ -221,6 +221,15 @@ async def test_a_closed_transport_and_a_bad_address() -> None:
         connect("127.0.0.1:1")
 
 
+async def test_a_certificate_that_nobody_vouches_for_is_not_asked_again(serve: Serve) -> None:
+    server = await serve(is_under_tls=True)
+    signer = rest.CoinbaseSigner("key", "c2VjcmV0", "passphrase")
+    async with RestTransport(server.url, signer) as transport:
+        with pytest.raises(RestAccessRefused, match=r"certificate of 127\.0\.0\.1 is refused"):
+            await transport.send(rest.list_accounts())
+    assert server.requests == []
+
+
 async def test_not_found_is_told_apart(serve: Serve) -> None:
     server = await serve((404, {"message": "NotFound"}))
     async with connect(server.url) as transport:
