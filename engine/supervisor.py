@@ -277,10 +277,12 @@ class Supervisor:
         return await start_relay(self.arc.config, self.loop_care.placement.relay_core)
 
     async def _keep_relay(self) -> None:
-        """Starts the relay again when it ends: without one the ring fills and orders stop."""
+        """Starts the relay again when it ends: without one the ring fills and orders stop.
+
+        Until the next one attaches, what the last one had not stored waits in the rings.
+        """
         while self._relay is not None:
             await self._relay.ended()
-            self._header["reader_attached"] = 0  # until the next one attaches, old is overwritten
             if self._stop.is_set():
                 return
             _log.error("wow-relay ended; starting it again")
@@ -293,9 +295,13 @@ class Supervisor:
     async def _shut_down(self) -> None:
         """Every step is tried whatever the one before it did."""
         self._stop.set()
+<<<<<<< HEAD
         if self._reconciler is not None:
             self._reconciler.stop()
         self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping")
+=======
+        self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping", is_stop=True)
+>>>>>>> ebb7860a48c61c811b0c6a0b9753f0ba4e6085aa
         self.arc.memory.set_state(EngineState.ENGINE_STOPPING, self.reason or "stopping")
         try:
             await self._stop_orders()
