@@ -31,6 +31,7 @@ from engine.processes import (
     start_relay,
     start_venue,
 )
+from engine.reconciler import Reconciler, make_reconciler
 from engine.run_start import Inheritance
 from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
@@ -70,6 +71,7 @@ class Supervisor:
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
         self._order_entry: OrderEntry | None = None
+        self._reconciler: Reconciler | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._failures = FailureLog(arc.strategies)
@@ -150,8 +152,12 @@ class Supervisor:
         self.has_begun = True
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
         self._start_order_entry(venue)
+        await self._reconcile(venue)
+        if self._stop.is_set():
+            return
         self._start_market_data(venue)
-        self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
+        if not self.arc.pipeline.gate.is_paused:
+            self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
 
     def _warm_up(self) -> WarmUp | None:
         if not self.arc.config.loop.warm_up:
@@ -185,6 +191,21 @@ class Supervisor:
             meter=self._meter,
         )
         self._spawn(self._order_entry.transport.run(), LoopSource.LOOP_ORDER_SESSION)
+
+    async def _reconcile(self, venue: VenueReady | None) -> None:
+        """Returns when the venue's record was compared with ours: no book, no trade before."""
+        section = self.arc.config.reconciliation
+        if self._order_entry is None or section is None or not section.enabled:
+            return
+        url = section.rest_url
+        if url == SIMULATOR:
+            if venue is None:
+                raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
+            url = venue.rest_url
+        self._reconciler = make_reconciler(self.arc, url, self._clock, self.pause)
+        self._order_entry.watcher = self._reconciler
+        self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
+        await self._reconciler.wait_first(self._stop)
 
     def _start_market_data(self, venue: VenueReady | None) -> None:
         url = self.arc.config.feed.url
@@ -297,6 +318,9 @@ class Supervisor:
         """Every step is tried whatever the one before it did."""
         self._stop.set()
         self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping", is_stop=True)
+        if self._reconciler is not None:
+            self._reconciler.stop()
+        self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping")
         self.arc.memory.set_state(EngineState.ENGINE_STOPPING, self.reason or "stopping")
         try:
             await self._stop_orders()
