@@ -36,6 +36,9 @@ ACKNOWLEDGE_TIMEOUT_NS = 5_000_000_000  # a request unanswered for longer: its o
 ASK_AGAIN_NS = 5_000_000_000  # between two questions for one Unknown order, until answered
 MAX_SHOWN_BYTES = 200
 
+# ``OrderTransport`` or what stands for it: a world without sockets has its own.
+MakeTransport = Callable[..., OrderTransport]
+
 _log = logging.getLogger("engine.orders")
 
 
@@ -59,6 +62,7 @@ class OrderEntry:
         on_pause: Callable[[str], None],
         on_notices: Callable[[int], None],
         meter: LoopMeter | None = None,
+        make_transport: MakeTransport | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
@@ -73,7 +77,7 @@ class OrderEntry:
         self._listener: FixListener | None = None
         self._channel = parts.sender if isinstance(parts.sender, TlsChannel) else None
         parts.session.is_risk_allowed = self._is_risk_allowed
-        self.transport = OrderTransport(
+        self.transport = (make_transport or OrderTransport)(
             parts.session,
             self._make_listener,
             parts.sender,
