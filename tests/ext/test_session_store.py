@@ -53,7 +53,8 @@ def test_store_outlives_a_killed_process(path: Path) -> None:
         "import os, signal, sys\n"
         "from ext.session_store import SessionStore\n"
         "store = SessionStore(sys.argv[1], sys.argv[2])\n"
-        "store.save_outgoing(1, b'the order', 5); store.next_outgoing = 2; store.next_incoming = 9\n"
+        "store.save_outgoing(1, b'the order', 5)\n"
+        "store.next_outgoing = 2; store.next_incoming = 9\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
