@@ -1,0 +1,262 @@
+"""What must hold in a world after every event; the name of the class is what a failure prints.
+
+Each looks at both sides: the engine's tables and messages, and the venue's record.
+"""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.config import make_limits
+from ext.wire import BookState, OrderState
+from sim.orders import Side
+from sim.world.observations import SLOTS, SentMessage
+
+if TYPE_CHECKING:
+    from sim.world.world import World
+
+NEW_RISK = ("D", "G")
+REQUESTS = ("D", "F", "G")
+OPEN_STATES = frozenset(
+    int(state)
+    for state in (
+        OrderState.PENDING_NEW,
+        OrderState.NEW,
+        OrderState.PARTIALLY_FILLED,
+        OrderState.PENDING_CANCEL,
+        OrderState.PENDING_REPLACE,
+        OrderState.SUSPENDED,
+        OrderState.UNKNOWN,
+    )
+)
+
+
+class WorldError(Exception):
+    """Something that must hold does not. ``checker`` names what, ``str()`` says how."""
+
+    def __init__(self, checker: str, text: str) -> None:
+        super().__init__(text)
+        self.checker = checker
+
+
+class Checker(ABC):
+    """One thing that must hold."""
+
+    def require(self, is_right: object, text: str) -> None:
+        """Raises ``WorldError`` unless ``is_right``."""
+        if not is_right:
+            raise WorldError(type(self).__name__, text)
+
+    @abstractmethod
+    def check(self, world: "World") -> None:
+        """Looks at the world after an event; ``WorldError`` when it is wrong."""
+
+
+class SentChecker(Checker):
+    """A checker of the messages that left the engine, each seen once."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def check(self, world: "World") -> None:
+        """Looks at what was sent since the last call."""
+        sent = world.observations.sent
+        while self._seen < len(sent):
+            self._seen += 1
+            self.check_message(sent[self._seen - 1])
+
+    @abstractmethod
+    def check_message(self, message: SentMessage) -> None:
+        """Looks at one message."""
+
+
+class ClientIdsAreUnique(SentChecker):
+    """A request has a ClOrdID of its own, over all runs; only a repeat (43=Y) has an old one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ids: dict[str, SentMessage] = {}
+
+    def check_message(self, message: SentMessage) -> None:
+        """ClOrdID(11) of D, F and G."""
+        if message.fields.message_type not in REQUESTS:
+            return
+        client_id = message.fields.get(11) or ""
+        first = self._ids.setdefault(client_id, message)
+        if first is not message:
+            is_same = message.is_repeat and (first.sequence, first.run) == (
+                message.sequence,
+                message.run,
+            )
+            self.require(is_same, f"ClOrdID {client_id} was sent again as another request")
+
+
+class NothingNewWhilePaused(SentChecker):
+    """A PAUSED engine sends no new order and no replace, not even a repeated one."""
+
+    def check_message(self, message: SentMessage) -> None:
+        """MsgType of what was sent while PAUSED."""
+        kind = message.fields.message_type
+        is_risk = message.was_paused and kind in NEW_RISK
+        self.require(not is_risk, f"35={kind} 34={message.sequence} was sent while PAUSED")
+
+
+class OutgoingNumbersAreLegal(SentChecker):
+    """MsgSeqNum goes up by one from the Logon's 1; only repeats (43=Y) have older numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = 0
+
+    def check_message(self, message: SentMessage) -> None:
+        """MsgSeqNum(34) of what was sent."""
+        if message.fields.message_type == "A":
+            self._last = 0
+        if message.is_repeat:
+            is_old = 0 < message.sequence <= self._last
+            self.require(is_old, f"34={message.sequence} is a repeat, {self._last} was the last")
+            return
+        is_next = message.sequence == self._last + 1
+        self.require(is_next, f"34={message.sequence} follows {self._last}")
+        self._last = message.sequence
+
+
+class NoRiskIsTakenTwice(Checker):
+    """The venue accepts each new order and each replace once."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._ids: set[str] = set()
+
+    def check(self, world: "World") -> None:
+        """Looks at what the venue accepted since the last call."""
+        accepted = world.observations.record.accepted_ids
+        while self._seen < len(accepted):
+            client_id = accepted[self._seen]
+            self._seen += 1
+            self.require(client_id not in self._ids, f"{client_id} was accepted twice")
+            self._ids.add(client_id)
+
+
+class LimitsHoldAtTheVenue(Checker):
+    """No order is larger than allowed, and nobody can be filled beyond the largest position."""
+
+    def __init__(self, world: "World") -> None:
+        config = world.setup.config
+        limits = make_limits(config)
+        self._limits = {
+            section.symbol: each for section, each in zip(config.instruments, limits, strict=True)
+        }
+
+    def check(self, world: "World") -> None:
+        """Looks at what the venue accepted in this event, and at all that is open."""
+        for order, lots in world.taken:
+            limits = self._limits[order.symbol]
+            shown = f"{order.side.name} {lots} lots of {order.symbol} at {order.price_ticks}"
+            self.require(lots <= limits.max_order_lots, f"{shown}: max_order_quantity")
+            notional = lots * order.price_ticks
+            self.require(notional <= limits.max_order_notional_steps, f"{shown}: notional")
+        if not world.taken or world.run_count > 1:
+            return  # a restarted engine counts from what it knows
+        reach = {(symbol, side): 0 for symbol in self._limits for side in Side}
+        for order in world.observations.open_orders.values():
+            reach[order.symbol, order.side] += order.leaves_lots
+        for (symbol, side), open_lots in reach.items():
+            held = side * world.observations.record.position_lots.get(symbol, 0)
+            limit = self._limits[symbol].max_position_lots
+            text = f"{symbol} could reach {held + open_lots} lots of side {side.name}: max_position"
+            self.require(held + open_lots <= limit, text)
+
+
+class EveryOpenOrderIsKnown(Checker):
+    """What is open at the venue is open for the engine too, in whatever state."""
+
+    def check(self, world: "World") -> None:
+        """Looks at every order that the venue holds open."""
+        states = world.engine.orders()["state"]
+        numbers = world.engine.orders()["order_number"]
+        for order in world.observations.open_orders.values():
+            run, number = world.observations.number_of_order.get(order.order_id, (-1, 0))
+            self.require(run >= 0, f"{order.client_order_id} is open and nobody sent it")
+            if run != world.engine.run or world.engine.is_dead:
+                continue
+            state = int(states[number % SLOTS])
+            is_known = int(numbers[number % SLOTS]) == number and state in OPEN_STATES
+            text = f"order {number} is open at the venue and {OrderState(state).name} here"
+            self.require(is_known, text)
+
+
+class FillsAreCountedOnce(Checker):
+    """No order has more filled than the venue has filled of it."""
+
+    def check(self, world: "World") -> None:
+        """Compares every order of the run."""
+        end = world.observations.highest_number + 1
+        ours = world.engine.orders()["filled_lots"][:end]
+        wrong = np.flatnonzero(ours > world.observations.venue_filled[:end])
+        if wrong.size:
+            number = int(wrong[0])
+            theirs = int(world.observations.venue_filled[number])
+            self.require(False, f"order {number}: {ours[number]} lots filled, {theirs} in truth")
+
+
+class PositionIsTheSumOfFills(Checker):
+    """Positions are what the orders have filled, signed."""
+
+    def check(self, world: "World") -> None:
+        """Compares every strategy."""
+        end = world.observations.highest_number + 1
+        orders = world.engine.orders()[:end]
+        signed = orders["side"] * orders["filled_lots"]
+        for index, position in enumerate(world.engine.positions()):
+            held = int(position["position_lots"])
+            filled = int(signed[orders["strategy"] == index].sum()) + world.carried_lots(index)
+            text = f"strategy {index} holds {held} lots, its orders filled {filled}"
+            self.require(held == filled, text)
+
+
+class LiveBooksAreRight(Checker):
+    """A LIVE book is what the delivered frames make it."""
+
+    def check(self, world: "World") -> None:
+        """Compares the books whose frames came in this event."""
+        for index, symbol in enumerate(world.symbols):
+            mirror = world.mirror
+            if symbol not in mirror.changed:
+                continue
+            book = world.engine.pipeline.book(index)
+            if book.state != BookState.LIVE or not mirror.is_certain(symbol):
+                continue
+            for is_bid in (True, False):
+                ours, theirs = book.levels(is_bid), mirror.levels(symbol, is_bid=is_bid)
+                side = "bids" if is_bid else "asks"
+                text = f"{side} of {symbol} are {ours[:4]}, frames make them {theirs[:4]}"
+                self.require(ours == theirs, text)
+        world.mirror.changed.clear()
+
+
+class OneConnectionNeedsNoPause(Checker):
+    """What one unbroken connection does to messages, the session mends: no doubt, no pause."""
+
+    def check(self, world: "World") -> None:
+        """Looks whether the engine was PAUSED by a report, or gave up."""
+        engine = world.engine
+        if world.observations.connections > 1 or world.run_count > 1:
+            return
+        self.require(not engine.pause_reasons, f"PAUSED: {', '.join(engine.pause_reasons)}")
+        self.require(not engine.fatal_reason, f"gave up: {engine.fatal_reason}")
+
+
+class TablesAreBounded(Checker):
+    """Nothing grows without end: queues, gaps, questions."""
+
+    OUTBOX_MESSAGES = 2_000
+    QUEUED_EVENTS = 20_000
+
+    def check(self, world: "World") -> None:
+        """Looks at what could grow."""
+        queued = world.schedule.queued
+        self.require(queued <= self.QUEUED_EVENTS, f"{queued} events are planned")
+        highest = world.observations.highest_number
+        self.require(highest < SLOTS, f"{highest} requests in one run: the world is too long")

@@ -1,0 +1,101 @@
+"""What a world saw, as the checkers need it: both sides of every order, fill and message.
+
+Nothing here is told by the engine but what it put on the wire; the venue's record is the truth.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ext.bounds import Bound
+from sim.fix_text import FixMessage, FixReader, Garbled
+from sim.orders import Order
+from sim.world.engine import WorldEngine
+from sim.world.venue import VenueRecord
+
+SLOTS = int(Bound.MAX_ORDERS)
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """One message as it left the engine."""
+
+    run: int
+    fields: FixMessage
+    was_paused: bool
+    """Whether the engine was PAUSED already when the event began that sent it."""
+
+    @property
+    def sequence(self) -> int:
+        """MsgSeqNum(34)."""
+        return int(self.fields.get(34) or 0)
+
+    @property
+    def is_repeat(self) -> bool:
+        """PossDupFlag(43)."""
+        return self.fields.get(43) == "Y"
+
+
+class Observations:
+    """Of all runs of a world. ``venue_filled`` is by order number, of the run in hand."""
+
+    def __init__(self, record: VenueRecord) -> None:
+        self.record = record
+        self.sent: list[SentMessage] = []
+        self.order_of_id: dict[str, tuple[int, int]] = {}
+        """(run, order number) of every client id of an order, those of replaces included."""
+        self.number_of_order: dict[str, tuple[int, int]] = {}
+        """The same by the venue's order id."""
+        self.open_orders: dict[str, Order] = {}
+        """Orders that the venue holds open, by its order id."""
+        self.venue_filled = np.zeros(SLOTS, np.int64)
+        self.highest_number = 0
+        self.connections = 0
+        self._reader = FixReader()
+        self._taken = 0
+        self._fills = 0
+        self._run = 0
+
+    def begin_run(self, run: int) -> None:
+        """Another engine has started: its order numbers begin anew."""
+        self._run = run
+        self._reader = FixReader()
+        self.venue_filled = np.zeros(SLOTS, np.int64)
+        self.highest_number = 0
+
+    def note_sent(self, engine: WorldEngine, data: bytes, *, was_paused: bool) -> None:
+        """Bytes that leave the engine: whole messages."""
+        for message in self._reader.feed(data):
+            if isinstance(message, Garbled):
+                raise AssertionError(f"the engine sent what is no message: {message.reason}")
+            self.sent.append(SentMessage(engine.run, message, was_paused))
+            kind, client_id = message.message_type, message.get(11) or ""
+            self.connections += kind == "A"
+            if kind == "D" and client_id not in self.order_of_id:
+                number = engine.pipeline.orders.request_number(client_id)
+                self.order_of_id[client_id] = (engine.run, number)
+                self.highest_number = max(self.highest_number, number)
+            elif kind == "G":
+                original = self.order_of_id.get(message.get(41) or "")
+                if original is not None:
+                    self.order_of_id.setdefault(client_id, original)
+
+    def follow(self) -> list[tuple[Order, int]]:
+        """Takes in what is new at the venue; what it accepted, see ``VenueRecord.taken``."""
+        record = self.record
+        taken = record.taken[self._taken :]
+        self._taken = len(record.taken)
+        for order, _ in taken:
+            known = self.order_of_id.get(order.client_order_id)
+            if known is not None:
+                self.number_of_order[order.order_id] = known
+            self.open_orders[order.order_id] = order
+        for fill in record.fill_list[self._fills :]:
+            run, number = self.number_of_order.get(fill.order.order_id, (-1, 0))
+            if run == self._run:
+                self.venue_filled[number] += fill.quantity_lots
+        self._fills = len(record.fill_list)
+        closed = [key for key, order in self.open_orders.items() if not order.status.is_open]
+        for key in closed:
+            del self.open_orders[key]
+        return taken
