@@ -139,6 +139,19 @@ class NoRiskIsTakenTwice(Checker):
             self._ids.add(client_id)
 
 
+class OrderChecker(Checker):
+    """A checker of orders and positions, called when either side's have moved."""
+
+    def check(self, world: "World") -> None:
+        """Looks when the event has touched an order."""
+        if world.have_orders_moved:
+            self.check_orders(world)
+
+    @abstractmethod
+    def check_orders(self, world: "World") -> None:
+        """Looks at both sides."""
+
+
 class LimitsHoldAtTheVenue(Checker):
     """No order is larger than allowed, and nobody can be filled beyond the largest position."""
 
@@ -169,13 +182,13 @@ class LimitsHoldAtTheVenue(Checker):
             self.require(held + open_lots <= limit, text)
 
 
-class EveryOpenOrderIsKnown(Checker):
+class EveryOpenOrderIsKnown(OrderChecker):
     """What is open at the venue is open for the engine too, in whatever state."""
 
-    def check(self, world: "World") -> None:
+    def check_orders(self, world: "World") -> None:
         """Looks at every order that the venue holds open."""
-        states = world.engine.orders()["state"]
-        numbers = world.engine.orders()["order_number"]
+        states = world.engine.orders["state"]
+        numbers = world.engine.orders["order_number"]
         for order in world.observations.open_orders.values():
             run, number = world.observations.number_of_order.get(order.order_id, (-1, 0))
             self.require(run >= 0, f"{order.client_order_id} is open and nobody sent it")
@@ -187,13 +200,13 @@ class EveryOpenOrderIsKnown(Checker):
             self.require(is_known, text)
 
 
-class FillsAreCountedOnce(Checker):
+class FillsAreCountedOnce(OrderChecker):
     """No order has more filled than the venue has filled of it."""
 
-    def check(self, world: "World") -> None:
+    def check_orders(self, world: "World") -> None:
         """Compares every order of the run."""
         end = world.observations.highest_number + 1
-        ours = world.engine.orders()["filled_lots"][:end]
+        ours = world.engine.orders["filled_lots"][:end]
         wrong = np.flatnonzero(ours > world.observations.venue_filled[:end])
         if wrong.size:
             number = int(wrong[0])
@@ -201,15 +214,15 @@ class FillsAreCountedOnce(Checker):
             self.require(False, f"order {number}: {ours[number]} lots filled, {theirs} in truth")
 
 
-class PositionIsTheSumOfFills(Checker):
+class PositionIsTheSumOfFills(OrderChecker):
     """Positions are what the orders have filled, signed."""
 
-    def check(self, world: "World") -> None:
+    def check_orders(self, world: "World") -> None:
         """Compares every strategy."""
         end = world.observations.highest_number + 1
-        orders = world.engine.orders()[:end]
+        orders = world.engine.orders[:end]
         signed = orders["side"] * orders["filled_lots"]
-        for index, position in enumerate(world.engine.positions()):
+        for index, position in enumerate(world.engine.positions):
             held = int(position["position_lots"])
             filled = int(signed[orders["strategy"] == index].sum()) + world.carried_lots(index)
             text = f"strategy {index} holds {held} lots, its orders filled {filled}"

@@ -30,7 +30,7 @@ class VenueAgreesOnEveryOrder(Checker):
         """Compares all orders of the run."""
         observations, engine = world.observations, world.engine
         end = observations.highest_number + 1
-        orders = engine.orders()[:end]
+        orders = engine.orders[:end]
         wrong = np.flatnonzero(orders["filled_lots"] != observations.venue_filled[:end])
         for number in wrong:
             text = (
@@ -48,7 +48,7 @@ class PositionsEqualTheVenues(Checker):
         if world.has_known_loss() or world.run_count > 1:
             return
         held = dict.fromkeys(world.symbols, 0)
-        for position in world.engine.positions():
+        for position in world.engine.positions:
             held[world.symbols[int(position["instrument"])]] += int(position["position_lots"])
         for symbol, lots in held.items():
             theirs = world.observations.record.position_lots.get(symbol, 0)
@@ -66,12 +66,12 @@ class ProfitIsThatOfTheFills(Checker):
         if world.has_known_loss():
             return
         fills: dict[int, list[VenueFill]] = {}
-        strategies = world.engine.orders()["strategy"]
+        strategies = world.engine.orders["strategy"]
         for fill in world.observations.record.fill_list:
             run, number = world.observations.number_of_order.get(fill.order.order_id, (-1, 0))
             if run == world.engine.run:
                 fills.setdefault(int(strategies[number]), []).append(fill)
-        for index, position in enumerate(world.engine.positions()):
+        for index, position in enumerate(world.engine.positions):
             mine = fills.get(index, [])
             self._compare_profit(index, position, mine)
             fees = float(sum(fill.fee for fill in mine))

@@ -48,7 +48,8 @@ SENDER_BYTES = 1 << 18
 class WorldEngine:
     """One run of the engine. ``run`` counts the runs of a world from 0.
 
-    ``sent`` gets every order message as it leaves, ``heard`` every market data frame as it comes.
+    ``orders`` and ``positions`` are live views of its tables, records of ``ext.dtypes``. ``sent``
+    gets every order message as it leaves, ``heard`` every market data frame as it comes.
     """
 
     def __init__(
@@ -75,8 +76,12 @@ class WorldEngine:
                 state["random"] = _digest(seed, run, f"strategy {index}")
         config = setup.config
         self.memory, self.pipeline, parts = _join(config, setup, self._states, seed, run)
+        self._requests_sent = self.memory.header_record()["requests_sent"]
+        self._reports = self.memory.header_record()["reports"]
         self.clock = EngineClock(self.memory, network.clock)
         self.header = self.memory.header_record()
+        self.orders = self.memory.region("orders_offset", ORDER, int(Bound.MAX_ORDERS))
+        self.positions = self.memory.region("positions_offset", POSITION, len(self._states))
         self.store = parts.store
         self.session = parts.session
         self.order_entry = OrderEntry(
@@ -121,6 +126,10 @@ class WorldEngine:
         self.pause_reasons.append(reason)
         self._network.trace.note(f"engine is PAUSED: {reason}")
 
+    def progress(self) -> tuple[int, int]:
+        """Requests sent and reports applied so far: orders and positions move with these."""
+        return int(self._requests_sent[0]), int(self._reports[0])
+
     def stop(self) -> None:
         """No new risk and no timers any more, as when an operator stops the engine."""
         self.is_stopping = True
@@ -143,17 +152,9 @@ class WorldEngine:
         self.order_transport.abandon(is_cut=is_power_lost)
         self.feed_transport.abandon()
 
-    def orders(self) -> np.ndarray:
-        """The order table, one record of ``ext.dtypes.ORDER`` each slot."""
-        return self.memory.region("orders_offset", ORDER, int(Bound.MAX_ORDERS))
-
-    def positions(self) -> np.ndarray:
-        """The positions, one record a strategy."""
-        return self.memory.region("positions_offset", POSITION, len(self._states))
-
     def state_digest(self) -> str:
         """Hash of orders, positions and what the strategies remember: equal runs, equal hashes."""
-        parts = (self.orders().tobytes(), self.positions().tobytes())
+        parts = (self.orders.tobytes(), self.positions.tobytes())
         states = (state.tobytes() for state in self._states)
         return hashlib.blake2b(b"".join((*parts, *states)), digest_size=16).hexdigest()
 

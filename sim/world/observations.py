@@ -80,6 +80,10 @@ class Observations:
                 if original is not None:
                     self.order_of_id.setdefault(client_id, original)
 
+    def progress(self) -> tuple[int, int, int]:
+        """What the venue accepted, filled and holds open: its orders move with these."""
+        return self._taken, self._fills, len(self.open_orders)
+
     def follow(self) -> list[tuple[Order, int]]:
         """Takes in what is new at the venue; what it accepted, see ``VenueRecord.taken``."""
         record = self.record

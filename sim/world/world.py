@@ -94,6 +94,8 @@ class World:
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
+        self.have_orders_moved = True
+        self._moved: object = None
         self._was_paused = False
         self._is_trading = True
         self._is_over = False
@@ -204,6 +206,9 @@ class World:
 
     def _check(self) -> None:
         self.taken = self.observations.follow()
+        moved = (self.engine.progress(), self.observations.progress())
+        self.have_orders_moved = moved != self._moved
+        self._moved = moved
         for checker in self.checkers:
             checker.check(self)
         self._was_paused = self.engine.is_paused
