@@ -47,6 +47,7 @@ class FaultPlan:
     clock_step_rate: float = 0.0
     clock_step_ns: int = 15 * SECOND_NS
     crash_rate: float = 0.0
+    """The engine's process ends at once, now and then with its host; another run begins."""
     stuck_rate: float = 0.0
     """The relay attaches and takes nothing more until it comes to itself."""
 
@@ -65,7 +66,7 @@ def draw_faults(rng: random.Random) -> FaultPlan:
     )
     if rng.random() < 1 / 6:
         return plan
-    kinds = (_spoil_orders, _cut_orders, _slow_down, _spoil_feed, _cut_feed, _step_clock)
+    kinds = (_spoil_orders, _cut_orders, _slow_down, _spoil_feed, _cut_feed, _step_clock, _crash)
     chosen = rng.sample(kinds, rng.randint(1, len(kinds)))
     for kind in kinds:
         if kind in chosen:
@@ -106,6 +107,10 @@ def _spoil_feed(plan: FaultPlan, rng: random.Random) -> None:
 def _cut_feed(plan: FaultPlan, rng: random.Random) -> None:
     plan.feed_cut_rate = rng.choice((0.1, 0.5))
     plan.refuse_share = max(plan.refuse_share, rng.choice((0.0, 0.3)))
+
+
+def _crash(plan: FaultPlan, rng: random.Random) -> None:
+    plan.crash_rate = rng.choice((0.1, 0.3))
 
 
 def _step_clock(plan: FaultPlan, rng: random.Random) -> None:

@@ -179,6 +179,11 @@ class Venue:
             end.tick()
         self.flush()
 
+    def cancel_by_hand(self, order: Order) -> None:
+        """Cancels a client's order as its owner can without a session."""
+        self.desk.publish(self.market.cancel(order, self.clock.venue_ns()))
+        self.flush()
+
     def flush(self) -> None:
         """Sends what has come up since the last call."""
         for end in self._order_ends:

@@ -45,6 +45,8 @@ SYMBOLS = ("BTC-USD", "ETH-USD")
 STEPS_PER_SECOND = 60
 SETTLE_LIMIT_NS = 90 * SECOND_NS
 HELP_AFTER_NS = 20 * SECOND_NS
+POWER_LOSS_SHARE = 0.3
+RESTART_NS_MAX = 2 * SECOND_NS
 CANCEL_EVERY_NS = 970 * MILLISECOND_NS
 """No divisor of a second: at rest means that nothing is under way, heartbeats included."""
 
@@ -166,6 +168,8 @@ class World:
         missing = []
         if not engine.order_entry.is_active:
             missing.append(f"the order session is {engine.session.state.name}")
+        if engine.is_dead:
+            missing.append("the engine is dead")
         missing += [
             f"book {symbol} is {BookState(engine.pipeline.book(index).state).name}"
             for index, symbol in enumerate(self.symbols)
@@ -242,6 +246,7 @@ class World:
             (plan.order_cut_rate, "cut orders", lambda: self.network.cut_some("orders")),
             (plan.feed_cut_rate, "cut feed", lambda: self.network.cut_some("feed")),
             (plan.clock_step_rate, "wall clock steps", self._step_clock),
+            (plan.crash_rate, "crash", self._crash),
         )
         for rate, name, action in kinds:
             at_ns = 0.0
@@ -254,6 +259,19 @@ class World:
     def _step_clock(self) -> None:
         limit_ns = self.plan.clock_step_ns
         self.clock.step_wall(self._rng.randint(-limit_ns, limit_ns))
+
+    def _crash(self) -> None:
+        if self.engine.is_dead:
+            return
+        is_power_lost = self._rng.random() < POWER_LOSS_SHARE
+        self.engine.crash(is_power_lost=is_power_lost)
+        delay_ns = self._rng.randrange(RESTART_NS_MAX)
+        self.schedule.after(delay_ns, "the engine is started again", self._restart)
+
+    def _restart(self) -> None:
+        engine = self._start_engine()
+        if not self._is_trading:
+            engine.stop()
 
     # The end
 
@@ -272,6 +290,7 @@ class World:
         is_at_rest = self.is_settled() and not self.network.in_flight()
         if self.engine.order_entry.is_active and not is_at_rest:
             self.engine.cancel_all()
+            self._cancel_by_hand()
         if is_at_rest and not self._is_fresh:
             self._is_fresh = True
             self.network.cut_some("feed")
@@ -279,3 +298,10 @@ class World:
             self._is_over = True
             return
         self.schedule.after(CANCEL_EVERY_NS, "stop: cancel all", self._wait_for_rest)
+
+    def _cancel_by_hand(self) -> None:
+        """What an operator does at the venue's own page about orders that no run knows."""
+        for order in list(self.observations.open_orders.values()):
+            run, _ = self.observations.number_of_order.get(order.order_id, (self.engine.run, 0))
+            if run != self.engine.run and order.status.is_open:
+                self.venue.cancel_by_hand(order)
