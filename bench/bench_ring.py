@@ -64,11 +64,13 @@ def hash_rows(rows: Rows) -> int:
 def measure_ring(directory: Path, rows: Rows) -> Measurement:
     """The compiled ring in a file of its own; nobody reads, so nothing is dropped."""
     path = directory / "bench.shm"
-    memory = SharedMemory(str(path), [(PRODUCT.symbol, PRODUCT.tick, PRODUCT.lot)], [])
+    memory = SharedMemory(
+        str(path), [(PRODUCT.symbol, PRODUCT.tick, PRODUCT.lot)], [], market_ring_slots=SLOTS
+    )
     total_ns = time_records(memory, rows)
     if memory.counters()["dropped_market_records"]:
         raise BenchmarkError("ring: records were dropped")
-    work_hash = hash_records(memory.region("ring_offset", RECORD, SLOTS))
+    work_hash = hash_records(memory.region("market_ring_offset", RECORD, SLOTS))
     path.unlink()
     return Measurement(total_ns, len(rows), work_hash)
 

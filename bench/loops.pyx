@@ -112,7 +112,7 @@ cdef void _close_orders(Pipeline pipeline, int64_t first_number, int64_t time_ns
         report.order_state = CANCELED
         report.request_number = number
         report.order_quantity_lots = report.price_ticks = report.cumulative_lots = -1
-        pipeline.receive_report(&report, time_ns)
+        pipeline.receive_report(&report, time_ns, NULL, 0, 0)
 
 
 def time_decodes(

@@ -49,7 +49,7 @@ def apply_fills(
     for index in range(fills):
         report.cumulative_lots = report.execution_id_low = order.filled_lots + 1
         report.exchange_time_ns = time_ns + index
-        pipeline.receive_report(&report, time_ns + index)
+        pipeline.receive_report(&report, time_ns + index, NULL, 0, 0)
     return abs(pipeline.memory.positions[order.strategy].position_lots - before)
 
 

@@ -13,6 +13,7 @@ from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from engine.strategy_loader import load_strategy
 from engine.tls_context import make_client_context
+from ext.bounds import Bound
 from ext.clock import read_wall_ns
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
@@ -114,6 +115,7 @@ def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> A
         engine_name=config.engine.name,
         mode=config.engine.mode,
         start_time_ns=read_wall_ns(),
+        market_ring_slots=Bound.MARKET_RING_SLOTS,
     )
     orders = OrderTable(memory, table)
     strategy_table = StrategyTable()
@@ -143,6 +145,7 @@ def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> A
         is_sending=config.engine.mode != "shadow",
         step_interval=config.telemetry.step_timing_interval,
         is_conflating=config.feed.conflate,
+        is_recording=True,
     )
     return Arc(config, instruments, strategies, memory, pipeline, order_parts)
 

@@ -94,7 +94,7 @@ class OrderEntry:
 
     def check_pending(self, now_ns: int) -> None:
         """Requests unanswered for too long: their orders are Unknown. Asks for all that are."""
-        count = self._pipeline.orders.expire_pending(now_ns, ACKNOWLEDGE_TIMEOUT_NS)
+        count = self._pipeline.expire_pending(now_ns, ACKNOWLEDGE_TIMEOUT_NS)
         if count:
             seconds = ACKNOWLEDGE_TIMEOUT_NS / 1e9
             _log.error("%d orders are Unknown: no answer for %.0f s", count, seconds)
@@ -141,7 +141,7 @@ class OrderEntry:
             case MessageRejected():
                 self._reject(event)
             case NumbersReset():
-                self._pipeline.orders.forget_sequences()
+                self._pipeline.forget_sequences(self._clock.now_ns())
             case OrderNotRepeated(sequence=sequence):
                 # Too old, or new risk while the engine is paused.
                 _log.warning("message %d was not repeated: its request is dead", sequence)
@@ -159,7 +159,7 @@ class OrderEntry:
 
     def _lose_connection(self, text: str) -> None:
         now_ns = self._clock.now_ns()
-        count = self._pipeline.orders.mark_unknown(now_ns)
+        count = self._pipeline.mark_unknown(now_ns)
         self._asked_ns.clear()  # what was asked on that connection is not answered any more
         _log.log(
             logging.WARNING if count or text.startswith(CANNOT_CONNECT) else logging.INFO,

@@ -95,7 +95,7 @@ class Supervisor:
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked; cancels stay allowed."""
-        self.arc.pipeline.gate.is_paused = True
+        self.arc.pipeline.pause(self._clock.now_ns(), reason)
         _log.error("PAUSED, no new orders: %s", reason)
         if not self._stop.is_set():
             self.arc.memory.set_state(EngineState.ENGINE_PAUSED_STATE, reason)
@@ -272,7 +272,7 @@ class Supervisor:
     async def _shut_down(self) -> None:
         """Every step is tried whatever the one before it did."""
         self._stop.set()
-        self.arc.pipeline.gate.is_paused = True
+        self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping")
         self.arc.memory.set_state(EngineState.ENGINE_STOPPING, self.reason or "stopping")
         try:
             await self._stop_orders()

@@ -25,6 +25,8 @@ cpdef enum Bound:
     OUTGOING_SLOTS = 4096           # FIX messages kept for a resend; older ones are gap filled
     OUTGOING_SLOT_BYTES = 1024      # a longer message is not kept: it is gap filled
     HISTOGRAM_BUCKETS = 2048        # 32 per power of two of nanoseconds; the last takes the rest
-    RING_SLOTS = 65536              # records of 128 bytes: 8 MiB
+    RING_SLOTS = 65536              # of the order ring, 128 bytes each: 8 MiB
     RING_RESERVE = 16384            # slots that only order records may use
+    MARKET_RING_SLOTS = 262144      # of the market ring: 32 MiB; when full, frames go unrecorded
+    BLOB_PAYLOAD_BYTES = 72         # of a blob that stand in its head; the rest fills slots behind
     TEXT_BYTES = 80                 # text of a TEXT record; longer text is cut

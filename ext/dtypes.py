@@ -170,6 +170,46 @@ RECORD = _record(
     ),
 )
 
+BLOB = _record(
+    *_integers("sequence", "time_ns", "after_sequence"),
+    ("kind", "i4"),
+    ("instrument", "i4"),
+    ("strategy", "i4"),
+    ("code", "i4"),
+    ("detail", "i4"),
+    ("byte_count", "i4"),
+    ("reference", "i8"),
+    ("payload", f"S{int(Bound.BLOB_PAYLOAD_BYTES)}"),
+)
+
+REQUEST_TERMS = _record(("intent", INTENT), *_integers("request_number", "order_number"))
+
+EXECUTION_REPORT = _record(
+    *_integers(
+        "execution_type",
+        "order_state",
+        "request_number",
+        "original_number",
+        "instrument",
+        "side",
+        "order_quantity_lots",
+        "price_ticks",
+        "cumulative_lots",
+        "leaves_lots",
+        "last_price_ticks",
+        "last_quantity_lots",
+        "is_maker",
+        "fee_nano",
+        "exchange_time_ns",
+        "execution_id_high",
+        "execution_id_low",
+        "reject_code",
+        "reference_sequence",
+        "trade_id",
+    ),
+    ("venue_order_id", f"S{int(Bound.VENUE_ORDER_ID_BYTES)}"),
+)
+
 NAME = _record(("name", "S48"), ("tick", "S24"), ("lot", "S24"))
 
 SHARED_HEADER = _record(
@@ -186,6 +226,8 @@ SHARED_HEADER = _record(
         "orders_offset",
         "histograms_offset",
         "ring_offset",
+        "market_ring_offset",
+        "market_ring_slots",
         "total_bytes",
         "engine_state",
         "heartbeat_ns",
@@ -193,7 +235,11 @@ SHARED_HEADER = _record(
         "order_session_state",
         "write_sequence",
         "read_sequence",
+        "market_write_sequence",
+        "market_read_sequence",
         "reader_attached",
+        "journal_failing",
+        "synced_sequence",
         "dropped_market_records",
         "dropped_order_records",
         "frames",
@@ -222,6 +268,8 @@ SHARED_HEADER = _record(
         "engine_core",
         "threads_on_core",
         "garbage_collections",
+        "general_frames",
+        "failed_sends",
         "conflated_updates",
         "outgoing_sequence",
         "incoming_sequence",
@@ -238,7 +286,7 @@ SHARED_MAGIC = b"WOWSHM01"
 
 def layout_hash() -> int:
     """Hash of every shared record's fields; readers refuse memory written with another one."""
-    shared = (SHARED_HEADER, NAME, BOOK_VIEW, POSITION, ORDER, RECORD)
+    shared = (SHARED_HEADER, NAME, BOOK_VIEW, POSITION, ORDER, RECORD, BLOB, REQUEST_TERMS)
     bounds = {name: int(bound) for name, bound in Bound.__members__.items()}  # aliases too
     text = repr([(dtype.descr, dtype.itemsize) for dtype in shared]) + repr(bounds)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

@@ -18,6 +18,7 @@ cdef struct DecodedFrame:
     int64_t delta_count
     int64_t trade_count
     int64_t instrument              # whose frame it is, also of a bad one; -1: not known
+    bint is_general                 # a part had not the usual shape: read member by member
     int64_t connection_sequence     # counts every frame of the connection; -1: the venue has none
     FeedEvent events[MAX_EVENTS_PER_FRAME]
     Trade trades[MAX_TRADES_PER_FRAME]

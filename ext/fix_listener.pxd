@@ -8,6 +8,7 @@ turn has come. SendingTime accuracy is judged by the session on the messages tha
 cimport cython
 from libc.stdint cimport int64_t
 
+from ext.clock cimport monotonic_ns
 from ext.codecs.fix_report cimport FixReportDecoder, ReportHeader
 from ext.loop_meter cimport LoopMeter
 from ext.pipeline cimport Pipeline
@@ -33,6 +34,10 @@ cdef class FixListener:
     cdef TlsChannel channel         # None: the socket holds plain bytes
     cdef char* buffer
     cdef int64_t size               # bytes of the buffer in use
+    cdef int64_t given_now_ns       # of bytes that ``receive`` was given; 0: the clock tells
+
+    cdef inline int64_t _now_ns(self) noexcept nogil:
+        return self.given_now_ns if self.given_now_ns > 0 else monotonic_ns()
 
     cdef ssize_t _receive(self, int socket, char* target, ssize_t room) except -2
     cdef object _consume(self)

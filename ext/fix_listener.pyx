@@ -27,7 +27,13 @@ from ext.pages cimport touch_pages
 from ext.pipeline cimport Pipeline
 from ext.session_store cimport SessionStore
 from ext.tls_channel cimport TlsChannel
-from ext.wire cimport LOOP_IDLE, LOOP_ORDER_REPORTS, ExecutionReport, LoopSource
+from ext.wire cimport (
+    LOOP_IDLE,
+    LOOP_ORDER_REPORTS,
+    REPORT_FIX,
+    ExecutionReport,
+    LoopSource,
+)
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int descriptor, void* buffer, size_t size, int flags)
@@ -86,11 +92,12 @@ cdef class FixListener:
             self.size += count
             self._consume()
 
-    def receive(self, data: bytes) -> None:
-        """Takes bytes that are already in hand."""
+    def receive(self, data: bytes, now_ns: int = 0) -> None:
+        """Takes bytes that are already in hand; they came at ``now_ns``, monotonic, 0: now."""
         cdef const char* start = data
         cdef int64_t size = len(data)
         cdef int64_t part
+        self.given_now_ns = now_ns
         while size > 0:
             part = min(size, <int64_t>BUFFER_BYTES - self.size)
             memcpy(self.buffer + self.size, start, part)
@@ -98,6 +105,7 @@ cdef class FixListener:
             start += part
             size -= part
             self._consume()
+        self.given_now_ns = 0
 
     def reset(self) -> None:
         """Forgets the part of a message that an ended connection left behind."""
@@ -166,7 +174,7 @@ cdef class FixListener:
                 or not header.is_from_venue \
                 or header.sequence != self.store.state.next_incoming:
             return False
-        self.store.state.last_received_ns = monotonic_ns()
+        self.store.state.last_received_ns = self._now_ns()
         if status == REPORT_READ:
             self._apply(message, size, &report)
         elif self.on_bad_report is not None:
@@ -178,7 +186,7 @@ cdef class FixListener:
         return True
 
     cdef object _apply(self, const char* message, int64_t size, const ExecutionReport* report):
-        cdef int64_t receive_time_ns = monotonic_ns() + self.pipeline.memory.header.wall_offset_ns
-        self.pipeline.receive_report(report, receive_time_ns)
+        cdef int64_t receive_time_ns = self._now_ns() + self.pipeline.memory.header.wall_offset_ns
+        self.pipeline.receive_report(report, receive_time_ns, message, size, REPORT_FIX)
         if self.on_notices is not None and self.pipeline.has_something_to_tell():
             self.on_notices(receive_time_ns)

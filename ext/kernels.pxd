@@ -25,6 +25,9 @@ cdef struct Strategy:
     int64_t bar_interval_ns
     int64_t timer_interval_ns
     int64_t next_timer_ns
+    char* persistent                # in the state: what is to outlive the process
+    int64_t persistent_size         # 0: nothing is
+    char* told                      # as it was recorded last
     Bar bar                         # being built; trade_count 0: none
 
 
@@ -51,6 +54,8 @@ cdef class StrategyTable:
     cdef Intents* decide_timer(
         self, int64_t index, int64_t now_ns, BookView* book, Position* position
     ) noexcept nogil
+    cdef bint is_timer_due(self, int64_t now_ns) noexcept nogil
+    cdef const char* changed_state(self, int64_t index) noexcept nogil
     cdef Intents* _call(
         self, Hook hook, Strategy* strategy, void* event, BookView* book, Position* position
     ) noexcept nogil

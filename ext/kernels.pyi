@@ -16,4 +16,5 @@ class StrategyTable:
         bar_interval_ns: int = 0,
         timer_interval_ns: int = 0,
         owner: object = None,
+        persistent: tuple[int, int] = (0, 0),
     ) -> int: ...

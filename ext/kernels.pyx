@@ -2,7 +2,7 @@
 
 cimport cython
 from libc.stdint cimport int64_t, uintptr_t
-from libc.string cimport memset
+from libc.string cimport memcmp, memcpy, memset
 
 import numpy as np
 
@@ -31,11 +31,13 @@ cdef class StrategyTable:
         bar_interval_ns: int = 0,
         timer_interval_ns: int = 0,
         owner: object = None,
+        persistent: tuple[int, int] = (0, 0),
     ) -> int:
         """Adds a strategy and returns its number.
 
         ``state`` is its one record, ``addresses`` the hooks by name (see HOOKS), ``owner`` what
-        has to stay alive for them. Raises UsageError for an unknown hook or a hook without its
+        has to stay alive for them, ``persistent`` the offset and size of the part of its state
+        that is recorded when it changes. Raises UsageError for an unknown hook or a hook without its
         interval, ConfigError beyond MAX_STRATEGIES.
         """
         unknown = set(addresses) - set(HOOKS)
@@ -57,7 +59,16 @@ cdef class StrategyTable:
         strategy.on_timer = <Hook><uintptr_t>addresses.get("on_timer", 0)
         strategy.bar_interval_ns = bar_interval_ns
         strategy.timer_interval_ns = timer_interval_ns
-        self.owners.append((state, owner))
+        offset, size = persistent
+        if not 0 <= offset <= offset + size <= state.dtype.itemsize:
+            raise UsageError(
+                f"persistent was {persistent}; the state has {state.dtype.itemsize} bytes"
+            )
+        told = np.frombuffer(state.tobytes()[offset : offset + size], np.uint8).copy()
+        strategy.persistent = <char*>strategy.state + <int64_t>offset
+        strategy.persistent_size = size
+        strategy.told = <char*><uintptr_t>told.ctypes.data
+        self.owners.append((state, owner, told))
         self.count += 1
         return self.count - 1
 
@@ -122,6 +133,24 @@ cdef class StrategyTable:
         strategy.next_timer_ns = now_ns + strategy.timer_interval_ns
         timer.now_ns = now_ns
         return self._call(strategy.on_timer, strategy, &timer, book, position)
+
+    cdef bint is_timer_due(self, int64_t now_ns) noexcept nogil:
+        """Whether ``decide_timer`` would call some strategy, if its book is LIVE."""
+        cdef int64_t index
+        for index in range(self.count):
+            if self.strategies[index].on_timer != NULL \
+                    and now_ns >= self.strategies[index].next_timer_ns:
+                return True
+        return False
+
+    cdef const char* changed_state(self, int64_t index) noexcept nogil:
+        """What a strategy keeps, when it has changed since the last call; NULL: it has not."""
+        cdef Strategy* strategy = &self.strategies[index]
+        if strategy.persistent_size == 0 or memcmp(
+                strategy.told, strategy.persistent, strategy.persistent_size) == 0:
+            return NULL
+        memcpy(strategy.told, strategy.persistent, strategy.persistent_size)
+        return strategy.persistent
 
     cdef Intents* _call(
         self, Hook hook, Strategy* strategy, void* event, BookView* book, Position* position

@@ -9,14 +9,17 @@ from libc.string cimport memset
 from ext.errors import UsageError
 from ext.wire cimport (
     Bar,
+    Blob,
     BookDelta,
     BookView,
+    ExecutionReport,
     Fill,
     Intent,
     Intents,
     Order,
     Position,
     Record,
+    RequestTerms,
     SharedHeader,
     Timer,
     Trade,
@@ -25,14 +28,17 @@ from ext.wire cimport (
 
 cdef dict SIZES = {
     "Bar": sizeof(Bar),
+    "Blob": sizeof(Blob),
     "BookDelta": sizeof(BookDelta),
     "BookView": sizeof(BookView),
+    "ExecutionReport": sizeof(ExecutionReport),
     "Fill": sizeof(Fill),
     "Intent": sizeof(Intent),
     "Intents": sizeof(Intents),
     "Order": sizeof(Order),
     "Position": sizeof(Position),
     "Record": sizeof(Record),
+    "RequestTerms": sizeof(RequestTerms),
     "SharedHeader": sizeof(SharedHeader),
     "Timer": sizeof(Timer),
     "Trade": sizeof(Trade),
@@ -44,10 +50,14 @@ cdef dict read_fields(str name, const char* memory):
     """The record ``name`` at ``memory`` by field, in the order of its declaration."""
     if name == "Bar":
         return (<Bar*>memory)[0]
+    if name == "Blob":
+        return (<Blob*>memory)[0]
     if name == "BookDelta":
         return (<BookDelta*>memory)[0]
     if name == "BookView":
         return (<BookView*>memory)[0]
+    if name == "ExecutionReport":
+        return (<ExecutionReport*>memory)[0]
     if name == "Fill":
         return (<Fill*>memory)[0]
     if name == "Intent":
@@ -60,6 +70,8 @@ cdef dict read_fields(str name, const char* memory):
         return (<Position*>memory)[0]
     if name == "Record":
         return (<Record*>memory)[0]
+    if name == "RequestTerms":
+        return (<RequestTerms*>memory)[0]
     if name == "SharedHeader":
         return (<SharedHeader*>memory)[0]
     if name == "Timer":

@@ -5,6 +5,8 @@ from libc.stdint cimport int64_t
 
 
 cdef class OrderSender:
+    cdef readonly bint has_failed   # a request did not leave: its transport ends the connection
+
     cdef bint send_message(self, const char* message, int64_t size) noexcept nogil
 
 

@@ -3,7 +3,9 @@ from typing import Self, final
 from typing_extensions import disjoint_base
 
 @disjoint_base
-class OrderSender: ...
+class OrderSender:
+    @property
+    def has_failed(self) -> bool: ...
 
 @final
 class CapturingSender(OrderSender):

@@ -15,16 +15,11 @@ id, whatever else a report says, and also while a request is pending.
 cimport cython
 from libc.stdint cimport int64_t
 
-from ext.bounds cimport MAX_INSTRUMENTS, MAX_REQUESTS
+from ext.bounds cimport MAX_INSTRUMENTS
 from ext.client_order_id cimport RunIdentity
 from ext.execution_ids cimport ExecutionIds
+from ext.requests cimport RequestTable
 from ext.wire cimport ExecutionReport, Fill, Intent, Order, OrderRequest, Position
-
-cdef struct Request:
-    int64_t request_number          # 0: empty
-    int64_t order_number
-    int64_t kind                    # IntentKind
-    int64_t message_sequence        # MsgSeqNum(34) it went out with
 
 cpdef enum ReportResult:            # bits
     REPORT_APPLIED = 1
@@ -42,7 +37,7 @@ cdef class OrderTable:
     cdef object owner               # keeps both alive
     cdef RunIdentity run
     cdef int64_t next_number
-    cdef Request requests[MAX_REQUESTS]
+    cdef readonly RequestTable requests
     cdef ExecutionIds counted       # fills that are in the positions
     cdef Order* last_order          # that the last report was applied to; NULL: none of ours
     cdef Fill last_fill
@@ -56,11 +51,14 @@ cdef class OrderTable:
         OrderRequest* request
     ) noexcept nogil
     cdef void note_sequence(self, int64_t request_number, int64_t sequence) noexcept nogil
+    cdef bint has_expired(self, int64_t now_ns, int64_t limit_ns) noexcept nogil
+    cdef void doubt(self, Order* order, int64_t time_ns) noexcept nogil
     cdef int apply_report(self, const ExecutionReport* report, int64_t time_ns) noexcept nogil
     cdef Order* _find_reported(self, const ExecutionReport* report) noexcept nogil
     cdef Order* _search(self, const ExecutionReport* report) noexcept nogil
     cdef int _apply_fill(self, Order* order, const ExecutionReport* report, int64_t time_ns) \
         noexcept nogil
+    cdef bint _count_fill(self, const Order* order, const ExecutionReport* report) noexcept nogil
     cdef int _apply_replaced(self, Order* order, const ExecutionReport* report) noexcept nogil
     cdef int _apply_status(self, Order* order, const ExecutionReport* report) noexcept nogil
     cdef bint _is_kind(self, const ExecutionReport* report, int64_t kind) noexcept nogil

@@ -6,16 +6,13 @@ from libc.string cimport memcpy, memset
 
 import os
 
-from ext.bounds cimport (
-    MAX_ORDERS,
-    MAX_REQUESTS,
-    VENUE_ORDER_ID_BYTES,
-)
+from ext.bounds cimport MAX_ORDERS, VENUE_ORDER_ID_BYTES
 from ext.client_order_id cimport RUN_BYTES, read_client_order_id, write_client_order_id
 from ext.errors import UsageError
 from ext.execution_ids cimport ExecutionIds
 from ext.instrument_table cimport InstrumentTable
 from ext.positions cimport book_fill, is_open, show_order
+from ext.requests cimport Request, RequestTable
 from ext.shared_memory cimport SharedMemory
 from ext.wire cimport (
     CANCEL_ORDER,
@@ -52,6 +49,7 @@ from ext.wire cimport (
 
 cdef enum:
     RUN_RANDOM_BYTES = 8
+    TRADE_ID_MARK = 0x4000000000000000      # ids that are trades of an order, not ExecIDs
     REASON_UNKNOWN_ORDER = 1                # CxlRejReason(102): the venue does not know it
 
 
@@ -73,7 +71,7 @@ cdef class OrderTable:
         self.orders = memory.orders
         self.positions = memory.positions
         self.next_number = 1
-        memset(self.requests, 0, sizeof(self.requests))
+        self.requests = RequestTable()
         self.counted = ExecutionIds()
         for index in range(table.count):
             self.tick_value[index] = (
@@ -113,7 +111,6 @@ cdef class OrderTable:
     ) noexcept nogil:
         """Takes an accepted intent into the table and fills in what the encoder writes."""
         cdef Order* order
-        cdef Request* entry
         cdef int64_t number = self.next_number
         if intent.kind == NEW_ORDER:
             while is_open(self.orders[number % MAX_ORDERS].state):
@@ -151,11 +148,7 @@ cdef class OrderTable:
         if intent.kind == NEW_ORDER:
             order.accepted_number = number
         order.update_time_ns = time_ns
-        entry = &self.requests[number % MAX_REQUESTS]
-        entry.request_number = number
-        entry.order_number = order.order_number
-        entry.kind = intent.kind
-        entry.message_sequence = 0
+        self.requests.add(number, order.order_number, intent.kind)
         request.kind = intent.kind
         request.instrument = order.instrument
         request.side = order.side
@@ -173,8 +166,8 @@ cdef class OrderTable:
 
     cdef void note_sequence(self, int64_t request_number, int64_t sequence) noexcept nogil:
         """Remembers under which MsgSeqNum a request went out, for a Reject(3) of it."""
-        cdef Request* entry = &self.requests[request_number % MAX_REQUESTS]
-        if entry.request_number == request_number:
+        cdef Request* entry = self.requests.find(request_number)
+        if entry != NULL:
             entry.message_sequence = sequence
 
     cdef Order* _find_reported(self, const ExecutionReport* report) noexcept nogil:
@@ -183,12 +176,11 @@ cdef class OrderTable:
         cdef int64_t _attempt
         cdef Order* order
         for _attempt in range(2):
-            if number > 0:
-                entry = &self.requests[number % MAX_REQUESTS]
-                if entry.request_number == number:
-                    order = &self.orders[entry.order_number % MAX_ORDERS]
-                    if order.order_number == entry.order_number:
-                        return order
+            entry = self.requests.find(number)
+            if entry != NULL:
+                order = &self.orders[entry.order_number % MAX_ORDERS]
+                if order.order_number == entry.order_number:
+                    return order
             number = report.original_number
         return self._search(report)
 
@@ -274,7 +266,7 @@ cdef class OrderTable:
         # A replace in flight may open again what is filled now.
         cdef bint may_reopen = order.state == PENDING_REPLACE or (
             order.state == PENDING_CANCEL and order.pending_quantity_lots > 0)
-        if not self.counted.add(report.execution_id_high, report.execution_id_low):
+        if not self._count_fill(order, report):
             return REPORT_DUPLICATE
         order.filled_lots += report.last_quantity_lots
         order.leaves_lots = max(<int64_t>0, order.quantity_lots - order.filled_lots)
@@ -301,6 +293,15 @@ cdef class OrderTable:
         self.last_fill.exchange_time_ns = report.exchange_time_ns
         self.last_fill.receive_time_ns = time_ns
         return result
+
+    cdef bint _count_fill(self, const Order* order, const ExecutionReport* report) noexcept nogil:
+        """Whether the fill is a new one. Its trade names it where the venue says so: the same fill
+        comes by REST without the ExecID(17) that it has in FIX."""
+        if report.trade_id > 0:
+            return self.counted.add(
+                TRADE_ID_MARK | order.order_number << 8 | order.instrument, report.trade_id
+            )
+        return self.counted.add(report.execution_id_high, report.execution_id_low)
 
     cdef int _apply_replaced(self, Order* order, const ExecutionReport* report) noexcept nogil:
         """The replace holds; a cancel sent after it may still be on its way."""
@@ -358,9 +359,8 @@ cdef class OrderTable:
 
     cdef bint _is_kind(self, const ExecutionReport* report, int64_t kind) noexcept nogil:
         """Whether ClOrdID names a request of that IntentKind."""
-        cdef Request* entry = &self.requests[report.request_number % MAX_REQUESTS]
-        return report.request_number > 0 and entry.request_number == report.request_number \
-            and entry.kind == kind
+        cdef Request* entry = self.requests.find(report.request_number)
+        return entry != NULL and entry.kind == kind
 
     cdef void _apply_message_reject(self, Order* order, const ExecutionReport* report) \
             noexcept nogil:
@@ -374,9 +374,9 @@ cdef class OrderTable:
 
     cdef void _refuse(self, Order* order, int64_t request_number) noexcept nogil:
         """A cancel or replace in flight was refused: back to the state before it."""
-        cdef Request* entry = &self.requests[request_number % MAX_REQUESTS]
+        cdef Request* entry = self.requests.find(request_number)
         cdef bint is_cancel = order.state == PENDING_CANCEL
-        if entry.request_number == request_number:
+        if entry != NULL:
             is_cancel = entry.kind == CANCEL_ORDER
         if not is_cancel:
             order.pending_quantity_lots = 0
@@ -390,6 +390,12 @@ cdef class OrderTable:
     cdef void _show(self, const Order* order) noexcept nogil:
         show_order(&self.positions[order.strategy], self.orders, order)
 
+    cdef void doubt(self, Order* order, int64_t time_ns) noexcept nogil:
+        """Nobody knows whether its last request left: Unknown until the venue has told."""
+        order.state = UNKNOWN
+        order.update_time_ns = time_ns
+        self._show(order)
+
     def mark_unknown(self, now_ns: int) -> int:
         """The connection is lost: every open order is Unknown until the venue has told."""
         cdef int64_t index
@@ -402,6 +408,15 @@ cdef class OrderTable:
                 count += 1
         return count
 
+    cdef bint has_expired(self, int64_t now_ns, int64_t limit_ns) noexcept nogil:
+        """Whether ``expire_pending`` would find one."""
+        cdef int64_t index
+        for index in range(<int64_t>MAX_ORDERS):
+            if self.orders[index].update_time_ns < now_ns - limit_ns \
+                    and _is_pending(self.orders[index].state):
+                return True
+        return False
+
     def expire_pending(self, now_ns: int, limit_ns: int) -> int:
         """Requests unanswered for longer than ``limit_ns``: their orders are Unknown; how many."""
         cdef int64_t index
@@ -410,9 +425,7 @@ cdef class OrderTable:
         cdef int64_t count = 0
         for index in range(<int64_t>MAX_ORDERS):
             order = &self.orders[index]
-            if order.update_time_ns < oldest_ns and (
-                    order.state == PENDING_NEW or order.state == PENDING_CANCEL
-                    or order.state == PENDING_REPLACE):
+            if order.update_time_ns < oldest_ns and _is_pending(order.state):
                 order.state = UNKNOWN
                 order.update_time_ns = now_ns
                 self._show(order)
@@ -428,21 +441,6 @@ cdef class OrderTable:
                 found.append(<object>self.orders[index])
         return sorted(found, key=lambda order: order["order_number"])
 
-    def request_of_sequence(self, sequence: int) -> int:
-        """Request number that went out under a MsgSeqNum, 0 when it is none of ours."""
-        cdef int64_t index
-        cdef int64_t wanted = sequence
-        for index in range(<int64_t>MAX_REQUESTS):
-            if wanted > 0 and self.requests[index].message_sequence == wanted:
-                return self.requests[index].request_number
-        return 0
-
-    def forget_sequences(self) -> None:
-        """The session started again at 1: old numbers no longer name our requests."""
-        cdef int64_t index
-        for index in range(<int64_t>MAX_REQUESTS):
-            self.requests[index].message_sequence = 0
-
     def client_order_id(self, number: int) -> str:
         """ClOrdID(11) text of a request number."""
         cdef char text[36]
@@ -453,6 +451,11 @@ cdef class OrderTable:
         """Request number of a ClOrdID(11) text, 0 when it is not one of this run."""
         cdef bytes encoded = client_order_id.encode()
         return read_client_order_id(encoded, len(encoded), &self.run)
+
+
+cdef inline bint _is_pending(int64_t state) noexcept nogil:
+    """Whether the order awaits the answer to a request."""
+    return state == PENDING_NEW or state == PENDING_CANCEL or state == PENDING_REPLACE
 
 
 cdef inline bint _names(const Order* order, int64_t number) noexcept nogil:

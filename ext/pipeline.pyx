@@ -4,40 +4,53 @@ cimport cython
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
-from ext.book cimport OrderBook
-from ext.clock import measure_stamp_rate
-from ext.errors import UsageError
 from ext.feed_decoder import PADDING
-from ext.feed_decoder cimport FeedDecoder
-from ext.instrument_table cimport InstrumentTable
-from ext.kernels cimport StrategyTable
-from ext.market cimport Market
-from ext.order_encoder cimport EncodedMessage, OrderEncoder
-from ext.order_sender cimport OrderSender
+from ext.order_encoder cimport EncodedMessage
 from ext.orders cimport (
     REPORT_DUPLICATE,
     REPORT_FILL,
     REPORT_FIRST,
     REPORT_INCONSISTENT,
     REPORT_UNKNOWN_ORDER,
-    OrderTable,
 )
-from ext.risk cimport RiskGate
-from ext.session_store cimport SessionStore
-from ext.shared_memory cimport SharedMemory
-from ext.tap cimport record_decision, record_report, record_sent
+from ext.pipeline_parts cimport PipelineParts
+from ext.report_fields cimport fill_report
+from ext.tap cimport (
+    record_command,
+    record_decision,
+    record_frame,
+    record_message,
+    record_read_end,
+    record_report,
+    record_request,
+    record_sent,
+    record_timer,
+)
 from ext.wire cimport (
     ACCEPTED,
     CANCEL_ORDER,
+    COMMAND_CANCEL_ALL,
+    COMMAND_CONNECTION_LOST,
+    COMMAND_EXPIRE_PENDING,
+    COMMAND_FORGET_SEQUENCES,
+    COMMAND_MARK_STALE,
+    COMMAND_MARK_UNKNOWN,
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+    COMMAND_SEND_FAILED,
+    COMMAND_SUBSCRIBED,
     CONNECTING,
     DISCONNECTED,
     EXEC_MESSAGE_REJECT,
     FEED_CONTROL,
     FEED_OK,
+    JOURNAL_BEHIND,
     LIVE,
     NEW_ORDER,
     NOT_STALE,
     PENDING_CANCEL,
+    RECORD_COMMAND,
+    REPORT_FIELDS,
     SNAPSHOT,
     STEP_ACKNOWLEDGE,
     STEP_APPLY,
@@ -62,6 +75,7 @@ from ext.wire cimport (
     OrderRequest,
     Position,
     SharedHeader,
+    StaleReason,
     Trade,
     Verdict,
 )
@@ -72,7 +86,7 @@ cdef enum:
 
 
 @cython.final
-cdef class Pipeline:
+cdef class Pipeline(PipelineParts):
     """Everything between a frame and its orders, for the instruments of ``table``.
 
     With ``decoder`` alone it keeps the books (verify, recorders). Strategies need ``orders`` and
@@ -80,51 +94,9 @@ cdef class Pipeline:
     ``is_sending`` is set, otherwise decisions are checked, recorded and end there (shadow).
     The steps of one frame in ``step_interval`` are timed, with 0 nothing is.
     With ``is_conflating`` books are decided on when ``decide`` is called: the listener does, at
-    the last frame of each read.
+    the last frame of each read. With ``is_recording`` everything that comes in is kept in the
+    rings, so that the run can be repeated.
     """
-
-    def __cinit__(
-        self,
-        InstrumentTable table not None,
-        FeedDecoder decoder not None,
-        SharedMemory memory=None,
-        StrategyTable strategies=None,
-        OrderTable orders=None,
-        RiskGate gate=None,
-        OrderEncoder encoder=None,
-        OrderSender sender=None,
-        SessionStore store=None,
-        is_sending: bool = True,
-        step_interval: int = 1,
-        is_conflating: bool = False,
-    ) -> None:
-        cdef int64_t index
-        if strategies is not None and (memory is None or orders is None or gate is None):
-            raise UsageError("strategies need memory, orders and gate")
-        if memory is None:
-            names = [(table.symbol(index), "", "") for index in range(table.count)]
-            memory = SharedMemory(None, names, [])
-        self.table = table
-        self.decoder = decoder
-        self.memory = memory
-        self.strategies = strategies if strategies is not None else StrategyTable()
-        self.orders = orders if orders is not None else OrderTable(memory, table)
-        self.gate = gate if gate is not None else RiskGate()
-        self.encoder = encoder if encoder is not None else OrderEncoder()
-        self.sender = sender if sender is not None else OrderSender()
-        self.store = store if store is not None else SessionStore(None, "none")
-        self.strategy_count = self.strategies.count
-        self.is_sending = is_sending and encoder is not None
-        self.step_interval = self.frames_until_timed = step_interval
-        self.ns_per_stamp = 1.0 / measure_stamp_rate() if step_interval > 0 else 0.0
-        self.is_conflating = is_conflating
-        self.market = Market(table, memory)
-        for index in range(self.strategy_count):
-            self.has_strategy[self.strategies.strategies[index].instrument] = True
-            self.memory.positions[index].strategy = index
-            self.memory.positions[index].instrument = (
-                self.strategies.strategies[index].instrument
-            )
 
     # The arc: wire in to wire out.
 
@@ -135,12 +107,14 @@ cdef class Pipeline:
         cdef FeedStatus status
         cdef FeedEvent* event
         cdef int64_t index
-        self._begin(True)
+        self._begin(True, receive_time_ns)
+        self.came_after = self.memory.header.write_sequence
         self.market.last_frame_ns = receive_time_ns
         self.memory.header.frames += 1
         self.memory.header.frame_bytes += size
         status = self.decoder.decode(payload, size, receive_time_ns)
         self._time_step(STEP_DECODE)
+        self.memory.header.general_frames += self.decoder.frame.is_general
         self.market.note_frame(&self.decoder.frame, receive_time_ns)
         if status != FEED_OK:
             self.market.refuse_frame(&self.decoder.frame, status, receive_time_ns)
@@ -162,6 +136,8 @@ cdef class Pipeline:
                             self._decide_book(event.instrument, receive_time_ns)
         if self.market.has_fallen:
             self._pull_orders(receive_time_ns, 0)
+        if self.is_recording:               # now, for what came of the frame has left already
+            record_frame(self.memory, payload, size, self.came_after, receive_time_ns)
         self._time_whole(STEP_TICK)
         return status
 
@@ -172,6 +148,8 @@ cdef class Pipeline:
         """
         cdef int64_t index
         self.has_pending = False
+        if self.is_recording:
+            record_read_end(self.memory, receive_time_ns)
         for index in range(self.table.count):
             if self.is_pending[index]:
                 self.is_pending[index] = False
@@ -221,6 +199,8 @@ cdef class Pipeline:
         if intents == NULL:
             return
         self.memory.header.dropped_intents += intents.dropped
+        if self.is_recording:
+            self._keep_state(strategy, receive_time_ns)
         for index in range(intents.count):
             self._submit(strategy, &intents.intents[index], receive_time_ns)
 
@@ -240,6 +220,8 @@ cdef class Pipeline:
             self.market.last_product_ns[instrument], self.orders,
             not self.is_sending or self.store.state.is_active != 0, time_ns
         )
+        if verdict == ACCEPTED and self.is_behind and intent.kind != CANCEL_ORDER:
+            verdict = JOURNAL_BEHIND
         self._time_step(STEP_CHECK)
         header.intents += 1
         position.signal_count += intent.kind != CANCEL_ORDER
@@ -255,11 +237,13 @@ cdef class Pipeline:
         self.gate.note_sent(intent, instrument, time_ns)
         if self.is_sending:
             self.orders.register(intent, strategy, instrument, time_ns, &request)
-            self._send(&request, time_ns)
+            self._send(intent, strategy, &request, time_ns)
         return ACCEPTED
 
-    cdef void _send(self, OrderRequest* request, int64_t time_ns) noexcept nogil:
-        """Encodes a registered request and hands it to the socket."""
+    cdef void _send(
+        self, const Intent* intent, int64_t strategy, OrderRequest* request, int64_t time_ns
+    ) noexcept nogil:
+        """Encodes a registered request, records it, and hands it to the socket."""
         cdef int64_t sequence = self.store.state.next_outgoing
         cdef EncodedMessage message = self.encoder.encode(request, sequence, time_ns)
         self.store.save(
@@ -267,8 +251,15 @@ cdef class Pipeline:
         )
         self.store.state.next_outgoing = sequence + 1
         self.orders.note_sequence(request.request_number, sequence)
+        if self.is_recording:               # before the send: a crash between loses no order
+            record_request(
+                self.memory, intent, request, strategy, message.start, message.size, sequence,
+                time_ns
+            )
+        self.told_outgoing = sequence + 1   # a replay counts this by itself
         self._time_step(STEP_ENCODE)
-        self.sender.send_message(message.start, message.size)
+        if not self.sender.send_message(message.start, message.size):
+            self._lose_request(request, sequence, time_ns)
         self._time_step(STEP_SEND)
         self.store.state.last_sent_ns = time_ns - self.memory.header.wall_offset_ns
         self.memory.header.requests_sent += 1
@@ -282,13 +273,37 @@ cdef class Pipeline:
             &self.memory.books[request.instrument], request, sequence, time_ns
         )
 
-    cdef int receive_report(self, const ExecutionReport* report, int64_t receive_time_ns) \
-            noexcept nogil:
-        """One report: apply it to its order and position, let the strategy decide on a fill."""
+    cdef void _lose_request(
+        self, OrderRequest* request, int64_t sequence, int64_t time_ns
+    ) noexcept nogil:
+        """The socket did not take a request. Its number is used and the venue will miss it, so
+        nothing may follow on this connection, which its transport ends."""
+        self.memory.header.failed_sends += 1
+        if self.is_recording:
+            record_command(self.memory, COMMAND_SEND_FAILED, 0, sequence, time_ns)
+        self.orders.doubt(request.order, time_ns)
+        self.sender.has_failed = True
+        self.store.state.is_active = 0
+        self.told_active = False
+
+    cdef int receive_report(
+        self, const ExecutionReport* report, int64_t receive_time_ns, const char* message,
+        int64_t size, int64_t format
+    ) noexcept nogil:
+        """One report: apply it to its order and position, let the strategy decide on a fill.
+
+        ``message`` is what it was read from, in a ReportFormat; NULL: it was made here.
+        """
         cdef SharedHeader* header = self.memory.header
         cdef Order* order
         cdef int result
-        self._begin(False)
+        self._begin(False, receive_time_ns)
+        if self.is_recording:
+            if message == NULL:
+                message = <const char*>report
+                size = sizeof(ExecutionReport)
+                format = REPORT_FIELDS
+            record_message(self.memory, message, size, format, receive_time_ns)
         result = self.orders.apply_report(report, receive_time_ns)
         self._time_step(STEP_REPORT)
         header.reports += 1
@@ -333,6 +348,15 @@ cdef class Pipeline:
                     intent.order_number = order.order_number
                     self._submit(strategy, &intent, receive_time_ns)
 
+    cdef void _fall(self, int64_t instrument, int64_t reason, int64_t time_ns) noexcept nogil:
+        """Takes a book, or with -1 every one, for STALE and pulls its orders."""
+        cdef int64_t index
+        for index in range(self.table.count):
+            if instrument < 0 or instrument == index:
+                self.market.go_stale(index, <StaleReason>reason, time_ns)
+        if self.market.has_fallen:
+            self._pull_orders(time_ns, 0)
+
     # The cold edge: what the engine, tools and tests call.
 
     def receive(self, payload: bytes, receive_time_ns: int) -> int:
@@ -368,7 +392,10 @@ cdef class Pipeline:
         Orders of books that are not LIVE are pulled again: the rate may have refused a cancel.
         """
         cdef int64_t strategy, instrument
-        self._begin(False)
+        self._begin(False, now_ns)
+        if self.is_recording and (
+                self.strategies.is_timer_due(now_ns) or self._has_orders_to_pull()):
+            record_timer(self.memory, now_ns)
         self._pull_orders(now_ns, CANCEL_AGAIN_NS)
         for strategy in range(self.strategy_count):
             instrument = self.memory.positions[strategy].instrument
@@ -383,7 +410,7 @@ cdef class Pipeline:
         cdef Intent intent
         cdef Order* order
         cdef int64_t count = 0
-        self._begin(False)
+        self._command(COMMAND_CANCEL_ALL, 0, 0, now_ns)
         memset(&intent, 0, sizeof(intent))
         intent.kind = CANCEL_ORDER
         for fields in self.orders.open_orders():
@@ -397,7 +424,7 @@ cdef class Pipeline:
         """A session reject of the message with that MsgSeqNum; whether it was one of ours."""
         cdef ExecutionReport report
         memset(&report, 0, sizeof(report))
-        report.request_number = self.orders.request_of_sequence(reference_sequence)
+        report.request_number = self.orders.requests.of_sequence(reference_sequence)
         if report.request_number == 0:
             return False
         report.execution_type = EXEC_MESSAGE_REJECT
@@ -405,58 +432,65 @@ cdef class Pipeline:
         report.cumulative_lots = report.leaves_lots = -1
         report.reject_code = reason
         report.reference_sequence = reference_sequence
-        self.receive_report(&report, now_ns)
+        self.receive_report(&report, now_ns, NULL, 0, 0)
         return True
+
+    def apply_report(self, fields: dict[str, object], now_ns: int) -> int:
+        """Applies a report that was made here of what the venue has told by another way.
+
+        ``fields`` are those of ``ExecutionReport`` by name; absent numbers that may be absent in a
+        report are. Returns ReportResult bits.
+        """
+        cdef ExecutionReport report = fill_report(fields)
+        return self.receive_report(&report, now_ns, NULL, 0, 0)
+
+    def mark_unknown(self, now_ns: int) -> int:
+        """The order session is down: every open order is Unknown; how many."""
+        self._command(COMMAND_MARK_UNKNOWN, 0, 0, now_ns)
+        return self.orders.mark_unknown(now_ns)
+
+    def expire_pending(self, now_ns: int, limit_ns: int) -> int:
+        """Requests unanswered for longer than ``limit_ns``: their orders are Unknown; how many."""
+        if not self.orders.has_expired(now_ns, limit_ns):
+            return 0
+        self._command(COMMAND_EXPIRE_PENDING, 0, limit_ns, now_ns)
+        return self.orders.expire_pending(now_ns, limit_ns)
+
+    def forget_sequences(self, now_ns: int) -> None:
+        """The order session counts from 1 again: old numbers name no request of ours any more."""
+        self._command(COMMAND_FORGET_SEQUENCES, 0, 0, now_ns)
+        self.orders.requests.forget_sequences()
+
+    def pause(self, now_ns: int, reason: str) -> None:
+        """No new risk from now on; cancels stay allowed."""
+        self._tell_command(COMMAND_PAUSE, now_ns, reason)
+        self.gate.is_paused = True
+
+    def resume(self, now_ns: int, reason: str) -> None:
+        """New risk is allowed again; ``reason`` says who decided that and why."""
+        self._tell_command(COMMAND_RESUME, now_ns, reason)
+        self.gate.is_paused = False
+
+    def _tell_command(self, command: int, now_ns: int, reason: str) -> None:
+        self._begin(False, now_ns)
+        if self.is_recording:
+            self.memory.write_blob(now_ns, RECORD_COMMAND, reason.encode(), code=command)
 
     def connection_lost(self, now_ns: int) -> None:
         """The feed is down: every book is STALE and the next connection counts from its start."""
-        self.mark_stale(-1, DISCONNECTED, now_ns)
+        self._command(COMMAND_CONNECTION_LOST, 0, 0, now_ns)
+        self._fall(-1, DISCONNECTED, now_ns)
         self.market.expected_sequence = -1
 
     def subscribed(self, now_ns: int) -> None:
         """The subscribe is on its way: books without a snapshot wait for theirs."""
         cdef int64_t index
+        self._command(COMMAND_SUBSCRIBED, 0, 0, now_ns)
         for index in range(self.table.count):
             if self.memory.books[index].state == CONNECTING:
                 self.market.set_state(index, SYNCING, NOT_STALE, now_ns)
 
     def mark_stale(self, instrument: int, reason: int, now_ns: int) -> None:
         """Makes a LIVE book, or with -1 every one, STALE for a StaleReason."""
-        cdef int64_t index
-        self._begin(False)
-        for index in range(self.table.count):
-            if instrument < 0 or instrument == index:
-                self.market.go_stale(index, reason, now_ns)
-        if self.market.has_fallen:
-            self._pull_orders(now_ns, 0)
-
-    def take_notices(self) -> tuple[list[tuple[int, int, int]], bool]:
-        """([(instrument, BookState, StaleReason) of changed books], a report was inconsistent)."""
-        has_report_notice = self.has_report_notice
-        self.has_report_notice = False
-        return self.market.take_notices(), has_report_notice
-
-    @property
-    def has_notices(self) -> bool:
-        """Whether ``take_notices`` has something to tell."""
-        return self.has_something_to_tell()
-
-    def last_frame_time_ns(self) -> int:
-        """Receive time of the last frame of any kind, 0 when there was none."""
-        return self.market.last_frame_ns
-
-    def last_product_time_ns(self, instrument: int) -> int:
-        """Receive time of the last frame of an instrument, its heartbeats included; 0: none."""
-        if not 0 <= instrument < self.table.count:
-            raise UsageError(f"instrument was {instrument}; the table holds {self.table.count}")
-        return self.market.last_product_ns[<int64_t>instrument]
-
-    def book(self, instrument: int) -> OrderBook:
-        """The book of an instrument; UsageError for an index that is not in the table."""
-        if not 0 <= instrument < self.table.count:
-            raise UsageError(f"instrument was {instrument}; the table holds {self.table.count}")
-        return self.market.book(instrument)
-
-    def counters(self) -> dict[str, int]:
-        """Counters of the shared header by name."""
-        return self.memory.counters()
+        self._command(COMMAND_MARK_STALE, instrument, reason, now_ns)
+        self._fall(instrument, reason, now_ns)

@@ -3,6 +3,7 @@ from typing import Any, Self, final
 import numpy as np
 
 PAGE_BYTES: int
+PRIVATE_MARKET_SLOTS: int
 LIVING_NS: int
 
 @final
@@ -15,11 +16,23 @@ class SharedMemory:
         engine_name: str = "",
         mode: str = "",
         start_time_ns: int = 0,
+        market_ring_slots: int = ...,
     ) -> Self: ...
     @property
     def path(self) -> str: ...
     def write_text(self, now_ns: int, severity: int, text: str) -> None: ...
     def write_session(self, now_ns: int, session: int, state: int) -> None: ...
+    def write_blob(
+        self,
+        now_ns: int,
+        kind: int,
+        payload: bytes,
+        *,
+        strategy: int = -1,
+        code: int = 0,
+        detail: int = 0,
+        reference: int = 0,
+    ) -> bool: ...
     def region(
         self, name: str, dtype: np.dtype[Any], count: int
     ) -> np.ndarray[Any, np.dtype[Any]]: ...

@@ -13,12 +13,13 @@ import numpy as np
 from ext import dtypes
 from ext.bounds cimport HISTOGRAM_BUCKETS, MAX_ORDERS, RING_SLOTS, TEXT_BYTES
 from ext.clock import read_wall_ns
-from ext.errors import ConfigError
+from ext.errors import ConfigError, UsageError
 from ext.wire cimport (
     ENGINE_STOPPED,
     RECORD_SESSION,
     RECORD_TEXT,
     STEP_COUNT,
+    Blob,
     BookView,
     Order,
     Position,
@@ -27,6 +28,8 @@ from ext.wire cimport (
 )
 
 PAGE_BYTES = 4096
+PRIVATE_MARKET_SLOTS = 4096
+"""Of a market ring that nobody reads: tests, tools, the warm-up."""
 
 LIVING_NS = 2_000_000_000
 """An engine whose heartbeat is younger than this lives; it beats every 100 ms."""
@@ -36,8 +39,8 @@ LIVING_NS = 2_000_000_000
 cdef class SharedMemory:
     """Shared memory of one run: ``names`` are (name, tick, lot) of instruments and strategies.
 
-    ``path`` None keeps it in this process (tests, tools). Raises ConfigError when the file
-    cannot be made, naming it.
+    ``path`` None keeps it in this process (tests, tools). ``market_ring_slots`` is a power of two.
+    Raises ConfigError when the file cannot be made, naming it.
     """
 
     def __cinit__(
@@ -48,7 +51,9 @@ cdef class SharedMemory:
         engine_name: str = "",
         mode: str = "",
         start_time_ns: int = 0,
+        market_ring_slots: int = PRIVATE_MARKET_SLOTS,
     ) -> None:
+        _check_slots(market_ring_slots)
         regions = {
             "names_offset": dtypes.NAME.itemsize * (len(instruments) + len(strategies)),
             "books_offset": sizeof(BookView) * max(1, len(instruments)),
@@ -56,6 +61,7 @@ cdef class SharedMemory:
             "orders_offset": sizeof(Order) * MAX_ORDERS,
             "histograms_offset": sizeof(int64_t) * HISTOGRAM_BUCKETS * STEP_COUNT,
             "ring_offset": sizeof(Record) * RING_SLOTS,
+            "market_ring_offset": sizeof(Record) * market_ring_slots,
         }
         offsets = {}
         total_bytes = PAGE_BYTES
@@ -72,6 +78,7 @@ cdef class SharedMemory:
             "instrument_count": len(instruments),
             "strategy_count": len(strategies),
             "total_bytes": total_bytes,
+            "market_ring_slots": market_ring_slots,
             "engine_core": -1,
             "engine_name": engine_name.encode()[:31],
             "mode": mode.encode()[:15],
@@ -95,6 +102,8 @@ cdef class SharedMemory:
         self.orders = <Order*>(start + <int64_t>offsets["orders_offset"])
         self.histograms = <int64_t*>(start + <int64_t>offsets["histograms_offset"])
         self.ring = <Record*>(start + <int64_t>offsets["ring_offset"])
+        self.market_ring = <Record*>(start + <int64_t>offsets["market_ring_offset"])
+        self.market_slots = market_ring_slots
         header["magic"] = dtypes.SHARED_MAGIC      # last: readers wait for it
 
     cdef void publish_text(self, int64_t now_ns, int32_t severity, bytes text) noexcept:
@@ -119,6 +128,31 @@ cdef class SharedMemory:
             record.code = state
             record.detail = session
             self.publish(record)
+
+    def write_blob(
+        self,
+        now_ns: int,
+        kind: int,
+        payload: bytes,
+        *,
+        strategy: int = -1,
+        code: int = 0,
+        detail: int = 0,
+        reference: int = 0,
+    ) -> bool:
+        """Puts an order record with bytes into the ring; False when there was no room."""
+        cdef const char* start = payload
+        cdef Blob* blob = self.claim_blob(now_ns, len(payload))
+        if blob == NULL:
+            return False
+        blob.kind = kind
+        blob.strategy = strategy
+        blob.code = code
+        blob.detail = detail
+        blob.reference = reference
+        self.put(0, start, len(payload))
+        self.publish_blob(blob)
+        return True
 
     def region(self, name: str, dtype: np.dtype, count: int) -> np.ndarray:
         """NumPy view of ``count`` records of a region such as ``"positions_offset"``."""
@@ -152,6 +186,11 @@ cdef class SharedMemory:
         header = self.header_record()
         header["state_reason"] = reason.encode()[:127]
         header["engine_state"] = state
+
+
+def _check_slots(slots: int) -> None:
+    if slots < 2 or slots & (slots - 1):
+        raise UsageError(f"market_ring_slots was {slots}; use a power of two, at least 2")
 
 
 def _map_file(path: str | None, total_bytes: int) -> mmap.mmap:

@@ -1,6 +1,7 @@
-"""The tap: what the steps of the arc write into the ring, one function a record kind.
+"""The tap: what the steps of the arc write into the rings, one function a record kind.
 
-A record carries the values that made a decision, so that it can be judged later.
+A record carries the values that made a decision, so that it can be judged later. What came in and
+what went out is kept as bytes too, so that the run can be repeated from them.
 """
 
 from libc.stdint cimport int64_t
@@ -24,4 +25,31 @@ cdef void record_sent(
 ) noexcept nogil
 cdef void record_report(
     SharedMemory memory, const Order* order, const ExecutionReport* report, int64_t time_ns
+) noexcept nogil
+
+# What came in.
+
+cdef void record_frame(
+    SharedMemory memory, const char* payload, int64_t size, int64_t after_sequence, int64_t time_ns
+) noexcept nogil
+cdef void record_read_end(SharedMemory memory, int64_t time_ns) noexcept nogil
+cdef void record_message(
+    SharedMemory memory, const char* message, int64_t size, int64_t format, int64_t time_ns
+) noexcept nogil
+cdef void record_timer(SharedMemory memory, int64_t time_ns) noexcept nogil
+cdef void record_command(
+    SharedMemory memory, int64_t command, int64_t detail, int64_t reference, int64_t time_ns
+) noexcept nogil
+cdef void record_session_words(
+    SharedMemory memory, int64_t next_outgoing, bint is_active, bint is_behind, int64_t time_ns
+) noexcept nogil
+
+# What goes out.
+
+cdef void record_request(
+    SharedMemory memory, const Intent* intent, const OrderRequest* request, int64_t strategy,
+    const char* message, int64_t size, int64_t sequence, int64_t time_ns
+) noexcept nogil
+cdef void record_strategy_state(
+    SharedMemory memory, int64_t strategy, const char* state, int64_t size, int64_t time_ns
 ) noexcept nogil

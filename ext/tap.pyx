@@ -2,13 +2,22 @@
 
 from libc.stdint cimport int64_t
 
-from ext.shared_memory cimport SharedMemory
+from ext.shared_memory cimport SharedMemory, put_bytes, slots_of
 from ext.wire cimport (
     RECORD_BOOK_STATE,
+    RECORD_COMMAND,
     RECORD_DECISION,
     RECORD_EXECUTION,
+    RECORD_FRAME,
     RECORD_ORDER_SENT,
+    RECORD_READ_END,
+    RECORD_REPORT,
+    RECORD_REQUEST,
+    RECORD_SESSION_WORDS,
+    RECORD_STRATEGY_STATE,
+    RECORD_TIMER,
     RECORD_TRADE,
+    Blob,
     BookView,
     ExecutionReport,
     Intent,
@@ -16,6 +25,7 @@ from ext.wire cimport (
     OrderRequest,
     Position,
     Record,
+    RequestTerms,
     Trade,
 )
 
@@ -23,7 +33,7 @@ from ext.wire cimport (
 cdef void record_trade(
     SharedMemory memory, int64_t instrument, const Trade* trade, int64_t time_ns
 ) noexcept nogil:
-    cdef Record* record = memory.claim(time_ns, False)
+    cdef Record* record = memory.claim_market(time_ns, 1)
     if record == NULL:
         return
     record.exchange_time_ns = trade.exchange_time_ns
@@ -33,7 +43,7 @@ cdef void record_trade(
     record.price_ticks = trade.price_ticks
     record.quantity_lots = trade.quantity_lots
     record.reference = trade.trade_id
-    memory.publish(record)
+    memory.publish_market(record, 1)
 
 
 cdef void record_book_state(
@@ -132,3 +142,108 @@ cdef void record_report(
         record.best_bid_ticks = view.bid_ticks[0]
         record.best_ask_ticks = view.ask_ticks[0]
     memory.publish(record)
+
+
+cdef void record_frame(
+    SharedMemory memory, const char* payload, int64_t size, int64_t after_sequence, int64_t time_ns
+) noexcept nogil:
+    """``after_sequence`` is the order ring's ``write_sequence`` of when the frame came in."""
+    cdef int64_t slots = slots_of(size)
+    cdef int64_t written = memory.header.market_write_sequence
+    cdef Blob* blob = <Blob*>memory.claim_market(time_ns, slots)
+    if blob == NULL:
+        return
+    blob.kind = RECORD_FRAME
+    blob.byte_count = <int>size
+    blob.after_sequence = after_sequence
+    put_bytes(memory.market_ring, memory.market_slots, written, 0, payload, size)
+    memory.publish_market(<Record*>blob, slots)
+
+
+cdef void record_read_end(SharedMemory memory, int64_t time_ns) noexcept nogil:
+    cdef Blob* blob = <Blob*>memory.claim_market(time_ns, 1)
+    if blob == NULL:
+        return
+    blob.kind = RECORD_READ_END
+    blob.after_sequence = memory.header.write_sequence
+    memory.publish_market(<Record*>blob, 1)
+
+
+cdef void record_message(
+    SharedMemory memory, const char* message, int64_t size, int64_t format, int64_t time_ns
+) noexcept nogil:
+    """A report as it came; ``format`` is a ReportFormat."""
+    cdef Blob* blob = memory.claim_blob(time_ns, size)
+    if blob == NULL:
+        return
+    blob.kind = RECORD_REPORT
+    blob.code = <int>format
+    memory.put(0, message, size)
+    memory.publish_blob(blob)
+
+
+cdef void record_timer(SharedMemory memory, int64_t time_ns) noexcept nogil:
+    cdef Record* record = memory.claim(time_ns, True)
+    if record != NULL:
+        record.kind = RECORD_TIMER
+        memory.publish(record)
+
+
+cdef void record_command(
+    SharedMemory memory, int64_t command, int64_t detail, int64_t reference, int64_t time_ns
+) noexcept nogil:
+    """A Command without words; those with some are written by ``SharedMemory.write_blob``."""
+    cdef Blob* blob = memory.claim_blob(time_ns, 0)
+    if blob == NULL:
+        return
+    blob.kind = RECORD_COMMAND
+    blob.code = <int>command
+    blob.detail = <int>detail
+    blob.reference = reference
+    memory.publish_blob(blob)
+
+
+cdef void record_session_words(
+    SharedMemory memory, int64_t next_outgoing, bint is_active, bint is_behind, int64_t time_ns
+) noexcept nogil:
+    cdef Record* record = memory.claim(time_ns, True)
+    if record == NULL:
+        return
+    record.kind = RECORD_SESSION_WORDS
+    record.code = is_active
+    record.detail = is_behind
+    record.order_number = next_outgoing
+    memory.publish(record)
+
+
+cdef void record_request(
+    SharedMemory memory, const Intent* intent, const OrderRequest* request, int64_t strategy,
+    const char* message, int64_t size, int64_t sequence, int64_t time_ns
+) noexcept nogil:
+    cdef Blob* blob = memory.claim_blob(time_ns, sizeof(RequestTerms) + size)
+    cdef RequestTerms terms
+    if blob == NULL:
+        return
+    blob.kind = RECORD_REQUEST
+    blob.instrument = <int>request.instrument
+    blob.strategy = <int>strategy
+    blob.detail = <int>request.kind
+    blob.reference = sequence
+    terms.intent = intent[0]
+    terms.request_number = request.request_number
+    terms.order_number = request.order.order_number
+    memory.put(0, <const char*>&terms, sizeof(RequestTerms))
+    memory.put(sizeof(RequestTerms), message, size)
+    memory.publish_blob(blob)
+
+
+cdef void record_strategy_state(
+    SharedMemory memory, int64_t strategy, const char* state, int64_t size, int64_t time_ns
+) noexcept nogil:
+    cdef Blob* blob = memory.claim_blob(time_ns, size)
+    if blob == NULL:
+        return
+    blob.kind = RECORD_STRATEGY_STATE
+    blob.strategy = <int>strategy
+    memory.put(0, state, size)
+    memory.publish_blob(blob)

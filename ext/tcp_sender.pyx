@@ -36,6 +36,7 @@ cdef class TcpSender(OrderSender):
             raise UsageError(f"descriptor was {descriptor}; attach a connected socket")
         self.descriptor = descriptor
         self.pending_size = 0
+        self.has_failed = False
 
     def detach(self) -> None:
         """Sends nothing any more: every message is refused until the next ``attach``."""

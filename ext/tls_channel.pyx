@@ -47,6 +47,7 @@ cdef class TlsChannel(OrderSender):
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         self.session = self.context.wrap_bio(self.incoming, self.outgoing, server_hostname=host)
         self.socket.attach(descriptor)
+        self.has_failed = False
 
     def shake_hands(self) -> bool:
         """Goes on with the handshake as far as it can without waiting; whether it is done.

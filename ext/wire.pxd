@@ -9,6 +9,7 @@ keeps the two equal.
 from libc.stdint cimport int32_t, int64_t
 
 from ext.bounds cimport (
+    BLOB_PAYLOAD_BYTES,
     BOOK_VIEW_LEVELS,
     CLIENT_ORDER_ID_BYTES,
     MAX_INTENTS_PER_CALL,
@@ -93,6 +94,7 @@ cpdef enum Verdict:
     ALREADY_PENDING = 12            # a cancel or replace of that order awaits its answer
     SESSION_DOWN = 13
     INTENT_INVALID = 14             # unknown kind, side, type or time in force
+    JOURNAL_BEHIND = 15             # the journal cannot be written, or its ring is nearly full
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one
     NO_ORDER = 0
@@ -126,13 +128,45 @@ cpdef enum ExecutionType:           # FIX ExecType(150)
     EXEC_DONE_FOR_DAY = 14
 
 cpdef enum RecordKind:
-    RECORD_TRADE = 1                # a trade of the venue
+    RECORD_TRADE = 1                # a trade of the venue; market ring
     RECORD_BOOK_STATE = 2           # code = new BookState, detail = StaleReason
     RECORD_DECISION = 3             # an intent and its verdict: detail = IntentKind, code = Verdict
     RECORD_ORDER_SENT = 4           # detail = IntentKind
     RECORD_EXECUTION = 5            # code = ExecutionType, detail = OrderState; price of the fill
     RECORD_SESSION = 6              # code = SessionState, detail = 0 market data, 1 order entry
     RECORD_TEXT = 7                 # code = severity (logging levels), text in the last bytes
+    # What came in, for a replay, and what went out as bytes. From here on a Blob where it says so.
+    RECORD_FRAME = 8                # market ring: blob, the payload of a market data frame
+    RECORD_READ_END = 9             # market ring: blob of 0 bytes, books are decided on here
+    RECORD_REQUEST = 10             # blob, before it is sent: RequestTerms and the message;
+    #                                 detail = IntentKind, reference = number of the message
+    RECORD_REPORT = 11              # blob, the message as it came; code = ReportFormat
+    RECORD_TIMER = 12               # the timers were looked at
+    RECORD_COMMAND = 13             # blob, who and why; code = Command, detail and reference its
+    #                                 arguments
+    RECORD_SESSION_WORDS = 14       # they changed: order_number = next number out, code = session
+    #                                 is active, detail = journal is behind
+    RECORD_RUN = 15                 # blob, JSON: config, hashes, seeds; the first of a run
+    RECORD_STRATEGY_STATE = 16      # blob, the persistent fields of a strategy's state
+    RECORD_STATE_HASH = 17          # blob, text of the hash of the state at this point
+
+cpdef enum ReportFormat:            # how the bytes of a RECORD_REPORT are to be read
+    REPORT_FIX = 0
+    REPORT_FIELDS = 1               # an ExecutionReport
+    REPORT_BINANCE = 2              # JSON of the Binance WebSocket API
+
+cpdef enum Command:
+    COMMAND_MARK_STALE = 1          # detail = instrument or -1, reference = StaleReason
+    COMMAND_CONNECTION_LOST = 2     # of market data
+    COMMAND_SUBSCRIBED = 3
+    COMMAND_CANCEL_ALL = 4
+    COMMAND_MARK_UNKNOWN = 5        # the order session is down
+    COMMAND_EXPIRE_PENDING = 6      # reference = limit in nanoseconds
+    COMMAND_REJECT_REQUEST = 7      # reference = number of the message, detail = reason
+    COMMAND_FORGET_SEQUENCES = 8    # the numbers of the session begin again
+    COMMAND_PAUSE = 9
+    COMMAND_RESUME = 10
+    COMMAND_SEND_FAILED = 11        # reference = number of the message that did not leave
 
 cpdef enum EngineState:
     ENGINE_STARTING = 0
@@ -343,6 +377,7 @@ cdef struct ExecutionReport:        # what a decoder reads
     int64_t execution_id_low
     int64_t reject_code             # OrdRejReason(103), CxlRejReason(102) or reason of a reject
     int64_t reference_sequence      # RefSeqNum(45) of a message reject
+    int64_t trade_id                # the venue's, of a fill; 0: it has not said
     char venue_order_id[VENUE_ORDER_ID_BYTES]
 
 cdef struct Record:                 # of the ring and the journal: 128 bytes, one shape for all
@@ -366,6 +401,24 @@ cdef struct Record:                 # of the ring and the journal: 128 bytes, on
     int64_t fee_nano
     int64_t reference               # trade id, venue sequence or the intent's reason
 
+cdef struct Blob:                   # head of a record with bytes: 128 bytes, the rest in slots behind
+    int64_t sequence                # of its ring: the number of its slot, from 1
+    int64_t time_ns                 # receive time of what caused it
+    int64_t after_sequence          # market ring: slots of the order ring written before it
+    int32_t kind                    # RecordKind
+    int32_t instrument              # -1: none
+    int32_t strategy                # -1: none
+    int32_t code
+    int32_t detail
+    int32_t byte_count
+    int64_t reference
+    char payload[BLOB_PAYLOAD_BYTES]
+
+cdef struct RequestTerms:           # in front of the message of a RECORD_REQUEST
+    Intent intent
+    int64_t request_number
+    int64_t order_number
+
 cdef struct SharedHeader:           # first page of the shared memory; plain counters, one writer
     char magic[8]                   # b"WOWSHM01"
     int64_t layout_hash             # of ext/dtypes.py: a reader refuses another layout
@@ -378,16 +431,22 @@ cdef struct SharedHeader:           # first page of the shared memory; plain cou
     int64_t positions_offset        # Position per strategy
     int64_t orders_offset           # Order, MAX_ORDERS of them
     int64_t histograms_offset       # HISTOGRAM_BUCKETS int64 per Step, of ring_offset's alignment
-    int64_t ring_offset             # Record, RING_SLOTS of them
+    int64_t ring_offset             # order ring: RING_SLOTS of 128 bytes, Record or Blob
+    int64_t market_ring_offset      # market ring: market_ring_slots of them
+    int64_t market_ring_slots       # a power of two
     int64_t total_bytes
     int64_t engine_state            # EngineState
     int64_t heartbeat_ns            # wall clock, written by the loop at least every 100 ms
     int64_t feed_state              # SessionState of market data
     int64_t order_session_state     # SessionState of order entry
-    int64_t write_sequence          # records written; the next one gets this + 1
-    int64_t read_sequence           # records the relay has taken; written by the relay alone
+    int64_t write_sequence          # slots written; the next record gets this + 1
+    int64_t read_sequence           # slots the relay has taken; written by the relay alone
+    int64_t market_write_sequence   # the same of the market ring
+    int64_t market_read_sequence
     int64_t reader_attached         # 0: nobody reads, old records are overwritten uncounted
-    int64_t dropped_market_records
+    int64_t journal_failing         # written by the relay: 1 while order records cannot be stored
+    int64_t synced_sequence         # written by the relay: slots that are safe on the disk
+    int64_t dropped_market_records  # of either ring
     int64_t dropped_order_records   # not 0: the journal has a hole; new risk is refused
     int64_t frames                  # of the market data feed, all kinds
     int64_t frame_bytes
@@ -415,6 +474,8 @@ cdef struct SharedHeader:           # first page of the shared memory; plain cou
     int64_t engine_core             # core that the loop's thread is pinned to; -1: none
     int64_t threads_on_core         # other threads of the engine that may run there
     int64_t garbage_collections     # since the run began; 0 where the collector is off
+    int64_t general_frames          # a part of it had not the shape that its decoder is fast at
+    int64_t failed_sends            # requests that the socket did not take
     int64_t conflated_updates       # book updates that a later one of the same read decided for
     int64_t outgoing_sequence       # next FIX MsgSeqNum out
     int64_t incoming_sequence       # next FIX MsgSeqNum expected

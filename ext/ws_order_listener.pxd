@@ -32,6 +32,6 @@ cdef class WsOrderListener(WSListener):
     cdef bint is_fragmented
 
     cdef bint _apply_words(self, dict words, int64_t execution_type)
-    cdef object _apply(self, const ExecutionReport* report)
+    cdef object _apply(self, const ExecutionReport* report, const char* message, int64_t size)
     cdef object _receive(self, const char* payload, Py_ssize_t size)
     cdef object _receive_fragment(self, WSFrame frame)

@@ -16,7 +16,7 @@ from ext.codecs.binance_report cimport (
 )
 from ext.feed_decoder import PADDING
 from ext.pipeline cimport Pipeline
-from ext.wire cimport EXEC_STATUS, EXEC_TRADE, ExecutionReport
+from ext.wire cimport EXEC_STATUS, EXEC_TRADE, REPORT_BINANCE, ExecutionReport
 from ext.ws_sender cimport WsSender
 
 
@@ -104,12 +104,12 @@ cdef class WsOrderListener(WSListener):
             self.on_bad_report(message)
             return False
         report.execution_type = execution_type
-        self._apply(&report)
+        self._apply(&report, NULL, 0)
         return True
 
-    cdef object _apply(self, const ExecutionReport* report):
+    cdef object _apply(self, const ExecutionReport* report, const char* message, int64_t size):
         cdef int64_t receive_time_ns = monotonic_ns() + self.pipeline.memory.header.wall_offset_ns
-        self.pipeline.receive_report(report, receive_time_ns)
+        self.pipeline.receive_report(report, receive_time_ns, message, size, REPORT_BINANCE)
         if self.pipeline.has_something_to_tell():
             self.on_notices(receive_time_ns)
 
@@ -117,7 +117,7 @@ cdef class WsOrderListener(WSListener):
         cdef ExecutionReport report
         cdef AnswerStatus status = self.decoder.decode(payload, size, &report)
         if status == ANSWER_REPORT:
-            self._apply(&report)
+            self._apply(&report, payload, size)
         elif status == ANSWER_OTHER or status == ANSWER_UNDECIDED:
             self.on_message(payload[:size], status)
         else:

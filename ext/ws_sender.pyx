@@ -34,7 +34,7 @@ cdef class WsSender(OrderSender):
     def attach(self, WSTransport transport not None) -> None:
         """Uses a connected WebSocket from now on."""
         self.transport = transport
-        self.is_full = False
+        self.is_full = self.has_failed = False
 
     def detach(self) -> None:
         """Sends nothing any more: every message is refused until the next ``attach``."""

@@ -13,6 +13,10 @@ class Sender(Protocol):
     def has_pending(self) -> bool:
         """Whether bytes wait for the socket."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a request of the compiled path did not leave: nothing may follow it."""
+
     def attach(self, descriptor: int, /) -> None:
         """Sends go to this descriptor from now on."""
 

@@ -359,6 +359,8 @@ class OrderTransport:
             self._connect_timeout.reschedule(asyncio.get_running_loop().time())
 
     def _watch_pending(self) -> None:
+        if self._socket is not None and self._sender.has_failed:
+            self._lose("an order could not be sent")
         if self._socket is None or self._is_flush_watched or not self._sender.has_pending:
             return
         descriptor = self._socket.fileno()

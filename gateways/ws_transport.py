@@ -33,6 +33,10 @@ PONG_TIMEOUT_S = 10.0
 class Sender(Protocol):
     """``ext.ws_sender.WsSender``: attached by the listener while the connection is up."""
 
+    @property
+    def has_failed(self) -> bool:
+        """Whether a request of the compiled path did not leave."""
+
     def send(self, message: bytes, /) -> bool:
         """Sends; False: the connection is gone, or the peer leaves too much unread."""
 
@@ -158,7 +162,7 @@ class WsOrderTransport:
         if ended.done() and (error := ended.exception()) is not None:
             _forget_frames(error)
             return f"the venue broke the WebSocket protocol: {error}"
-        if self._is_failing:
+        if self._is_failing or self._sender.has_failed:
             return "send failed"
         return "closed by us" if self._is_leaving() else "the venue closed the connection"
 
@@ -177,7 +181,8 @@ class WsOrderTransport:
             pass
 
     def _is_leaving(self) -> bool:
-        return self._is_stopping or self._is_failing or self._session.is_close_requested
+        is_failing = self._is_failing or self._sender.has_failed
+        return self._is_stopping or is_failing or self._session.is_close_requested
 
     def _seconds_to_tick(self) -> float:
         deadline_ns = self._session.next_deadline_ns()

@@ -81,6 +81,7 @@ cdef class BinanceFeed(FeedDecoder):
         self.frame.event_count = 0
         self.frame.delta_count = 0
         self.frame.trade_count = 0
+        self.frame.is_general = False
         self.frame.connection_sequence = -1
         self.frame.instrument = -1
         self.end = payload + size
@@ -444,6 +445,7 @@ cdef class BinanceFeed(FeedDecoder):
                 if delta == limit:
                     status[0] = FEED_TOO_MANY_DELTAS
                     return NULL
+                self.frame.is_general |= shape.is_known
                 behind = self._read_level(p, instrument, delta, status)
                 if behind == NULL:
                     return NULL

@@ -16,6 +16,7 @@ from ext.cursor cimport (
 )
 from ext.instrument_table cimport Instrument, InstrumentTable
 from ext.orders cimport OrderTable
+from ext.requests cimport Request
 from ext.text cimport write_unsigned
 from ext.wire cimport (
     BUY,
@@ -239,9 +240,8 @@ cdef class BinanceReportDecoder:
 
     cdef int64_t _kind_of(self, int64_t request_number) noexcept nogil:
         """IntentKind of a request, 0 when it is not known any more, or never was."""
-        if self.orders.requests[request_number % MAX_REQUESTS].request_number != request_number:
-            return 0
-        return self.orders.requests[request_number % MAX_REQUESTS].kind
+        cdef Request* entry = self.orders.requests.find(request_number)
+        return entry.kind if entry != NULL else 0
 
     def decode_message(self, message: bytes) -> tuple[AnswerStatus, dict[str, object]]:
         """Test edge: status and report of one message."""

@@ -62,6 +62,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         self.frame.event_count = 0
         self.frame.delta_count = 0
         self.frame.trade_count = 0
+        self.frame.is_general = False
         self.frame.instrument = -1          # one frame may hold several
         self.end = payload + size
         self.receive_time_ns = receive_time_ns
@@ -262,6 +263,7 @@ cdef class CoinbaseAdvancedFeed(FeedDecoder):
         if usual != NULL:
             self.frame.delta_count += 1
             return usual
+        self.frame.is_general = True
         p = expect(p, end, b"{")
         while p != NULL and not is_last:
             status[0] = FEED_BAD_TYPE

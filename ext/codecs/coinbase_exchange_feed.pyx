@@ -54,6 +54,7 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         self.frame.event_count = 0
         self.frame.delta_count = 0
         self.frame.trade_count = 0
+        self.frame.is_general = False
         self.frame.connection_sequence = -1
         self.end = payload + size
         if memcmp(payload, b'{"type":"l2update","product_id":', 32) == 0 \
@@ -74,6 +75,7 @@ cdef class CoinbaseExchangeFeed(FeedDecoder):
         if fields.instrument < 0:
             return FEED_UNKNOWN_PRODUCT
         if equals(fields.type, b"l2update", 8):
+            self.frame.is_general = True
             return self._decode_book(&fields, False)
         if equals(fields.type, b"snapshot", 8):
             return self._decode_book(&fields, True)

@@ -195,6 +195,9 @@ cdef class FixReportDecoder:
             texts.fee_amount = value
         elif tag == 891:
             texts.is_fee_rate = value.start[0] == b"2"
+        elif tag == 1003:                   # TradeID; one that is no number is not kept
+            if read_integer(value.start, end, &report.trade_id) != end or report.trade_id < 0:
+                report.trade_id = 0
         elif tag == 1057:                   # AggressorIndicator
             report.is_maker = value.start[0] == b"N"
         elif tag == 102 or tag == 103:

@@ -104,10 +104,10 @@ def test_orders_end_in_the_position_that_their_fills_make() -> None:
 
 
 def test_records_stand_in_the_ring() -> None:
-    memory = make_memory()
+    memory = SharedMemory(None, [("BTC-USD", "0.01", "0.01")], [], market_ring_slots=65_536)
     rows = make_trades(65_536 + 10)
     time_records(memory, rows)
-    ring = memory.region("ring_offset", RECORD, 65_536)
+    ring = memory.region("market_ring_offset", RECORD, 65_536)
     assert hash_records(ring) == hash_trades(rows)
     assert ring["sequence"].min() == 11
     ring["price_ticks"][5] += 1

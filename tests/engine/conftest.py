@@ -1,6 +1,7 @@
 """A config that is right, to be made wrong one line at a time."""
 
 import logging
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from ext.bounds import Bound
 from ext.errors import ConfigError
 from ext.latency_histogram import bucket_index
 from ext.shared_memory import SharedMemory
+from ext.tcp_sender import TcpSender
 from ext.wire import Step
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo.toml"
@@ -112,8 +114,12 @@ def load_demo(tmp_path: Path) -> Callable[..., EngineConfig]:
 
 @pytest.fixture
 def make_arc(load_demo: Callable[..., EngineConfig]) -> Iterator[Callable[..., Arc]]:
-    """The demo's arc, connected to nothing: ``make_arc("section.key=value", is_trading=True)``."""
+    """The demo's arc: ``make_arc("section.key=value", is_trading=True)``.
+
+    What a trading one sends goes into a socket that nobody reads.
+    """
     arcs: list[Arc] = []
+    ours, theirs = socket.socketpair()
 
     def make(*overrides: str, is_trading: bool = False) -> Arc:
         config = load_demo(*overrides)
@@ -121,12 +127,16 @@ def make_arc(load_demo: Callable[..., EngineConfig]) -> Iterator[Callable[..., A
         arcs.append(compose(config, strategies))
         if is_trading and arcs[-1].orders is not None:
             arcs[-1].orders.store.is_active = True
+            if isinstance(arcs[-1].orders.sender, TcpSender):
+                arcs[-1].orders.sender.attach(ours.fileno())
         return arcs[-1]
 
     yield make
     for arc in arcs:
         if arc.orders is not None:
             arc.orders.store.close()
+    ours.close()
+    theirs.close()
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from ext.orders import OrderTable
 from ext.pipeline import Pipeline
 from ext.risk import RiskGate
 from ext.session_store import SessionStore
-from ext.shared_memory import SharedMemory
+from ext.shared_memory import PRIVATE_MARKET_SLOTS, SharedMemory
 from ext.wire import IntentKind, OrderType, RecordKind, TimeInForce, Verdict
 
 SOH = "\x01"
@@ -131,6 +131,8 @@ class RigOptions:
     is_sending: bool = True
     step_interval: int = 0
     is_conflating: bool = False
+    is_recording: bool = False
+    market_ring_slots: int = PRIVATE_MARKET_SLOTS
     bar_interval_ns: int = 0
     timer_interval_ns: int = 1
     engine_limits: tuple[int, int, int, int] = (1024, 0, 10**15, 0)
@@ -151,7 +153,13 @@ class OrderRig:
         for symbol, tick, lot in options.instruments:
             self.table.add(symbol, tick, lot)
         names = [f"script {index}" for index in range(len(options.strategies))]
-        self.memory = SharedMemory(None, list(options.instruments), names, start_time_ns=START_NS)
+        self.memory = SharedMemory(
+            None,
+            list(options.instruments),
+            names,
+            start_time_ns=START_NS,
+            market_ring_slots=options.market_ring_slots,
+        )
         self.order_table = OrderTable(self.memory, self.table, RUN_SEED)
         # Reports are stamped with the monotonic clock: it starts where the rig's clock does.
         self.memory.header_record()["wall_offset_ns"] = START_NS - time.monotonic_ns()
@@ -162,6 +170,7 @@ class OrderRig:
                 self.gate.set_instrument_limits(index, *options.instrument_limits)
         strategies = StrategyTable()
         self.scripts = []
+        self.states: list[np.ndarray[Any, Any]] = []
         for instrument in options.strategies:
             script = Script(options.events)
             state = np.zeros(1, np.int64)
@@ -172,12 +181,14 @@ class OrderRig:
                 bar_interval_ns=options.bar_interval_ns,
                 timer_interval_ns=options.timer_interval_ns,
                 owner=script,
+                persistent=(0, 8),
             )
             self.gate.add_strategy(instrument)
             self.scripts.append(script)
+            self.states.append(state)
         self.store = SessionStore(None, "rig")
         self.store.is_active = True
-        self.sender = options.sender or CapturingSender()
+        self.sender: OrderSender = options.sender or CapturingSender()
         self.encoder = (options.make_encoder or _make_fix_encoder)(self.table, self.order_table)
         self.pipeline = Pipeline(
             self.table,
@@ -192,6 +203,7 @@ class OrderRig:
             is_sending=options.is_sending,
             step_interval=options.step_interval,
             is_conflating=options.is_conflating,
+            is_recording=options.is_recording,
         )
         self._add_listener()
         self.positions = self.memory.region("positions_offset", POSITION, max(1, len(names)))

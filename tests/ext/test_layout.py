@@ -16,14 +16,17 @@ from ext.layout import struct_layout, struct_size
 
 RECORDS = {
     "Bar": dtypes.BAR,
+    "Blob": dtypes.BLOB,
     "BookDelta": dtypes.BOOK_DELTA,
     "BookView": dtypes.BOOK_VIEW,
+    "ExecutionReport": dtypes.EXECUTION_REPORT,
     "Fill": dtypes.FILL,
     "Intent": dtypes.INTENT,
     "Intents": dtypes.INTENTS,
     "Order": dtypes.ORDER,
     "Position": dtypes.POSITION,
     "Record": dtypes.RECORD,
+    "RequestTerms": dtypes.REQUEST_TERMS,
     "SharedHeader": dtypes.SHARED_HEADER,
     "Timer": dtypes.TIMER,
     "Trade": dtypes.TRADE,
@@ -66,7 +69,7 @@ def test_ring_record_is_two_cache_lines() -> None:
 
 
 def test_unknown_record_is_named() -> None:
-    with pytest.raises(UsageError, match="'Nothing'; use one of Bar, BookDelta"):
+    with pytest.raises(UsageError, match="'Nothing'; use one of Bar, Blob, BookDelta"):
         struct_layout("Nothing")
 
 

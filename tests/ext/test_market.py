@@ -14,6 +14,7 @@ from ext.errors import UsageError
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
 from ext.pipeline import Pipeline
+from ext.shared_memory import PRIVATE_MARKET_SLOTS
 from ext.wire import BookState, FeedStatus, RecordKind, Side, StaleReason
 
 BTC, ETH = 0, 1
@@ -62,8 +63,15 @@ class Feed:
         return [(index, BookState(state), StaleReason(why)) for index, state, why in changed]
 
     def records(self, kind: RecordKind) -> list[Any]:
-        ring = self.pipeline.memory.region("ring_offset", RECORD, int(Bound.RING_SLOTS))
-        return [record for record in ring[: self.count("write_sequence")] if record["kind"] == kind]
+        is_trade = kind == RecordKind.RECORD_TRADE
+        region, slots = (
+            ("market_ring_offset", PRIVATE_MARKET_SLOTS)
+            if is_trade
+            else ("ring_offset", int(Bound.RING_SLOTS))
+        )
+        ring = self.pipeline.memory.region(region, RECORD, slots)
+        written = self.count("market_write_sequence" if is_trade else "write_sequence")
+        return [record for record in ring[:written] if record["kind"] == kind]
 
 
 def snapshot(instrument: int = BTC, bids: Any = BIDS, asks: Any = ASKS) -> dict[str, Any]:

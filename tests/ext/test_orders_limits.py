@@ -301,8 +301,8 @@ def test_a_rejected_new_order_whose_cancel_is_on_its_way(rig: "OrderRig") -> Non
 def test_a_rejected_message_was_none_of_ours(rig: "OrderRig") -> None:
     for sequence in (0, -1, last_sequence(rig) + 1, 1 << 40):
         assert not rig.pipeline.reject_request(sequence, 5, rig.now_ns)
-    rig.order_table.forget_sequences()
-    assert rig.order_table.request_of_sequence(last_sequence(rig)) == 0
+    rig.order_table.requests.forget_sequences()
+    assert rig.order_table.requests.of_sequence(last_sequence(rig)) == 0
     assert not rig.pipeline.reject_request(last_sequence(rig), 5, rig.now_ns)
     assert state_of(rig, 1) == OrderState.NEW
 

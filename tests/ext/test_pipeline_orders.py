@@ -135,7 +135,11 @@ def test_messages_are_numbered_and_kept(make_order_rig: MakeRig) -> None:
     assert rig.store.load_outgoing(44) is None
     assert rig.store.next_outgoing == 44
     assert rig.counters()["outgoing_sequence"] == 44
-    assert [rig.order_table.request_of_sequence(sequence) for sequence in (41, 42, 43)] == [1, 2, 3]
+    assert [rig.order_table.requests.of_sequence(sequence) for sequence in (41, 42, 43)] == [
+        1,
+        2,
+        3,
+    ]
 
 
 def test_a_message_that_could_not_be_sent_is_kept_too(make_order_rig: MakeRig) -> None:
@@ -146,7 +150,21 @@ def test_a_message_that_could_not_be_sent_is_kept_too(make_order_rig: MakeRig) -
     message = rig.store.load_outgoing(1)
     assert message is not None
     assert b"\x0134=1\x01" in message
-    assert rig.order(1)["state"] == OrderState.PENDING_NEW
+
+
+def test_a_message_that_could_not_be_sent_ends_the_connection(make_order_rig: MakeRig) -> None:
+    """Nobody knows what the venue has of it: its order is asked for, and nothing follows it."""
+    rig = make_order_rig(sender=OrderSender())
+    rig.scripts[0].waiting.append(rig.new(Side.BUY, PRICE, 1))
+    rig.pipeline.call_timers(rig.now_ns)
+    assert rig.order(1)["state"] == OrderState.UNKNOWN
+    assert (rig.sender.has_failed, rig.store.is_active) == (True, False)
+    assert rig.counters()["failed_sends"] == 1
+    rig.scripts[0].waiting.append(rig.new(Side.BUY, PRICE - 1, 1))
+    rig.now_ns += 1_000_000_000
+    rig.pipeline.call_timers(rig.now_ns)
+    assert rig.position()["last_reject"] == Verdict.SESSION_DOWN
+    assert rig.counters()["requests_sent"] == 1
 
 
 def test_numbers_survive_the_process(tmp_path: Path) -> None:

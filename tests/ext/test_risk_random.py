@@ -239,5 +239,6 @@ def test_the_gate_is_its_model(make_order_rig: MakeRig, seed: int) -> None:
         if expected == Verdict.ACCEPTED:
             plain.note_sent(intent, strategy, rig.now_ns)
     assert not rig.bad_reports
-    assert set(seen) == set(Verdict)
+    # The journal is not a matter of the gate's limits.
+    assert set(seen) == set(Verdict) - {Verdict.JOURNAL_BEHIND}
     assert seen[Verdict.ACCEPTED] > INTENTS_PER_SEED // 20

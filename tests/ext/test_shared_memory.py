@@ -14,7 +14,7 @@ from ext import dtypes
 from ext.bounds import Bound
 from ext.clock import read_wall_ns
 from ext.errors import ConfigError
-from ext.shared_memory import LIVING_NS, PAGE_BYTES, SharedMemory
+from ext.shared_memory import LIVING_NS, PAGE_BYTES, PRIVATE_MARKET_SLOTS, SharedMemory
 from ext.wire import EngineState, RecordKind, SessionState, Step
 
 INSTRUMENTS = [("BTC-USD", "0.01", "0.00000001"), ("ETH-EUR", "0.05", "0.002")]
@@ -46,6 +46,7 @@ REGIONS = {
     "orders_offset": dtypes.ORDER.itemsize * Bound.MAX_ORDERS,
     "histograms_offset": 8 * Bound.HISTOGRAM_BUCKETS * Step.STEP_COUNT,
     "ring_offset": dtypes.RECORD.itemsize * Bound.RING_SLOTS,
+    "market_ring_offset": dtypes.RECORD.itemsize * PRIVATE_MARKET_SLOTS,
 }
 
 

@@ -212,6 +212,8 @@ class PlainSender:
         self.waiting = b""
         self.is_blocked = False
 
+    has_failed = False
+
     @property
     def has_pending(self) -> bool:
         return bool(self.waiting)

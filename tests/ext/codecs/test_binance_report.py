@@ -422,5 +422,6 @@ def test_every_field_of_a_fill(rig: BinanceRig) -> None:
         "execution_id_low": 77,
         "reject_code": 0,
         "reference_sequence": 0,
+        "trade_id": 0,
         "venue_order_id": b"12569099453",
     }

@@ -260,6 +260,7 @@ EMPTY: dict[str, object] = {
     "execution_id_low": 0,
     "reject_code": 0,
     "reference_sequence": 0,
+    "trade_id": 0,
     "venue_order_id": b"",
     **ABSENT,
 }

@@ -112,6 +112,7 @@ def test_a_fill_in_full(decode: Decode) -> None:
         "exchange_time_ns": 1_767_623_400_123_456_000,
         "reject_code": 0,
         "reference_sequence": 0,
+        "trade_id": 0,
         "venue_order_id": b"d0c5340b-6d6c-49d9-b567-48c4bfca13d2",
     }
 
