@@ -116,13 +116,13 @@ class WorldEngine:
 
     def start(self) -> None:
         """Connects both legs and begins to watch."""
-        self.order_transport.start(self.clock.now_ns)
+        self.order_transport.start()
         self.feed_transport.start()
         self._plan_watch()
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked, as ``engine.supervisor`` does it."""
-        self.pipeline.gate.is_paused = True
+        self.pipeline.pause(self.clock.now_ns(), reason)
         self.pause_reasons.append(reason)
         self._network.trace.note(f"engine is PAUSED: {reason}")
 
@@ -133,7 +133,7 @@ class WorldEngine:
     def stop(self) -> None:
         """No new risk and no timers any more, as when an operator stops the engine."""
         self.is_stopping = True
-        self.pipeline.gate.is_paused = True
+        self.pipeline.pause(self.clock.now_ns(), "stopping")
 
     def cancel_all(self) -> int:
         """Asks for the cancel of all that is open; how many were asked for."""
@@ -237,6 +237,7 @@ def _join(
         store=parts.store,
         step_interval=0,
         is_conflating=config.feed.conflate,
+        is_recording=True,
     )
     return memory, pipeline, parts
 

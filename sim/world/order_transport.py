@@ -45,7 +45,6 @@ class WorldOrderTransport:
         self._sender = sender
         self._on_event = on_event
         self._listener = make_listener(self._take_message, self._take_garbled)
-        self._receive_time_ns: Callable[[], int] = lambda: 0
         self._connection: Connection | None = None
         self._wire: OrderWire | None = None
         self._delay_s = BACKOFF.first_s
@@ -59,9 +58,8 @@ class WorldOrderTransport:
         """Whether there is neither a connection nor one being made."""
         return self._connection is None and not self._is_waiting
 
-    def start(self, receive_time_ns: Callable[[], int]) -> None:
-        """Begins to connect; ``receive_time_ns`` is the engine's clock."""
-        self._receive_time_ns = receive_time_ns
+    def start(self) -> None:
+        """Begins to connect."""
         self._begin()
 
     def abandon(self, *, is_cut: bool) -> None:
@@ -89,7 +87,7 @@ class WorldOrderTransport:
 
     def receive(self, data: bytes) -> None:
         """Bytes of the venue."""
-        self._listener.receive(data, self._receive_time_ns())
+        self._listener.receive(data, self._network.clock.monotonic_ns())
         self._drain()
 
     def lost(self, text: str) -> None:

@@ -67,7 +67,7 @@ def test_a_fill_counted_twice() -> None:
         def change(data: bytes) -> bytes:
             if b"\x01150=F\x01" in data and world.engine.order_entry.is_active:
                 listener = world.engine.order_transport._listener
-                again = rewrite(data, t17="00000000-0000-4000-8000-00000000000b")
+                again = rewrite(data, t17="00000000-0000-4000-8000-00000000000b", t1003="9")
                 world.schedule.after(0, "planted", lambda: listener.apply_message(again))
             return data
 
