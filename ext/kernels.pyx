@@ -37,7 +37,7 @@ cdef class StrategyTable:
 
         ``state`` is its one record, ``addresses`` the hooks by name (see HOOKS), ``owner`` what
         has to stay alive for them, ``persistent`` the offset and size of the part of its state
-        that is recorded when it changes. Raises UsageError for an unknown hook or a hook without its
+        that is recorded when it changes. Raises UsageError for an unknown hook or one without its
         interval, ConfigError beyond MAX_STRATEGIES.
         """
         unknown = set(addresses) - set(HOOKS)

@@ -1,0 +1,1 @@
+ABSENT: tuple[str, ...]

@@ -401,7 +401,7 @@ cdef struct Record:                 # of the ring and the journal: 128 bytes, on
     int64_t fee_nano
     int64_t reference               # trade id, venue sequence or the intent's reason
 
-cdef struct Blob:                   # head of a record with bytes: 128 bytes, the rest in slots behind
+cdef struct Blob:                   # head of a record with bytes, which go on in slots behind
     int64_t sequence                # of its ring: the number of its slot, from 1
     int64_t time_ns                 # receive time of what caused it
     int64_t after_sequence          # market ring: slots of the order ring written before it

@@ -4,7 +4,7 @@ cimport cython
 from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memcpy, memset
 
-from ext.bounds cimport FRAME_PADDING_BYTES, MAX_REQUESTS
+from ext.bounds cimport FRAME_PADDING_BYTES
 from ext.client_order_id cimport read_client_order_id
 from ext.codecs.binance_answer cimport Answer, EventTexts, read_message
 from ext.cursor cimport (
