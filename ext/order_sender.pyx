@@ -17,7 +17,10 @@ cdef class OrderSender:
 
 @cython.final
 cdef class CapturingSender(OrderSender):
-    """Keeps messages in memory, up to ``capacity`` bytes; later ones are counted only."""
+    """Keeps messages in memory, up to ``capacity`` bytes; later ones are counted only.
+
+    While ``is_dead`` it takes nothing, as a socket whose other side is gone.
+    """
 
     def __cinit__(self, capacity: int = 1 << 20) -> None:
         if capacity <= 0:
@@ -31,11 +34,18 @@ cdef class CapturingSender(OrderSender):
         free(self.buffer)
 
     cdef bint send_message(self, const char* message, int64_t size) noexcept nogil:
+        if self.is_dead:
+            return False
         self.count += 1
         if self.size + size <= self.capacity:
             memcpy(self.buffer + self.size, message, size)
             self.size += size
         return True
+
+    def attach(self) -> None:
+        """A new connection: what the one before left is forgotten."""
+        self.size = 0
+        self.is_dead = self.has_failed = False
 
     def take(self) -> bytes:
         """The bytes kept since the last call; the count goes on."""

@@ -43,7 +43,7 @@ class _Tally:
     def __init__(self) -> None:
         self._started = self._told = time.monotonic()
         self._worlds = self._events = self._orders = self._fills = 0
-        self._connections = self._restarts = self._paused = 0
+        self._connections = self._restarts = self._doubts = 0
 
     def add(self, outcome: Outcome) -> None:
         self._worlds += 1
@@ -52,7 +52,7 @@ class _Tally:
         self._fills += outcome.fills
         self._connections += outcome.connections
         self._restarts += outcome.runs - 1
-        self._paused += outcome.is_paused
+        self._doubts += outcome.has_doubts
         if time.monotonic() - self._told > REPORT_SECONDS:
             self._told = time.monotonic()
             print(f"{self.text()}; seed {outcome.seed}", file=sys.stderr)
@@ -62,7 +62,7 @@ class _Tally:
         return (
             f"{self._worlds} worlds held: {self._events} events, {self._orders} orders, "
             f"{self._fills} fills, {self._connections} order connections, "
-            f"{self._restarts} restarts, {self._paused} ended PAUSED; "
+            f"{self._restarts} restarts, {self._doubts} ended in doubt; "
             f"{self._worlds / seconds:.1f} worlds/s, {self._events / seconds:.0f} events/s"
         )
 

@@ -37,7 +37,7 @@ class VenueAgreesOnEveryOrder(Checker):
                 f"order {number}: {orders['filled_lots'][number]} lots filled here, "
                 f"{observations.venue_filled[number]} at the venue, and nobody was told"
             )
-            self.require(engine.pause_reasons, text)
+            self.require(engine.doubts, text)
 
 
 class PositionsEqualTheVenues(Checker):

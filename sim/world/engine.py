@@ -67,7 +67,8 @@ class WorldEngine:
         self.is_dead = False
         self.is_stopping = False
         self.fatal_reason = ""
-        self.pause_reasons: list[str] = []
+        self.doubts: list[str] = []
+        """Why a person has to look at orders and fills: what a report said."""
         self._network = network
         self._watches = 0
         self._states = [strategy.state.copy() for strategy in setup.strategies]
@@ -84,6 +85,7 @@ class WorldEngine:
         self.positions = self.memory.region("positions_offset", POSITION, len(self._states))
         self.store = parts.store
         self.session = parts.session
+        self._sender = cast(CapturingSender, parts.sender)
         self.order_entry = OrderEntry(
             config,
             "world",
@@ -92,7 +94,7 @@ class WorldEngine:
             self.pipeline,
             self.clock,
             on_fatal=self._fail,
-            on_pause=self.pause,
+            on_pause=self._doubt,
             on_notices=self._take_notices,
             make_transport=cast(Any, functools.partial(WorldOrderTransport, network, venue, sent)),
         )
@@ -102,7 +104,7 @@ class WorldEngine:
             self.pipeline,
             self.clock,
             on_disconnect=lambda reason: True,
-            on_inconsistent=lambda: self.pause("a report is inconsistent"),
+            on_inconsistent=lambda: self._doubt("a report is inconsistent"),
             make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
             make_listener=cast(Any, WorldFeedListener),
         )
@@ -114,6 +116,11 @@ class WorldEngine:
         """Whether no new risk may leave."""
         return self.pipeline.gate.is_paused
 
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the compiled path has sent something that nobody has passed on yet."""
+        return not self.is_dead and self._sender.size > 0
+
     def start(self) -> None:
         """Connects both legs and begins to watch."""
         self.order_transport.start()
@@ -123,7 +130,6 @@ class WorldEngine:
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked, as ``engine.supervisor`` does it."""
         self.pipeline.pause(self.clock.now_ns(), reason)
-        self.pause_reasons.append(reason)
         self._network.trace.note(f"engine is PAUSED: {reason}")
 
     def progress(self) -> tuple[int, int]:
@@ -157,6 +163,10 @@ class WorldEngine:
         parts = (self.orders.tobytes(), self.positions.tobytes())
         states = (state.tobytes() for state in self._states)
         return hashlib.blake2b(b"".join((*parts, *states)), digest_size=16).hexdigest()
+
+    def _doubt(self, reason: str) -> None:
+        self.doubts.append(reason)
+        self.pause(reason)
 
     def _fail(self, reason: str) -> None:
         self.fatal_reason = self.fatal_reason or reason

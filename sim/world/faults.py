@@ -44,6 +44,14 @@ class FaultPlan:
     """Feed: a frame arrives behind later ones."""
     mangle_share: float = 0.0
     """Feed: a frame is cut short, or one character of it is another."""
+    reject_share: float = 0.0
+    """The venue answers a request with a session Reject(3) and forgets it."""
+    log_out_rate: float = 0.0
+    """The venue ends the order session politely."""
+    by_hand_rate: float = 0.0
+    """Somebody cancels one of our orders at the venue."""
+    dead_socket_rate: float = 0.0
+    """The socket takes no order any more; the next one finds out."""
     clock_step_rate: float = 0.0
     clock_step_ns: int = 15 * SECOND_NS
     crash_rate: float = 0.0
@@ -66,7 +74,17 @@ def draw_faults(rng: random.Random) -> FaultPlan:
     )
     if rng.random() < 1 / 6:
         return plan
-    kinds = (_spoil_orders, _cut_orders, _slow_down, _spoil_feed, _cut_feed, _step_clock, _crash)
+    kinds = (
+        _spoil_orders,
+        _cut_orders,
+        _slow_down,
+        _be_moody,
+        _spoil_feed,
+        _cut_feed,
+        _step_clock,
+        _stick_relay,
+        _crash,
+    )
     chosen = rng.sample(kinds, rng.randint(1, len(kinds)))
     for kind in kinds:
         if kind in chosen:
@@ -97,6 +115,13 @@ def _slow_down(plan: FaultPlan, rng: random.Random) -> None:
     plan.stall_ns = rng.choice((100 * MILLISECOND_NS, 2 * SECOND_NS, 7 * SECOND_NS))
 
 
+def _be_moody(plan: FaultPlan, rng: random.Random) -> None:
+    plan.reject_share = _share(rng)
+    plan.log_out_rate = rng.choice((0.0, 0.2))
+    plan.by_hand_rate = rng.choice((0.0, 2.0))
+    plan.dead_socket_rate = rng.choice((0.0, 0.3))
+
+
 def _spoil_feed(plan: FaultPlan, rng: random.Random) -> None:
     plan.lose_share = _share(rng)
     plan.double_share = _share(rng)
@@ -107,6 +132,10 @@ def _spoil_feed(plan: FaultPlan, rng: random.Random) -> None:
 def _cut_feed(plan: FaultPlan, rng: random.Random) -> None:
     plan.feed_cut_rate = rng.choice((0.1, 0.5))
     plan.refuse_share = max(plan.refuse_share, rng.choice((0.0, 0.3)))
+
+
+def _stick_relay(plan: FaultPlan, rng: random.Random) -> None:
+    plan.stuck_rate = rng.choice((0.2, 0.5))
 
 
 def _crash(plan: FaultPlan, rng: random.Random) -> None:

@@ -24,6 +24,8 @@ class SentMessage:
     fields: FixMessage
     was_paused: bool
     """Whether the engine was PAUSED already when the event began that sent it."""
+    was_behind: bool
+    """Whether its journal was behind already, see ``sim.world.relay``."""
 
     @property
     def sequence(self) -> int:
@@ -63,12 +65,14 @@ class Observations:
         self.venue_filled = np.zeros(SLOTS, np.int64)
         self.highest_number = 0
 
-    def note_sent(self, engine: WorldEngine, data: bytes, *, was_paused: bool) -> None:
+    def note_sent(
+        self, engine: WorldEngine, data: bytes, *, was_paused: bool, was_behind: bool
+    ) -> None:
         """Bytes that leave the engine: whole messages."""
         for message in self._reader.feed(data):
             if isinstance(message, Garbled):
                 raise AssertionError(f"the engine sent what is no message: {message.reason}")
-            self.sent.append(SentMessage(engine.run, message, was_paused))
+            self.sent.append(SentMessage(engine.run, message, was_paused, was_behind))
             kind, client_id = message.message_type, message.get(11) or ""
             self.connections += kind == "A"
             if kind == "D" and client_id not in self.order_of_id:

@@ -14,6 +14,7 @@ from sim.world.clock import WorldClock
 from sim.world.network import Connection, Network
 from sim.world.order_wire import OrderWire
 from sim.world.venue import Venue
+from sim.world.wire_text import whole_messages
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
 BACKOFF = Backoff(first_s=0.1, limit_s=2.0, refused_s=1.0)
@@ -101,13 +102,27 @@ class WorldOrderTransport:
             self._drain()
 
     def flush(self) -> None:
-        """Passes on what the compiled path has sent."""
+        """Passes on what the compiled path has sent; ends a connection that refused some."""
         data = self._sender.take()
-        if not data:
-            return
-        if self._connection is not None and self._wire is not None:
+        if data and self._connection is not None and self._wire is not None:
             self._sent(data)
             self._wire.send(data)
+        if self._sender.has_failed and self._connection is not None:
+            self._connection.close_by_engine()
+            self._end("an order could not be sent")
+
+    def break_sends(self) -> None:
+        """The socket takes nothing more from the compiled path; what it took is under way."""
+        self.flush()
+        self._sender.is_dead = True
+
+    def crash_in_send(self, keep_share: float) -> None:
+        """The process dies before all of what it has decided to send is in the socket."""
+        messages = whole_messages(self._sender.take())
+        kept = b"".join(messages[: int(len(messages) * keep_share)])
+        if kept and self._wire is not None:
+            self._sent(kept)
+            self._wire.send(kept)
 
     def _begin(self) -> None:
         self._is_waiting = True
@@ -126,7 +141,7 @@ class WorldOrderTransport:
         self._is_waiting = False
         self._connection = connection
         self._wire = OrderWire(self._network, connection.to_venue, is_to_engine=False)
-        self._sender.take()
+        self._sender.attach()
         self._listener.reset()
         self._session.connected(self._now_ns())
         self._drain()

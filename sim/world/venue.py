@@ -5,12 +5,13 @@ from decimal import Decimal
 
 from sim.credentials import Credentials
 from sim.fix_store import FixStore
+from sim.fix_text import FixMessage
 from sim.ids import IdSource
 from sim.ledger import Ledger
 from sim.orders import Order, OrderEvent
 from sim.products import Product
 from sim.venues.coinbase_exchange_feed import ExchangeFeedSession
-from sim.venues.coinbase_exchange_fix import FixSession, SessionState
+from sim.venues.coinbase_exchange_fix import FixSession, RejectMessage, SessionState
 from sim.venues.coinbase_exchange_orders import OrderDesk
 from sim.venues.coinbase_exchange_reports import Fees
 from sim.world.clock import WorldClock
@@ -21,6 +22,7 @@ from sim.world.order_wire import OrderWire
 
 TICK_NS = 100_000_000
 HEARTBEAT_NS = 1_000_000_000
+REQUESTS = frozenset({"D", "F", "G"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +131,20 @@ class FeedDoorEnd:
         self.is_open = False
 
 
+class MoodyDesk(OrderDesk):
+    """The order desk, which now and then rejects a request without having looked at it."""
+
+    network: Network
+
+    def receive(self, session: FixSession, message: FixMessage) -> None:
+        """One order message, in sequence."""
+        if message.message_type in REQUESTS and self.network.happens(
+            self.network.plan.reject_share
+        ):
+            raise RejectMessage(99, None, "the venue is busy")
+        super().receive(session, message)
+
+
 class Venue:
     """The venue. ``flush`` sends what has come up; every entry ends with it."""
 
@@ -146,7 +162,8 @@ class Venue:
         self.record = VenueRecord()
         self.store = FixStore()
         ids = IdSource(f"{seed}:reports")
-        self.desk = OrderDesk(self.market, self.store, ids, Fees(), self.record, clock.venue_ns)
+        self.desk = MoodyDesk(self.market, self.store, ids, Fees(), self.record, clock.venue_ns)
+        self.desk.network = network
         self._order_ends: list[OrderDoorEnd] = []
         self._feed_ends: list[FeedDoorEnd] = []
 
@@ -177,6 +194,12 @@ class Venue:
         """Timers of the order sessions."""
         for end in self._order_ends:
             end.tick()
+        self.flush()
+
+    def log_out(self) -> None:
+        """Ends the order sessions politely, as before maintenance."""
+        for end in self._order_ends:
+            end.session.logout("maintenance", self.clock.monotonic_ns(), self.clock.venue_ns())
         self.flush()
 
     def cancel_by_hand(self, order: Order) -> None:

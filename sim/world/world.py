@@ -18,6 +18,7 @@ from sim.world.checkers import (
     LimitsHoldAtTheVenue,
     LiveBooksAreRight,
     NoRiskIsTakenTwice,
+    NothingNewBehindTheJournal,
     NothingNewWhilePaused,
     OneConnectionNeedsNoPause,
     OutgoingNumbersAreLegal,
@@ -38,6 +39,7 @@ from sim.world.faults import MILLISECOND_NS, SECOND_NS, FaultPlan, draw_faults
 from sim.world.mirror import Mirror
 from sim.world.network import Network
 from sim.world.observations import Observations
+from sim.world.relay import TAKE_NS, Relay, is_journal_behind
 from sim.world.schedule import Schedule, Trace
 from sim.world.venue import HEARTBEAT_NS, TICK_NS, Venue
 
@@ -46,6 +48,7 @@ STEPS_PER_SECOND = 60
 SETTLE_LIMIT_NS = 90 * SECOND_NS
 HELP_AFTER_NS = 20 * SECOND_NS
 POWER_LOSS_SHARE = 0.3
+STUCK_NS_MAX = 3 * SECOND_NS
 RESTART_NS_MAX = 2 * SECOND_NS
 CANCEL_EVERY_NS = 970 * MILLISECOND_NS
 """No divisor of a second: at rest means that nothing is under way, heartbeats included."""
@@ -61,7 +64,7 @@ class Outcome:
     fills: int
     connections: int
     runs: int
-    is_paused: bool
+    has_doubts: bool
     digest: str
 
 
@@ -93,13 +96,15 @@ class World:
         self.venue = Venue(seed, SYMBOLS, self.clock, self.network)
         self.observations = Observations(self.venue.record)
         self.mirror = Mirror(SYMBOLS)
+        self.relay = Relay(self.trace, random.Random(f"{seed}:relay"))
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
         self.have_orders_moved = True
         self._moved: object = None
-        self._was_paused = False
+        self._was_paused = self._was_behind = False
         self._is_trading = True
+        self._is_crash_armed = False
         self._is_over = False
         self._settle_started_ns = 0
         self._is_helped = False
@@ -109,6 +114,7 @@ class World:
         self.checkers: list[Checker] = [
             ClientIdsAreUnique(),
             NothingNewWhilePaused(),
+            NothingNewBehindTheJournal(),
             OutgoingNumbersAreLegal(),
             NoRiskIsTakenTwice(),
             LimitsHoldAtTheVenue(self),
@@ -134,6 +140,9 @@ class World:
         self._plan_faults(trading_ns)
         self.schedule.after(trading_ns, "the network is healed, the engine stops", self._settle)
         while not self._is_over and self.schedule.run_next():
+            if self._is_crash_armed and self.engine.has_unsent:
+                self.engine.order_transport.crash_in_send(self._rng.random())
+                self._crash()
             self.engine.flush()
             self._check()
         for checker in self.end_checkers:
@@ -146,7 +155,7 @@ class World:
             fills=record.fills,
             connections=self.observations.connections,
             runs=self.run_count,
-            is_paused=bool(self.engine.pause_reasons),
+            has_doubts=bool(self.engine.doubts),
             digest=f"{self.trace.hexdigest()}-{self.engine.state_digest()}-{record.sha256()[:16]}",
         )
 
@@ -156,7 +165,7 @@ class World:
 
     def has_known_loss(self) -> bool:
         """Whether the engine knows that it does not know all fills."""
-        return bool(self.engine.pause_reasons)
+        return bool(self.engine.doubts)
 
     def is_settled(self) -> bool:
         """Whether everything has come to rest."""
@@ -200,13 +209,16 @@ class World:
         self.run_count += 1
         self.engine = engine
         self.observations.begin_run(engine.run)
+        self.relay.attach(engine)
         engine.start()
         if self._plant is not None:
             self._plant(self)
         return engine
 
     def _note_sent(self, data: bytes) -> None:
-        self.observations.note_sent(self.engine, data, was_paused=self._was_paused)
+        self.observations.note_sent(
+            self.engine, data, was_paused=self._was_paused, was_behind=self._was_behind
+        )
 
     def _check(self) -> None:
         self.taken = self.observations.follow()
@@ -216,11 +228,13 @@ class World:
         for checker in self.checkers:
             checker.check(self)
         self._was_paused = self.engine.is_paused
+        self._was_behind = is_journal_behind(self.engine)
 
     # What happens by itself
 
     def _plan_market(self) -> None:
         self._repeat(HEARTBEAT_NS, ".beat", self.venue.beat)
+        self._repeat(TAKE_NS, ".relay", lambda: self.relay.take(self.engine))
         self._repeat(TICK_NS, ".venue", self.venue.tick)
         self._plan_step()
 
@@ -245,8 +259,12 @@ class World:
         kinds = (
             (plan.order_cut_rate, "cut orders", lambda: self.network.cut_some("orders")),
             (plan.feed_cut_rate, "cut feed", lambda: self.network.cut_some("feed")),
+            (plan.log_out_rate, "venue logs out", self.venue.log_out),
+            (plan.by_hand_rate, "somebody cancels by hand", self._cancel_any),
+            (plan.dead_socket_rate, "the socket is dead", self._break_socket),
             (plan.clock_step_rate, "wall clock steps", self._step_clock),
-            (plan.crash_rate, "crash", self._crash),
+            (plan.stuck_rate, "the relay gets stuck", self._get_stuck),
+            (plan.crash_rate, "crash", self._plan_crash),
         )
         for rate, name, action in kinds:
             at_ns = 0.0
@@ -260,7 +278,32 @@ class World:
         limit_ns = self.plan.clock_step_ns
         self.clock.step_wall(self._rng.randint(-limit_ns, limit_ns))
 
+    def _cancel_any(self) -> None:
+        orders = [each for each in self.venue.desk.open_orders() if each.status.is_open]
+        if orders:
+            self.venue.cancel_by_hand(self._rng.choice(orders))
+
+    def _break_socket(self) -> None:
+        if not self.engine.is_dead:
+            self.engine.order_transport.break_sends()
+
+    def _get_stuck(self) -> None:
+        engine = self.engine
+        self.relay.get_stuck(engine)
+        delay_ns = self._rng.randrange(STUCK_NS_MAX)
+        self.schedule.after(
+            delay_ns, "the relay comes to itself", lambda: self.relay.recover(engine)
+        )
+
+    def _plan_crash(self) -> None:
+        # Half of them in the middle of an event: decided, recorded, not all of it sent.
+        if self._rng.random() < 0.5:
+            self._crash()
+        else:
+            self._is_crash_armed = True
+
     def _crash(self) -> None:
+        self._is_crash_armed = False
         if self.engine.is_dead:
             return
         is_power_lost = self._rng.random() < POWER_LOSS_SHARE
@@ -277,6 +320,7 @@ class World:
 
     def _settle(self) -> None:
         self.plan.heal()
+        self._is_crash_armed = False
         self._is_trading = False
         self._settle_started_ns = self.clock.monotonic_ns()
         self.engine.stop()

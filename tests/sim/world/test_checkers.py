@@ -196,12 +196,12 @@ def test_a_limit_that_is_not_held(multiples: tuple[int, int, int]) -> None:
 def test_new_risk_of_a_paused_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     # PAUSED for everybody but the gate.
     monkeypatch.setattr(
-        WorldEngine, "is_paused", property(lambda engine: bool(engine.pause_reasons))
+        WorldEngine, "is_paused", property(lambda engine: "planted" in engine.doubts)
     )
 
     def plant(world: World) -> None:
         world.schedule.after(
-            1_000_000_000, "planted", lambda: world.engine.pause_reasons.append("planted")
+            1_000_000_000, "planted", lambda: world.engine.doubts.append("planted")
         )
 
     assert play_until_caught(plant, order_cut_rate=1.0) == "NothingNewWhilePaused"

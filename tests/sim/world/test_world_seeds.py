@@ -35,8 +35,8 @@ def test_other_seeds_are_other_runs() -> None:
     assert outcomes[0].digest != outcomes[1].digest
 
 
-def test_a_calm_world_trades_and_ends_unpaused() -> None:
+def test_a_calm_world_trades_and_ends_without_doubt() -> None:
     outcome = World(5, FaultPlan()).run()
     assert outcome.orders > 50
     assert outcome.fills > 20
-    assert (outcome.connections, outcome.is_paused) == (1, False)
+    assert (outcome.connections, outcome.has_doubts) == (1, False)
