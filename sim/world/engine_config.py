@@ -67,7 +67,7 @@ params = {quantity = "0.02", max_position = "0.1", cooldown_ms = 20}
 [[strategy]]
 class = "sim.world.hostile:Hostile"
 instrument = "ETH-USD"
-params = {quantity = "0.15", eagerness = 60}
+params = {quantity = "0.15", eagerness = 35}
 
 [telemetry]
 relay = false

@@ -46,6 +46,8 @@ class FaultPlan:
     """Feed: a frame is cut short, or one character of it is another."""
     reject_share: float = 0.0
     """The venue answers a request with a session Reject(3) and forgets it."""
+    echo_share: float = 0.0
+    """The venue sends an execution report once more under a new number (97=Y)."""
     log_out_rate: float = 0.0
     """The venue ends the order session politely."""
     by_hand_rate: float = 0.0
@@ -117,6 +119,7 @@ def _slow_down(plan: FaultPlan, rng: random.Random) -> None:
 
 def _be_moody(plan: FaultPlan, rng: random.Random) -> None:
     plan.reject_share = _share(rng)
+    plan.echo_share = _share(rng)
     plan.log_out_rate = rng.choice((0.0, 0.2))
     plan.by_hand_rate = rng.choice((0.0, 2.0))
     plan.dead_socket_rate = rng.choice((0.0, 0.3))

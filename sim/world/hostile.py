@@ -32,7 +32,7 @@ class Hostile(Strategy):
     number of seeds. Of a hundred calls ``eagerness`` ask for something.
     """
 
-    params = Params(quantity=Quantity("0.04"), eagerness=Int(40, minimum=0, maximum=100))
+    params = Params(quantity=Quantity("0.04"), eagerness=Int(25, minimum=0, maximum=100))
     state = State(random=int)
     timer_interval_ms = 50
 

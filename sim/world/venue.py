@@ -132,7 +132,8 @@ class FeedDoorEnd:
 
 
 class MoodyDesk(OrderDesk):
-    """The order desk, which now and then rejects a request without having looked at it."""
+    """The order desk, which now and then rejects a request without having looked at it, or repeats
+    a fill."""
 
     network: Network
 
@@ -143,6 +144,13 @@ class MoodyDesk(OrderDesk):
         ):
             raise RejectMessage(99, None, "the venue is busy")
         super().receive(session, message)
+
+    def _send(self, message_type: str, body: list[tuple[int, str]]) -> None:
+        super()._send(message_type, body)
+        # A fill that is told twice must not count twice; any other state may have moved on.
+        is_fill = (150, "F") in body
+        if is_fill and self.network.happens(self.network.plan.echo_share):
+            super()._send(message_type, [(97, "Y"), *body])
 
 
 class Venue:

@@ -43,6 +43,9 @@ def on_sent(world: World, change: Callable[[bytes], bytes]) -> None:
         def take(self) -> bytes:
             return change(sender.take())
 
+        def __getattr__(self, name: str) -> object:
+            return getattr(sender, name)
+
     world.engine.order_transport._sender = Changed()  # type: ignore[assignment]
 
 
@@ -194,17 +197,29 @@ def test_a_limit_that_is_not_held(multiples: tuple[int, int, int]) -> None:
 
 
 def test_new_risk_of_a_paused_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[WorldEngine] = []
     # PAUSED for everybody but the gate.
-    monkeypatch.setattr(
-        WorldEngine, "is_paused", property(lambda engine: "planted" in engine.doubts)
-    )
+    monkeypatch.setattr(WorldEngine, "is_paused", property(lambda engine: engine in paused))
 
     def plant(world: World) -> None:
-        world.schedule.after(
-            1_000_000_000, "planted", lambda: world.engine.doubts.append("planted")
-        )
+        engine = world.engine
+        world.schedule.after(1_000_000_000, "planted", lambda: paused.append(engine))
 
-    assert play_until_caught(plant, order_cut_rate=1.0) == "NothingNewWhilePaused"
+    assert play_until_caught(plant) == "NothingNewWhilePaused"
+
+
+def test_new_risk_while_the_journal_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.world.world.is_journal_behind", lambda engine: engine.store.is_active)
+    assert play_until_caught(lambda world: None) == "NothingNewBehindTheJournal"
+
+
+def test_a_client_id_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    def plant(world: World) -> None:
+        if world.engine.run == 0:
+            world.schedule.after(1_000_000_000, "crash", world._crash)
+
+    monkeypatch.setattr("sim.world.engine._digest", lambda *_: 7)
+    assert play_until_caught(plant) == "ClientIdsAreUnique"
 
 
 def test_a_book_that_is_not_the_venues() -> None:
