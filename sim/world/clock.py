@@ -9,7 +9,7 @@ START_MONOTONIC_NS = 1_000_000_000_000
 class WorldClock:
     """Implements ``gateways.edges.Clock`` for the engine's host, and tells the venue's time.
 
-    The host's wall clock may be stepped (``step_wall``), as an operator or NTP does; the venue's
+    The host's wall clock may be stepped (``set_wall``), as an operator or NTP does; the venue's
     never is, and the monotonic one never goes back.
     """
 
@@ -33,6 +33,6 @@ class WorldClock:
         """Moves on to a time that is now or later."""
         self._monotonic_ns = max(self._monotonic_ns, monotonic_ns)
 
-    def step_wall(self, by_ns: int) -> None:
-        """Steps the wall clock of the engine's host."""
-        self._step_ns += by_ns
+    def set_wall(self, off_by_ns: int) -> None:
+        """Steps the wall clock of the engine's host, so that it is off by so much."""
+        self._step_ns = off_by_ns

@@ -56,6 +56,7 @@ class FaultPlan:
     """The socket takes no order any more; the next one finds out."""
     clock_step_rate: float = 0.0
     clock_step_ns: int = 15 * SECOND_NS
+    """How far off the host's clock may be; the venue refuses a client that is 30 s off."""
     crash_rate: float = 0.0
     """The engine's process ends at once, now and then with its host; another run begins."""
     stuck_rate: float = 0.0

@@ -276,7 +276,7 @@ class World:
 
     def _step_clock(self) -> None:
         limit_ns = self.plan.clock_step_ns
-        self.clock.step_wall(self._rng.randint(-limit_ns, limit_ns))
+        self.clock.set_wall(self._rng.randint(-limit_ns, limit_ns))
 
     def _cancel_any(self) -> None:
         orders = [each for each in self.venue.desk.open_orders() if each.status.is_open]
