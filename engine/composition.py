@@ -130,6 +130,7 @@ def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> A
             strategy.bar_interval_ns,
             strategy.timer_interval_ns,
             owner=strategy,
+            persistent=strategy.persistent,
         )
     order_parts = _make_order_parts(config, table, orders)
     pipeline = Pipeline(

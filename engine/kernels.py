@@ -55,6 +55,7 @@ class CompiledStrategy:
         addresses: of the C function of every hook that the strategy defines.
         bar_interval_ns, timer_interval_ns: 0 when the strategy has no such hook.
         is_compiled: False for plain Python, which is slow.
+        persistent: offset and size of the part of the state that outlives the process.
         source_digest: of the source that was loaded, see ``strategy_digest``.
     """
 
@@ -66,6 +67,7 @@ class CompiledStrategy:
     bar_interval_ns: int
     timer_interval_ns: int
     is_compiled: bool
+    persistent: tuple[int, int]
     source_digest: str
     # The addresses are valid for as long as these objects live.
     _owners: tuple[object, ...] = field(repr=False)
@@ -189,6 +191,7 @@ def compile_strategy(
         bar_interval_ns=strategy.bar_interval_ms * _NANOSECONDS_PER_MILLISECOND,
         timer_interval_ns=strategy.timer_interval_ms * _NANOSECONDS_PER_MILLISECOND,
         is_compiled=strategy.compiled,
+        persistent=strategy.state.persistent_range(state.dtype),
         source_digest=strategy_digest(strategy),
         _owners=tuple(entries.values()),
         _initial_state=state.copy(),

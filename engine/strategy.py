@@ -34,7 +34,7 @@ from engine.intents import (
 )
 from engine.kernel_function import kernel_function
 from engine.strategy_parameters import Bool, Float, Int, Params, Price, Quantity, nearest
-from engine.strategy_state import Array, Indicator, State
+from engine.strategy_state import Array, Indicator, Persistent, State
 from ext.dtypes import BAR, FILL, TIMER, TRADE
 from ext.errors import UsageError
 from ext.wire import BookState, OrderState, Side
@@ -50,6 +50,7 @@ __all__ = [
     "Int",
     "OrderState",
     "Params",
+    "Persistent",
     "Price",
     "Quantity",
     "Record",

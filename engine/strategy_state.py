@@ -1,8 +1,9 @@
 """What a strategy remembers: the fields of its state record.
 
-    state = State(fast=Ema(period="fast"), rsi=Rsi, previous=float, recent=Array(float, 16))
+    state = State(fast=Ema(period="fast"), rsi=Rsi, entries=Persistent(int), recent=Array(float, 16))
 
-``State.bind`` lays them out as one aligned record: ``{params: {...}, <fields>, failures}``.
+``State.bind`` lays them out as one aligned record: ``{params: {...}, <fields>, failures}``; the
+persistent fields stand together, behind the others.
 """
 
 from collections.abc import Mapping
@@ -101,12 +102,27 @@ class Array(Indicator):
 _SCALARS: dict[type, str] = {int: "i8", float: "f8", bool: "i8"}
 
 
+class Persistent:
+    """A field that outlives the process: journaled whenever a hook has changed it, and put back
+    after a restart. Each change costs a record, so declare what a decision needs and no more."""
+
+    def __init__(self, what: Any) -> None:
+        self.what = what
+
+
 class State:
     """The fields of a state record: indicators, ``float``, ``int`` or ``bool`` (zero at the
-    start), a number (its value at the start), or ``Array``.
+    start), a number (its value at the start), ``Array``, or one of these as ``Persistent``.
     """
 
-    def __init__(self, **fields: Any) -> None:
+    def __init__(self, **declared: Any) -> None:
+        fields = {
+            name: what.what if isinstance(what, Persistent) else what
+            for name, what in declared.items()
+        }
+        self.persistent = tuple(
+            name for name, what in declared.items() if isinstance(what, Persistent)
+        )
         for name, what in fields.items():
             if name in RESERVED_NAMES:
                 raise UsageError(f"state field {name}: the name is taken; choose another one")
@@ -123,7 +139,8 @@ class State:
     def bind(self, params: Params, parameters: Mapping[str, Number]) -> np.ndarray[Any, Any]:
         """One zeroed, then initialised record, in an array of length 1."""
         fields: list[tuple[Any, ...]] = [("params", params.dtype())]
-        fields += [self._field(name, parameters) for name in self.fields]
+        volatile = [name for name in self.fields if name not in self.persistent]
+        fields += [self._field(name, parameters) for name in (*volatile, *self.persistent)]
         fields.append(("failures", "i8"))
         record = np.zeros(1, np.dtype(fields, align=True))
         for name, value in parameters.items():
@@ -134,6 +151,13 @@ class State:
             elif not isinstance(what, type):
                 record[name] = what
         return record
+
+    def persistent_range(self, record: np.dtype[Any]) -> tuple[int, int]:
+        """Offset and size in bytes of the persistent fields in a record; (0, 0) without any."""
+        if not self.persistent or record.fields is None:
+            return 0, 0
+        first = int(record.fields[self.persistent[0]][1])
+        return first, int(record.fields["failures"][1]) - first
 
     def _field(self, name: str, parameters: Mapping[str, Number]) -> tuple[Any, ...]:
         what = self.fields[name]

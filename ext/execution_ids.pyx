@@ -44,6 +44,26 @@ cdef class ExecutionIds:
             memset(self.slots + self.generation * SLOTS, 0, SLOTS * sizeof(ExecutionId))
         return True
 
+    def ids(self) -> bytes:
+        """Every id that is known, 16 bytes each, those of the older generation first."""
+        cdef ExecutionId* slots
+        cdef int64_t age, at
+        found = []
+        for age in range(1, -1, -1):
+            slots = self.slots + ((self.generation + age) & 1) * SLOTS
+            for at in range(<int64_t>SLOTS):
+                if slots[at].high != 0 or slots[at].low != 0:
+                    found.append((<char*>&slots[at])[: sizeof(ExecutionId)])
+        return b"".join(found)
+
+    def add_ids(self, ids: bytes) -> None:
+        """Adds what ``ids`` gave."""
+        cdef const char* start = ids
+        cdef const ExecutionId* each = <const ExecutionId*>start
+        cdef int64_t index
+        for index in range(<int64_t>(len(ids) // sizeof(ExecutionId))):
+            self.add(each[index].high, each[index].low)
+
     def add_id(self, high: int, low: int) -> bool:
         """Test edge of ``add``."""
         return self.add(high, low)

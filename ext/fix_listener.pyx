@@ -111,8 +111,11 @@ cdef class FixListener:
         """Forgets the part of a message that an ended connection left behind."""
         self.size = 0
 
-    def apply_message(self, message: bytes) -> bool:
-        """Applies a report that the session has released; False when it is not a usable one."""
+    def apply_message(self, message: bytes, now_ns: int = 0) -> bool:
+        """Applies a report that the session has released; False when it is not a usable one.
+
+        It came at ``now_ns``, monotonic; 0: now.
+        """
         cdef ReportHeader header
         cdef ExecutionReport report
         cdef bytes padded
@@ -121,7 +124,9 @@ cdef class FixListener:
         padded = message + bytes(BUFFER_PADDING_BYTES)
         if self.decoder.decode(padded, len(message), &header, &report) != REPORT_READ:
             return False
+        self.given_now_ns = now_ns
         self._apply(padded, len(message), &report)
+        self.given_now_ns = 0
         return True
 
     cdef ssize_t _receive(self, int socket, char* target, ssize_t room) except -2:

@@ -16,4 +16,4 @@ cdef class CapturingSender(OrderSender):
     cdef int64_t capacity
     cdef readonly int64_t size      # bytes kept
     cdef readonly int64_t count     # messages taken, kept or not
-    cdef public bint is_dead        # every message is refused
+    cdef int64_t until_refused      # messages to take before one is refused; -1: none is

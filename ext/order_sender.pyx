@@ -17,15 +17,13 @@ cdef class OrderSender:
 
 @cython.final
 cdef class CapturingSender(OrderSender):
-    """Keeps messages in memory, up to ``capacity`` bytes; later ones are counted only.
-
-    While ``is_dead`` it takes nothing, as a socket whose other side is gone.
-    """
+    """Keeps messages in memory, up to ``capacity`` bytes; later ones are counted only."""
 
     def __cinit__(self, capacity: int = 1 << 20) -> None:
         if capacity <= 0:
             raise UsageError(f"capacity was {capacity}; use a number of bytes greater than zero")
         self.capacity = capacity
+        self.until_refused = -1
         self.buffer = <char*>calloc(capacity, 1)
         if self.buffer == NULL:
             raise MemoryError(f"no memory for {capacity} bytes of messages")
@@ -34,18 +32,23 @@ cdef class CapturingSender(OrderSender):
         free(self.buffer)
 
     cdef bint send_message(self, const char* message, int64_t size) noexcept nogil:
-        if self.is_dead:
+        if self.until_refused == 0:
+            self.until_refused = -1
             return False
+        if self.until_refused > 0:
+            self.until_refused -= 1
         self.count += 1
         if self.size + size <= self.capacity:
             memcpy(self.buffer + self.size, message, size)
             self.size += size
         return True
 
-    def attach(self) -> None:
-        """A new connection: what the one before left is forgotten."""
-        self.size = 0
-        self.is_dead = self.has_failed = False
+    def refuse_after(self, count: int) -> None:
+        """Takes ``count`` messages more and then refuses one, as a socket that has failed."""
+        if count < 0:
+            raise UsageError(f"count was {count}; use 0 or more")
+        self.until_refused = count
+        self.has_failed = False
 
     def take(self) -> bytes:
         """The bytes kept since the last call; the count goes on."""

@@ -77,7 +77,7 @@ cdef class OrderTable:
             self.tick_value[index] = (
                 table.instruments[index].tick_size * table.instruments[index].lot_size
             )
-        cdef bytes prefix = _run_prefix(run_seed)
+        cdef bytes prefix = draw_run_prefix(run_seed)
         cdef const char* start = prefix
         memcpy(self.run.prefix, start, RUN_BYTES)
         self.run.prefix_sum = sum(prefix)
@@ -486,7 +486,8 @@ cdef inline int _check_rejectable(const Order* order) noexcept nogil:
     return REPORT_INCONSISTENT if order.accepted_time_ns != 0 else 0
 
 
-def _run_prefix(seed: bytes | None) -> bytes:
+def draw_run_prefix(seed: bytes | None = None) -> bytes:
+    """The part of a client order id that the ids of a run share; ``seed`` fixes it (tests)."""
     random_bytes = os.urandom(RUN_RANDOM_BYTES) if seed is None else seed
     if len(random_bytes) != RUN_RANDOM_BYTES:
         raise UsageError(f"run seed had {len(random_bytes)} bytes; use {RUN_RANDOM_BYTES}")

@@ -461,20 +461,22 @@ cdef class Pipeline(PipelineParts):
         self._command(COMMAND_FORGET_SEQUENCES, 0, 0, now_ns)
         self.orders.requests.forget_sequences()
 
-    def pause(self, now_ns: int, reason: str) -> None:
-        """No new risk from now on; cancels stay allowed."""
-        self._tell_command(COMMAND_PAUSE, now_ns, reason)
+    def pause(self, now_ns: int, reason: str, is_stop: bool = False) -> None:
+        """No new risk from now on; cancels stay allowed. ``is_stop``: it belongs to an orderly
+        stop, the next start need not ask for a person."""
+        self._tell_command(COMMAND_PAUSE, now_ns, reason, is_stop)
         self.gate.is_paused = True
 
     def resume(self, now_ns: int, reason: str) -> None:
         """New risk is allowed again; ``reason`` says who decided that and why."""
-        self._tell_command(COMMAND_RESUME, now_ns, reason)
+        self._tell_command(COMMAND_RESUME, now_ns, reason, 0)
         self.gate.is_paused = False
 
-    def _tell_command(self, command: int, now_ns: int, reason: str) -> None:
+    def _tell_command(self, command: int, now_ns: int, reason: str, detail: int) -> None:
         self._begin(False, now_ns)
         if self.is_recording:
-            self.memory.write_blob(now_ns, RECORD_COMMAND, reason.encode(), code=command)
+            text = reason.encode()
+            self.memory.write_blob(now_ns, RECORD_COMMAND, text, code=command, detail=detail)
 
     def connection_lost(self, now_ns: int) -> None:
         """The feed is down: every book is STALE and the next connection counts from its start."""

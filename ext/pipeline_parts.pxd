@@ -56,8 +56,10 @@ cdef class PipelineParts:
 
     @cython.final
     cdef void _keep_state(self, int64_t strategy, int64_t time_ns) noexcept nogil
+
     @cython.final
     cdef bint _has_orders_to_pull(self) noexcept nogil
+
     @cython.final
     cdef void _command(
         self, int64_t command, int64_t detail, int64_t reference, int64_t time_ns
@@ -82,7 +84,8 @@ cdef class PipelineParts:
             self.told_active = is_active
             self.told_behind = self.is_behind
             record_session_words(
-                self.memory, self.told_outgoing, is_active, self.is_behind, time_ns
+                self.memory, self.told_outgoing, self.store.state.next_incoming, is_active,
+                self.is_behind, time_ns
             )
         if self.step_interval > 0:
             self.received_stamp = self.step_stamp = read_stamp()

@@ -1,6 +1,5 @@
 """Joins the parts of the pipeline, see the ``.pxd``."""
 
-cimport cython
 from libc.stdint cimport int64_t
 
 from ext.book cimport OrderBook

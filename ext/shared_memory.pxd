@@ -4,9 +4,9 @@ Laid out by offsets in its first page (``SharedHeader``). Written by the engine'
 but for the words of the relay: what it has read, that it is there, how the journal is. It outlives
 the process, so a dead engine can be looked at.
 
-There are two rings of slots of 128 bytes. The order ring has what must not be lost; the market ring
-has frames and trades, and drops them when it is full. A record is one slot, or a ``Blob`` and as many
-slots behind it as its bytes need. With a reader attached nothing unread is overwritten.
+There are two rings of slots of 128 bytes. The order ring has what must not be lost; the market
+ring has frames and trades, and drops them when it is full. A record is one slot, or a ``Blob`` and
+as many slots behind it as its bytes need. With a reader attached nothing unread is overwritten.
 """
 
 cimport cython

@@ -41,7 +41,8 @@ cdef void record_command(
     SharedMemory memory, int64_t command, int64_t detail, int64_t reference, int64_t time_ns
 ) noexcept nogil
 cdef void record_session_words(
-    SharedMemory memory, int64_t next_outgoing, bint is_active, bint is_behind, int64_t time_ns
+    SharedMemory memory, int64_t next_outgoing, int64_t next_incoming, bint is_active,
+    bint is_behind, int64_t time_ns
 ) noexcept nogil
 
 # What goes out.

@@ -204,7 +204,8 @@ cdef void record_command(
 
 
 cdef void record_session_words(
-    SharedMemory memory, int64_t next_outgoing, bint is_active, bint is_behind, int64_t time_ns
+    SharedMemory memory, int64_t next_outgoing, int64_t next_incoming, bint is_active,
+    bint is_behind, int64_t time_ns
 ) noexcept nogil:
     cdef Record* record = memory.claim(time_ns, True)
     if record == NULL:
@@ -213,6 +214,7 @@ cdef void record_session_words(
     record.code = is_active
     record.detail = is_behind
     record.order_number = next_outgoing
+    record.reference = next_incoming
     memory.publish(record)
 
 

@@ -144,8 +144,8 @@ cpdef enum RecordKind:
     RECORD_TIMER = 12               # the timers were looked at
     RECORD_COMMAND = 13             # blob, who and why; code = Command, detail and reference its
     #                                 arguments
-    RECORD_SESSION_WORDS = 14       # they changed: order_number = next number out, code = session
-    #                                 is active, detail = journal is behind
+    RECORD_SESSION_WORDS = 14       # they changed: order_number = next number out, reference = in,
+    #                                 code = session is active, detail = journal is behind
     RECORD_RUN = 15                 # blob, JSON: config, hashes, seeds; the first of a run
     RECORD_STRATEGY_STATE = 16      # blob, the persistent fields of a strategy's state
     RECORD_STATE_HASH = 17          # blob, text of the hash of the state at this point
@@ -162,11 +162,10 @@ cpdef enum Command:
     COMMAND_CANCEL_ALL = 4
     COMMAND_MARK_UNKNOWN = 5        # the order session is down
     COMMAND_EXPIRE_PENDING = 6      # reference = limit in nanoseconds
-    COMMAND_REJECT_REQUEST = 7      # reference = number of the message, detail = reason
-    COMMAND_FORGET_SEQUENCES = 8    # the numbers of the session begin again
-    COMMAND_PAUSE = 9
-    COMMAND_RESUME = 10
-    COMMAND_SEND_FAILED = 11        # reference = number of the message that did not leave
+    COMMAND_FORGET_SEQUENCES = 7    # the numbers of the session begin again
+    COMMAND_PAUSE = 8               # detail = 1: of an orderly stop
+    COMMAND_RESUME = 9
+    COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave
 
 cpdef enum EngineState:
     ENGINE_STARTING = 0

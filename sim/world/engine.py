@@ -139,7 +139,7 @@ class WorldEngine:
     def stop(self) -> None:
         """No new risk and no timers any more, as when an operator stops the engine."""
         self.is_stopping = True
-        self.pipeline.pause(self.clock.now_ns(), "stopping")
+        self.pipeline.pause(self.clock.now_ns(), "stopping", is_stop=True)
 
     def cancel_all(self) -> int:
         """Asks for the cancel of all that is open; how many were asked for."""
@@ -224,6 +224,7 @@ def _join(
             strategy.bar_interval_ns,
             strategy.timer_interval_ns,
             owner=strategy,
+            persistent=strategy.persistent,
         )
     parts = _make_order_parts(config, table, orders)
     section = config.order_entry

@@ -17,6 +17,7 @@ from sim.world.venue import Venue
 from sim.world.wire_text import whole_messages
 
 NANOSECONDS_PER_SECOND = 1_000_000_000
+NEVER = 1 << 62
 BACKOFF = Backoff(first_s=0.1, limit_s=2.0, refused_s=1.0)
 """Shorter than in production, so that a world of some seconds sees several connections."""
 
@@ -114,7 +115,7 @@ class WorldOrderTransport:
     def break_sends(self) -> None:
         """The socket takes nothing more from the compiled path; what it took is under way."""
         self.flush()
-        self._sender.is_dead = True
+        self._sender.refuse_after(0)
 
     def crash_in_send(self, keep_share: float) -> None:
         """The process dies before all of what it has decided to send is in the socket."""
@@ -141,7 +142,8 @@ class WorldOrderTransport:
         self._is_waiting = False
         self._connection = connection
         self._wire = OrderWire(self._network, connection.to_venue, is_to_engine=False)
-        self._sender.attach()
+        self._sender.take()
+        self._sender.refuse_after(NEVER)
         self._listener.reset()
         self._session.connected(self._now_ns())
         self._drain()
