@@ -14,7 +14,7 @@ from tempfile import TemporaryDirectory
 from bench.harness import BenchmarkError
 from ext.errors import ConfigError
 from ext.wire import BookState
-from monitor.shared_reader import SharedReader
+from journal.shared_reader import SharedReader
 
 ROOT = Path(__file__).parents[1]
 DEMO = ROOT / "configs" / "demo.toml"

@@ -82,7 +82,7 @@ def _parse(path: str | Path) -> dict[str, Any]:
 
 def _fill_in(config: EngineConfig) -> EngineConfig:
     replace = msgspec.structs.replace
-    feed, simulator, telemetry = config.feed, config.simulator, config.telemetry
+    feed, simulator, journal = config.feed, config.simulator, config.journal
     if not feed.channels:
         feed = replace(feed, channels=default_channels(feed.venue))
     if not simulator.products:
@@ -91,9 +91,6 @@ def _fill_in(config: EngineConfig) -> EngineConfig:
     order_entry = config.order_entry
     if order_entry is not None:
         order_entry = replace(order_entry, tls=is_under_tls(order_entry, simulator))
-    if not telemetry.journal_directory:
-        journal = str(Path(config.engine.state_directory, "journal"))
-        telemetry = replace(telemetry, journal_directory=journal)
-    return replace(
-        config, feed=feed, simulator=simulator, order_entry=order_entry, telemetry=telemetry
-    )
+    if not journal.path:
+        journal = replace(journal, path=str(Path(config.engine.state_directory, "journal")))
+    return replace(config, feed=feed, simulator=simulator, order_entry=order_entry, journal=journal)

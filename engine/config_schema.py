@@ -17,6 +17,7 @@ MIBIBYTE = 1024 * 1024
 DAY_SECONDS = 86400
 ENGINE_NAME_BYTES = 31  # SharedHeader.engine_name, less its NUL
 SYMBOL_CHARACTERS = Bound.SYMBOL_BYTES - 1  # the kernel's tables end a symbol with a NUL
+MAX_KEEP_DAYS = 36_500
 MAX_CORE = 1023  # cpu_set_t holds 1024 cores
 
 SIMULATOR = "simulator"  # of [feed] url and [order_entry] port: known when wow-sim is up
@@ -336,9 +337,6 @@ class TelemetrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     relay: Annotated[bool, _about("Start wow-relay: journal, ZeroMQ, /metrics and /healthz.")] = (
         True
     )
-    journal_directory: Annotated[str, _about("Empty: `journal` in the state directory.", _PATH)] = (
-        ""
-    )
     publish: Annotated[
         str,
         Meta(
@@ -359,6 +357,41 @@ class TelemetrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int,
         _whole(-1, MAX_CORE, "Core of wow-relay; -1: one beside a pinned engine's, else any."),
     ] = -1
+
+
+class JournalSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The engine's records on disk, written by the relay: docs/journal-format.md."""
+
+    path: Annotated[
+        str, _about("Its directory; empty: `journal` in the state directory.", _PATH)
+    ] = ""
+    sync_ms_orders: Annotated[
+        int,
+        _whole(1, 60_000, "Longest wait of an order record for the disk: what power loss costs."),
+    ] = 100
+    sync_ms_market: Annotated[int, _whole(1, 60_000, "The same of market data.")] = 1000
+    segment_mib: Annotated[
+        int, _whole(1, 4096, "A file of this size is complete: the next is begun.")
+    ] = 256
+    segment_minutes: Annotated[int, _whole(1, 7 * 24 * 60, "The same of a file of this age.")] = 60
+    keep_days_orders: Annotated[
+        int,
+        _whole(
+            0,
+            MAX_KEEP_DAYS,
+            "Older files of the order stream are deleted, but never those of the newest run;"
+            " 0: none.",
+        ),
+    ] = 0
+    keep_days_market: Annotated[
+        int, _whole(0, MAX_KEEP_DAYS, "The same of market data, the newest run too; 0: none.")
+    ] = 7
+    market_data: Annotated[
+        bool, _about("Journal frames and trades; without them a run cannot be replayed.")
+    ] = True
+    compress: Annotated[bool, _about("Compress complete files, in a process of low priority.")] = (
+        True
+    )
 
 
 class StopSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -393,6 +426,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     instruments: tuple[InstrumentSection, ...] = field(name="instrument")
     strategies: tuple[StrategySection, ...] = field(name="strategy", default=())
     telemetry: TelemetrySection = TelemetrySection()
+    journal: JournalSection = JournalSection()
     stop: StopSection = StopSection()
     log: LogSection = LogSection()
 

@@ -166,12 +166,20 @@ async def start_relay(
 
     ``core`` is where it runs; None: where its parent may.
     """
-    section = config.telemetry
+    telemetry, journal = config.telemetry, config.journal
     arguments = [
         f"--shared-memory={config.shared_memory_path}",
-        f"--journal={section.journal_directory}",
-        f"--publish={section.publish}",
-        f"--http-port={section.http_port}",
+        f"--publish={telemetry.publish}",
+        f"--http-port={telemetry.http_port}",
+        f"--journal={journal.path}",
+        f"--sync-ms-orders={journal.sync_ms_orders}",
+        f"--sync-ms-market={journal.sync_ms_market}",
+        f"--segment-mib={journal.segment_mib}",
+        f"--segment-minutes={journal.segment_minutes}",
+        f"--keep-days-orders={journal.keep_days_orders}",
+        f"--keep-days-market={journal.keep_days_market}",
+        *(() if journal.market_data else ("--no-market-data",)),
+        *(() if journal.compress else ("--no-compression",)),
     ]
     if core is not None:
         arguments.append(f"--core={core}")

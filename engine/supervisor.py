@@ -256,10 +256,12 @@ class Supervisor:
         return await start_relay(self.arc.config, self.loop_care.placement.relay_core)
 
     async def _keep_relay(self) -> None:
-        """Starts the relay again when it ends: without one the ring fills and orders stop."""
+        """Starts the relay again when it ends: without one the ring fills and orders stop.
+
+        Until the next one attaches, what the last one had not stored waits in the rings.
+        """
         while self._relay is not None:
             await self._relay.ended()
-            self._header["reader_attached"] = 0  # until the next one attaches, old is overwritten
             if self._stop.is_set():
                 return
             _log.error("wow-relay ended; starting it again")

@@ -7,10 +7,11 @@ import numpy as np
 from ext.bounds import Bound
 from ext.dtypes import RECORD
 from ext.wire import ExecutionType, RecordKind, Verdict
-from monitor import names
+from journal import names
+from journal.entries import Structured
+from journal.names import name_of
+from journal.shared_reader import Instrument, SharedReader
 from monitor.messages import FillEvent, Message, OrderEvent, RiskEvent, StateEvent, TextEvent
-from monitor.names import name_of
-from monitor.shared_reader import Instrument, SharedReader, Structured
 
 TEXT_OFFSET = RECORD.itemsize - int(Bound.TEXT_BYTES)
 

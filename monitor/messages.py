@@ -6,13 +6,11 @@ in ``_ns``; P&L is a float in quote currency and a report, not an account. Field
 readers ignore those they do not know. ``docs/monitor.md`` says when each topic is sent.
 """
 
-from typing import Literal
-
 import msgspec
 
-SCHEMA_VERSION = 1
+from journal.names import SideName
 
-SideName = Literal["BUY", "SELL", ""]
+SCHEMA_VERSION = 1
 
 
 class Envelope(msgspec.Struct, kw_only=True):
@@ -54,6 +52,7 @@ class Heartbeat(Envelope, kw_only=True):
     threads_on_core: int = 0  # its other threads that may run there; should be 0
     garbage_collections: int = 0
     journal_error: str  # "": the journal is being written
+    journal_lag_ns: int = 0  # age of the oldest order record that is not on the disk; 0: none
     instruments: list[str]
     strategies: list[str]
 

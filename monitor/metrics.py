@@ -15,10 +15,11 @@ from prometheus_client.registry import Collector
 
 from ext import latency_histogram
 from ext.wire import BookState
-from monitor import names
-from monitor.shared_reader import COUNTERS, SharedReader
+from journal import names
+from journal.entries import STREAMS
+from journal.shared_reader import COUNTERS, SharedReader
 from monitor.snapshots import unrealised_pnl
-from monitor.status import RelayStatus, engine_gone
+from monitor.status import RelayStatus, engine_gone, journal_lag_ns
 
 # Upper bounds 31 ns .. 1.07 s: each is the end of one of our buckets, so the counts are exact.
 BOUND_EXPONENTS = range(5, 31)
@@ -45,6 +46,8 @@ _COUNTER_HELP = {
     "duplicate_fills": "Executions received again and not counted",
     "unknown_reports": "Reports of orders that are not ours",
     "dropped_intents": "Intents beyond the limit of one call",
+    "failed_sends": "Requests that the socket did not take",
+    "general_frames": "Frames with a part that their decoder is not fast at",
     "conflated_updates": "Book updates that a later one of the same read decided for",
     "loop_cycles": "Cycles of the engine's loop",
     "loop_stalls": "Cycles of the engine's loop above its threshold",
@@ -52,9 +55,8 @@ _COUNTER_HELP = {
 }
 _RELAY_COUNTERS = {
     "journaled_records": "Records written to the journal",
-    "journal_bytes": "Bytes written to the journal",
-    "unjournaled_records": "Records that the journal could not take",
-    "lost_records": "Records overwritten before the relay took them",
+    "unjournaled_records": "Records of market data that the journal could not take",
+    "lost_records": "Slots overwritten before the relay took them",
     "published_messages": "Messages published",
 }
 
@@ -196,14 +198,30 @@ class EngineCollector(Collector):
     def _relay(self) -> Iterator[Metric]:
         for name, text in _RELAY_COUNTERS.items():
             yield CounterMetricFamily(f"wow_relay_{name}", text, getattr(self._status, name))
-        backlog = self._reader.word("write_sequence") - self._reader.word("read_sequence")
+        written = CounterMetricFamily(
+            "wow_relay_journal_bytes", "Bytes written to the journal", labels=["stream"]
+        )
+        backlog = GaugeMetricFamily(
+            "wow_relay_ring_backlog_records",
+            "Slots of a ring that are not given back",
+            labels=["stream"],
+        )
+        for stream in STREAMS:
+            written.add_metric([stream], self._status.journal_bytes[stream])
+            waiting = self._reader.written(stream) - self._reader.acknowledged(stream)
+            backlog.add_metric([stream], waiting)
+        yield written
+        yield backlog
         gauges = {
+            "journal_lag_seconds": (
+                "Age of the oldest order record that is not on the disk",
+                journal_lag_ns(self._reader, self._clock()) / 1e9,
+            ),
             "journal_failed": (
                 "1 while the journal cannot be written",
                 bool(self._status.journal_error),
             ),
             "subscriptions": ("Subscriptions of monitors", self._status.subscriptions),
-            "ring_backlog_records": ("Records written and not yet taken", backlog),
         }
         for name, (text, value) in gauges.items():
             yield GaugeMetricFamily(f"wow_relay_{name}", text, float(value))

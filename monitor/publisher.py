@@ -6,9 +6,10 @@ import msgspec
 import zmq
 
 from ext.errors import ConfigError
+from journal.entries import Structured
+from journal.shared_reader import SharedReader
 from monitor.events import EventBuilder
 from monitor.messages import Message, RiskEvent, encode, topic_of
-from monitor.shared_reader import SharedReader, Structured
 from monitor.snapshots import SnapshotBuilder
 from monitor.status import RelayStatus, engine_gone
 

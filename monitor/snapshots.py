@@ -5,7 +5,9 @@ from numpy.typing import NDArray
 
 from ext import latency_histogram
 from ext.wire import BookState
-from monitor import names
+from journal import names
+from journal.names import name_of
+from journal.shared_reader import SharedReader
 from monitor.messages import (
     Book,
     Counters,
@@ -17,9 +19,7 @@ from monitor.messages import (
     Positions,
     StepLatency,
 )
-from monitor.names import name_of
-from monitor.shared_reader import SharedReader
-from monitor.status import RelayStatus
+from monitor.status import RelayStatus, journal_lag_ns
 
 QUANTILES = (0.5, 0.99, 0.999)
 
@@ -56,6 +56,7 @@ class SnapshotBuilder:
             threads_on_core=reader.word("threads_on_core"),
             garbage_collections=reader.word("garbage_collections"),
             journal_error=self._status.journal_error,
+            journal_lag_ns=journal_lag_ns(reader, now_ns),
             instruments=[each.symbol for each in reader.instruments],
             strategies=reader.strategies,
         )

@@ -1,11 +1,12 @@
 """What the relay knows about itself, and whether the engine is well."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ext.wire import EngineState
-from monitor.names import ENGINE_STATES, name_of
-from monitor.shared_reader import SharedReader
+from journal.entries import ORDERS, STREAMS, Stream
+from journal.names import ENGINE_STATES, name_of
+from journal.shared_reader import SharedReader
 
 HEALTHY_HEARTBEAT_NS = 3_000_000_000
 # A process that cannot be seen may live in another PID namespace: then its heartbeat decides.
@@ -19,9 +20,9 @@ class RelayStatus:
     """Counters of one relay since its start; written by its loop alone."""
 
     journaled_records: int = 0
-    journal_bytes: int = 0
-    unjournaled_records: int = 0  # taken from the ring while the journal could not be written
-    lost_records: int = 0  # overwritten before they could be taken
+    journal_bytes: dict[Stream, int] = field(default_factory=lambda: dict.fromkeys(STREAMS, 0))
+    unjournaled_records: int = 0  # of market data, given up while the journal could not be written
+    lost_records: int = 0  # slots overwritten before they could be taken
     published_messages: int = 0
     subscriptions: int = 0
     journal_error: str = ""
@@ -30,6 +31,12 @@ class RelayStatus:
 def engine_gone(reader: SharedReader, now_ns: int) -> bool:
     """Whether the engine ended without saying so; ``now_ns`` is wall clock."""
     return reader.heartbeat_age_ns(now_ns) > GONE_HEARTBEAT_NS and not reader.engine_lives()
+
+
+def journal_lag_ns(reader: SharedReader, now_ns: int) -> int:
+    """Age of the oldest order record that is not on the disk, not below 0; 0 when all are."""
+    oldest_ns = reader.oldest_time_ns(ORDERS, reader.word("synced_sequence"))
+    return max(0, now_ns - oldest_ns) if oldest_ns else 0
 
 
 def health(reader: SharedReader, status: RelayStatus, now_ns: int) -> tuple[bool, dict[str, Any]]:
@@ -52,5 +59,6 @@ def health(reader: SharedReader, status: RelayStatus, now_ns: int) -> tuple[bool
         "state": name_of(ENGINE_STATES, state),
         "heartbeat_age_seconds": round(age_ns / 1e9, 3),
         "journal_error": status.journal_error,
+        "journal_lag_seconds": round(journal_lag_ns(reader, now_ns) / 1e9, 3),
     }
     return not reason, facts

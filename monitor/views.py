@@ -6,11 +6,12 @@ from typing import Literal
 
 from rich.text import Text
 
+from journal.decimals import format_duration_ns, format_uptime
 from monitor.client import EngineModel, Event
-from monitor.decimals import format_duration_ns, format_uptime
 from monitor.messages import FillEvent, OrderEvent, RiskEvent, StateEvent
 
 LADDER_LEVELS = 10
+JOURNAL_LAG_SHOWN_NS = 1_000_000_000  # older order records that are not on the disk are told of
 
 GOOD, WARN, BAD, DIM = "green", "yellow", "bold red", "dim"
 MODE_STYLES = {
@@ -151,6 +152,10 @@ def _warnings(model: EngineModel, is_past: bool) -> Text:
         return line
     found = (
         (heartbeat.journal_error, f"journal not written: {heartbeat.journal_error}"),
+        (
+            heartbeat.journal_lag_ns > JOURNAL_LAG_SHOWN_NS,
+            f"journal {format_duration_ns(heartbeat.journal_lag_ns)} behind",
+        ),
         (heartbeat.dropped_order_records, "order records dropped, the journal has a hole"),
         (heartbeat.lost_records, f"{heartbeat.lost_records} records lost before the relay"),
         (heartbeat.threads_on_core, f"{heartbeat.threads_on_core} threads on the engine's core"),

@@ -45,7 +45,7 @@ def test_what_depends_on_other_values(write_config: WriteConfig) -> None:
     config = load_config(write_config())
     assert config.feed.channels == ("level2", "matches", "heartbeat")
     assert config.simulator.products == ("BTC-USD", "ETH-USD")
-    assert config.telemetry.journal_directory == "var/journal"
+    assert config.journal.path == "var/journal"
     assert config.shared_memory_path == Path("/dev/shm/wow-test.shm")
     advanced = load_config(write_config(), ["feed.venue=coinbase_advanced"])
     assert advanced.feed.channels == ("level2", "market_trades", "heartbeats")

@@ -21,6 +21,7 @@ from engine.processes import (
 )
 from engine.secrets import Secret
 from ext.errors import ConfigError, VenueError
+from monitor.relay_options import parse_options
 
 VENUE_READY = '{"event":"ready","feed_url":"ws://127.0.0.1:1","fix_host":"127.0.0.1","fix_port":2}'
 RELAY_READY = '{"event":"ready","publish":"ipc:///x","http":"http://127.0.0.1:3"}'
@@ -197,10 +198,28 @@ async def test_the_relay_gets_the_config(
     assert ready == RelayReady("ipc:///x", "http://127.0.0.1:3")
     assert arguments() == [
         f"--shared-memory={tmp_path}/wow-demo.shm",
-        f"--journal={tmp_path}/state/journal",
         f"--publish=ipc://{tmp_path}/p",
         "--http-port=9090",
+        f"--journal={tmp_path}/state/journal",
+        "--sync-ms-orders=100",
+        "--sync-ms-market=1000",
+        "--segment-mib=256",
+        "--segment-minutes=60",
+        "--keep-days-orders=0",
+        "--keep-days-market=7",
     ]
+
+
+async def test_the_relay_understands_all_of_it(
+    arguments: Callable[[], list[str]], load_demo: Callable[..., EngineConfig]
+) -> None:
+    config = load_demo("journal.market_data=false", "journal.compress=false")
+    process, _ = await start_relay(config, core=1)
+    await process.ended()
+    given = arguments()
+    assert given[-3:] == ["--no-market-data", "--no-compression", "--core=1"]
+    options = parse_options(given)
+    assert (options.market_data, options.compress, options.keep_days_market) == (False, False, 7)
 
 
 async def test_the_relay_is_told_its_core(

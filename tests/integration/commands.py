@@ -18,7 +18,7 @@ import pytest
 
 from ext.errors import ConfigError
 from ext.wire import BookState, OrderState
-from monitor.shared_reader import SharedReader
+from journal.shared_reader import SharedReader
 
 REPOSITORY = Path(__file__).parents[2]
 START_SECONDS = 15.0  # of a busy machine; the usual start takes one

@@ -15,6 +15,8 @@ from ext.wire import (
     StaleReason,
     Verdict,
 )
+from journal.entries import ORDERS
+from journal.shared_reader import SharedReader
 from monitor.events import EventBuilder
 from monitor.messages import (
     FillEvent,
@@ -24,10 +26,9 @@ from monitor.messages import (
     StateEvent,
     TextEvent,
 )
-from monitor.shared_reader import SharedReader
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def reader(engine: "EngineStandIn") -> Iterator[SharedReader]:
 
 
 def events(reader: SharedReader) -> list[Message]:
-    return list(EventBuilder(reader).build(reader.records_after(0)[0]))
+    return list(EventBuilder(reader).build(reader.slots_after(ORDERS, 0)[0]))
 
 
 def test_a_fill_is_an_order_event_and_a_fill(engine: "EngineStandIn", reader: SharedReader) -> None:
@@ -89,7 +90,7 @@ def test_only_refused_decisions_are_published(
         engine.record(
             kind=RecordKind.RECORD_DECISION, code=code, detail=IntentKind.NEW_ORDER, instrument=0
         )
-    engine.records(3)  # trades of the venue
+    engine.records(3)
     (risk,) = events(reader)
     assert isinstance(risk, RiskEvent)
     assert (risk.sequence, risk.verdict, risk.intent) == (2, "PRICE_COLLAR", "NEW")

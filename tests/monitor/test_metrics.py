@@ -8,12 +8,12 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ext.wire import BookState, LoopSource, Step
+from journal.shared_reader import COUNTERS, SharedReader
 from monitor.metrics import EngineCollector, cumulative_buckets
-from monitor.shared_reader import COUNTERS, SharedReader
 from monitor.status import RelayStatus
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
@@ -53,9 +53,12 @@ def test_counters_and_gauges(engine: "EngineStandIn", reader: SharedReader) -> N
         "wow_engine_open_orders": 1,
         "wow_relay_journaled_records_total": 4,
         "wow_relay_journal_failed": 1,
-        "wow_relay_ring_backlog_records": 20,
+        "wow_relay_journal_lag_seconds": 0,
     }
     assert {name: samples[name, ()] for name in expected} == expected
+    assert samples["wow_relay_ring_backlog_records", (("stream", "orders"),)] == 20
+    assert samples["wow_relay_ring_backlog_records", (("stream", "market"),)] == 0
+    assert samples["wow_relay_journal_bytes_total", (("stream", "market"),)] == 0
     assert samples["wow_engine_info", (("engine", "demo"), ("mode", "simulated"))] == 1
     states = {
         labels[0][1]: v for (name, labels), v in samples.items() if name == "wow_engine_state"

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ext.wire import Step
+from journal.shared_reader import SharedReader
 from monitor import plain, terminal
 from monitor.publisher import Publisher
-from monitor.shared_reader import SharedReader
 from monitor.status import RelayStatus
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 SECOND = 1_000_000_000
 

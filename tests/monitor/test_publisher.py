@@ -7,14 +7,15 @@ import zmq
 
 from ext.errors import ConfigError
 from ext.wire import RecordKind, Verdict
+from journal.entries import ORDERS
+from journal.shared_reader import SharedReader
 from monitor.client import MonitorClient
 from monitor.messages import FillEvent, Message, decode
 from monitor.publisher import MAX_RISK_EVENTS_PER_SECOND, Publisher
-from monitor.shared_reader import SharedReader
 from monitor.status import RelayStatus
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 SECOND = 1_000_000_000
 EARLIER = count(-(10**6) * SECOND, SECOND // 10)  # before the times of the tests
@@ -144,7 +145,7 @@ def test_events_are_published_in_order(
     engine.memory.write_text(1, 20, "logged on")
     engine.fill()
     reader = SharedReader(engine.path)
-    publisher.publish_records(reader.records_after(0)[0], 10 * SECOND)
+    publisher.publish_records(reader.slots_after(ORDERS, 0)[0], 10 * SECOND)
     reader.close()
     received = receive_all(subscriber)
     assert [topic for topic, _ in received] == ["txt", "ord", "fill"]
@@ -159,7 +160,7 @@ def test_rejects_on_every_tick_do_not_flood(
     for _ in range(MAX_RISK_EVENTS_PER_SECOND + 30):
         engine.record(kind=RecordKind.RECORD_DECISION, code=Verdict.NOTIONAL, instrument=0)
     reader = SharedReader(engine.path)
-    records = reader.records_after(0)[0]
+    records = reader.slots_after(ORDERS, 0)[0]
     reader.close()
     publisher.publish_records(records, 10 * SECOND)
     assert topics(subscriber) == ["rsk"] * MAX_RISK_EVENTS_PER_SECOND
@@ -174,7 +175,7 @@ def test_a_subscriber_that_does_not_read_never_blocks(
     for _ in range(20_000):
         engine.fill()
     reader = SharedReader(engine.path)
-    publisher.publish_records(reader.records_after(0, 20_000)[0], 10 * SECOND)
+    publisher.publish_records(reader.slots_after(ORDERS, 0, 20_000)[0], 10 * SECOND)
     reader.close()
     received = receive_all(subscriber)
     assert 0 < len(received) < 40_000

@@ -5,12 +5,12 @@ import pytest
 
 from ext.latency_histogram import bucket_index, bucket_upper_ns
 from ext.wire import BookState, LoopSource, OrderState, Side, StaleReason, Step, Verdict
-from monitor.shared_reader import SharedReader
+from journal.shared_reader import SharedReader
 from monitor.snapshots import SnapshotBuilder
 from monitor.status import RelayStatus
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 
 @pytest.fixture

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ext.wire import EngineState
-from monitor.shared_reader import SharedReader
+from journal.shared_reader import SharedReader
 from monitor.status import RelayStatus, engine_gone, health
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 SECOND = 1_000_000_000
 

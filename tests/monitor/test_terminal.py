@@ -10,14 +10,15 @@ from textual.coordinate import Coordinate
 from textual.pilot import Pilot
 from textual.widgets import RichLog, Static
 
+from journal.entries import ORDERS
+from journal.shared_reader import SharedReader
 from monitor.client import MonitorClient
 from monitor.publisher import Publisher
-from monitor.shared_reader import SharedReader
 from monitor.status import RelayStatus
 from monitor.terminal import HelpScreen, LiveTable, MonitorApp
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 SECOND = 1_000_000_000
 SIZE = (160, 45)
@@ -139,7 +140,7 @@ async def test_events_are_logged_once(
         await screen.until(lambda: "RUNNING" in screen.header())
         engine.fill()
         engine.memory.write_text(5, 30, "[b]low on disk[/b]")
-        publisher.publish_records(reader.records_after(0)[0], screen.now_ns)
+        publisher.publish_records(reader.slots_after(ORDERS, 0)[0], screen.now_ns)
         await screen.until(lambda: "low on disk" in screen.log())
         for _ in range(3):
             app.update_view()
@@ -227,7 +228,7 @@ async def test_fills_are_one_line_at_150_columns(
         screen = Screen(app, pilot, publisher)
         await screen.until(lambda: "RUNNING" in screen.header())
         engine.fill()
-        publisher.publish_records(reader.records_after(0)[0], screen.now_ns)
+        publisher.publish_records(reader.slots_after(ORDERS, 0)[0], screen.now_ns)
         await screen.until(lambda: "FILL" in screen.log())
         assert re.search(r"FILL .* 65123\.45 jerico_maker *$", screen.log(), re.MULTILINE)
         for name in ("book", "positions", "orders", "latency", "counters"):

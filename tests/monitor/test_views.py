@@ -1,6 +1,7 @@
 import pytest
 from rich.text import Text
 
+from journal.names import SideName
 from monitor import views
 from monitor.client import EngineModel
 from monitor.messages import (
@@ -15,7 +16,6 @@ from monitor.messages import (
     PositionEntry,
     Positions,
     RiskEvent,
-    SideName,
     StateEvent,
     StepLatency,
     TextEvent,

@@ -12,16 +12,18 @@ import pytest
 from ext.bounds import Bound
 from ext.errors import ConfigError, UsageError
 from ext.wire import OrderState
-from monitor.shared_reader import ATTACH_MARGIN, SharedReader
+from journal.entries import ORDERS
+from journal.ring import ATTACH_MARGIN_SHIFT
+from journal.shared_reader import SharedReader
 
 if TYPE_CHECKING:
-    from tests.monitor.conftest import EngineStandIn
+    from tests.engine_stand_in import EngineStandIn
 
 RING_SLOTS = int(Bound.RING_SLOTS)
 
 
 def sequences_after(reader: SharedReader, sequence: int, limit: int = RING_SLOTS) -> list[int]:
-    records, _ = reader.records_after(sequence, limit)
+    records, _ = reader.slots_after(ORDERS, sequence, limit)
     return [int(each) for each in records["sequence"]]
 
 
@@ -40,7 +42,7 @@ def test_names_and_counters(engine: "EngineStandIn") -> None:
 def test_the_writers_own_text_records_are_read(engine: "EngineStandIn") -> None:
     engine.memory.write_text(7, 30, "low on disk")
     reader = SharedReader(engine.path)
-    records, lost = reader.records_after(0)
+    records, lost = reader.slots_after(ORDERS, 0)
     assert (records["sequence"].tolist(), records["code"].tolist(), lost) == ([1], [30], 0)
     reader.close()
 
@@ -49,9 +51,9 @@ def test_records_across_the_wrap(engine: "EngineStandIn") -> None:
     reader = SharedReader(engine.path, writable=True)
     reader.attach()
     engine.records(RING_SLOTS - 10)
-    reader.acknowledge(RING_SLOTS - 10)
+    reader.acknowledge(ORDERS, RING_SLOTS - 10)
     engine.records(30)
-    records, lost = reader.records_after(RING_SLOTS - 10)
+    records, lost = reader.slots_after(ORDERS, RING_SLOTS - 10)
     expected = list(range(RING_SLOTS - 9, RING_SLOTS + 21))
     assert (records["sequence"].tolist(), lost) == (expected, 0)
     assert records["price_ticks"].tolist() == expected
@@ -69,10 +71,9 @@ def test_a_full_ring_is_read_whole_by_its_consumer(engine: "EngineStandIn") -> N
 def test_a_lapped_reader_says_what_it_lost(engine: "EngineStandIn") -> None:
     reader = SharedReader(engine.path)
     engine.records(RING_SLOTS + 100)
-    records, lost = reader.records_after(50, RING_SLOTS)
-    # The oldest slot may be under the writer's hands, so it is not trusted either.
-    assert (int(records["sequence"][0]), lost) == (102, 51)
-    assert len(records) == RING_SLOTS - 1
+    records, lost = reader.slots_after(ORDERS, 50, RING_SLOTS)
+    assert (int(records["sequence"][0]), lost) == (101, 50)
+    assert len(records) == RING_SLOTS
     reader.close()
 
 
@@ -80,9 +81,10 @@ def test_a_slot_that_is_being_overwritten_is_not_returned(engine: "EngineStandIn
     engine.records(10)
     engine.ring[3]["sequence"] = 0  # claimed by the writer
     reader = SharedReader(engine.path)
-    records, lost = reader.records_after(0)
-    assert records["sequence"].tolist() == [1, 2, 3, 5, 6, 7, 8, 9, 10]
-    assert lost == 1
+    records, lost = reader.slots_after(ORDERS, 0)
+    assert (records["sequence"].tolist(), lost) == ([1, 2, 3], 0)
+    records, lost = reader.slots_after(ORDERS, 3)
+    assert (records["sequence"].tolist(), lost) == ([5, 6, 7, 8, 9, 10], 1)
     reader.close()
 
 
@@ -98,10 +100,12 @@ def test_attaching_continues_after_what_was_acknowledged(engine: "EngineStandIn"
     engine.records(10)
     engine.header["read_sequence"] = 4
     reader = SharedReader(engine.path, writable=True)
-    assert reader.attach() == 4
+    reader.attach()
+    assert reader.acknowledged(ORDERS) == 4
     assert engine.header["reader_attached"] == 1
-    reader.acknowledge(9)
+    reader.acknowledge(ORDERS, 9)
     assert engine.header["read_sequence"] == 9
+    reader.detach()
     reader.close()
     assert engine.header["reader_attached"] == 0
 
@@ -109,8 +113,9 @@ def test_attaching_continues_after_what_was_acknowledged(engine: "EngineStandIn"
 def test_attaching_to_a_lapped_ring_leaves_the_writer_room(engine: "EngineStandIn") -> None:
     engine.records(RING_SLOTS + 5)
     reader = SharedReader(engine.path, writable=True)
-    start = reader.attach()
-    assert start == engine.header["read_sequence"] == 5 + ATTACH_MARGIN
+    reader.attach()
+    start = reader.acknowledged(ORDERS)
+    assert start == engine.header["read_sequence"] == 5 + (RING_SLOTS >> ATTACH_MARGIN_SHIFT)
     assert sequences_after(reader, start)[0] == start + 1
     reader.close()
 
@@ -120,7 +125,7 @@ def test_only_the_consumer_writes(engine: "EngineStandIn") -> None:
     with pytest.raises(UsageError, match="writable"):
         reader.attach()
     with pytest.raises(UsageError, match="attach"):
-        reader.acknowledge(1)
+        reader.acknowledge(ORDERS, 1)
     reader.close()
 
 
@@ -128,13 +133,13 @@ def test_a_second_relay_is_refused(engine: "EngineStandIn") -> None:
     reader = SharedReader(engine.path, writable=True)
     reader.attach()
     program = (
-        "import sys; from pathlib import Path; from monitor.shared_reader import SharedReader\n"
+        "import sys; from pathlib import Path; from journal.shared_reader import SharedReader\n"
         "SharedReader(Path(sys.argv[1]), writable=True).attach()"
     )
     second = subprocess.run(
         [sys.executable, "-c", program, engine.path], capture_output=True, text=True, check=False
     )
-    assert "another relay reads this engine's ring" in second.stderr
+    assert "another relay reads this engine's rings" in second.stderr
     reader.close()
 
 

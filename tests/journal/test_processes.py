@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from monitor.processes import process_lives
+from journal.processes import process_lives
 
 
 def test_this_process_lives() -> None:

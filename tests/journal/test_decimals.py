@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ext.errors import UsageError
-from monitor.decimals import DecimalStep, format_duration_ns, format_uptime
+from journal.decimals import DecimalStep, format_duration_ns, format_uptime
 
 
 @given(

@@ -1,10 +1,12 @@
-"""Names of the kernel's codes as the monitor publishes and shows them."""
+"""Names of the kernel's codes as journal and monitor show them."""
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Literal
 
 from ext import wire
-from monitor.messages import SideName
+
+SideName = Literal["BUY", "SELL", ""]
 
 
 def _names(members: Iterable[IntEnum], prefix: str = "", suffix: str = "") -> dict[int, str]:

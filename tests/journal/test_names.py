@@ -1,5 +1,5 @@
 from ext.wire import Side, Step
-from monitor import names
+from journal import names
 
 
 def test_names_have_no_prefix() -> None:

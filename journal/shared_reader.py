@@ -1,9 +1,10 @@
 """Reads the engine's shared memory while the engine writes it, or after it has died.
 
 Nothing here takes a lock that the engine knows of. Counters are single aligned words. Books and
-positions carry a seqlock version: copied, and copied again if the writer was there meanwhile.
-Ring records carry their sequence, written last. Plain loads suffice on x86, whose stores become
-visible in order. Only ``attach`` and ``acknowledge`` write, and only the two cursor fields.
+positions carry a seqlock version: copied, and copied again if the writer was there meanwhile. The
+rings are read by ``journal.ring``. Plain loads suffice on x86, whose stores become visible in
+order. Only ``attach``, ``acknowledge`` and ``report_journal`` write, and only the words of the
+relay.
 """
 
 import fcntl
@@ -29,16 +30,12 @@ from ext.dtypes import (
 )
 from ext.errors import ConfigError, UsageError
 from ext.wire import OrderState, Step
-from monitor.decimals import DecimalStep
-from monitor.processes import process_lives
+from journal.decimals import DecimalStep
+from journal.entries import MARKET, ORDERS, STREAMS, Stream, Structured
+from journal.processes import process_lives
+from journal.ring import MAX_BATCH, Ring
 
-RING_SLOTS = int(Bound.RING_SLOTS)
 SEQLOCK_TRIES = 100  # a write takes well under a microsecond; only a dead writer stays odd
-# Records that a writer may still overwrite while a reader attaches to a ring it has lapped.
-ATTACH_MARGIN = 1_024
-MAX_BATCH = 8_192  # records copied at once: 1 MiB
-
-Structured = NDArray[np.void]
 
 COUNTERS = (
     "dropped_market_records",
@@ -62,19 +59,21 @@ COUNTERS = (
     "duplicate_fills",
     "unknown_reports",
     "dropped_intents",
+    "failed_sends",
+    "general_frames",
     "conflated_updates",
     "loop_cycles",
     "loop_stalls",
     "garbage_collections",
 )
 
-_NO_RECORDS: Structured = np.empty(0, RECORD)
-
 _WORD_OF = {
     name: field[1] // 8
     for name, field in (SHARED_HEADER.fields or {}).items()
     if field[0] == np.int64
 }
+
+_READ_WORDS: dict[Stream, str] = {ORDERS: "read_sequence", MARKET: "market_read_sequence"}
 
 _OPEN_STATES = [
     int(state)
@@ -108,7 +107,7 @@ class SharedReader:
     """A view of one engine's shared memory; see the module for what may change under it."""
 
     def __init__(self, path: Path, *, writable: bool = False) -> None:
-        """Opens ``path``; ``writable`` is for the relay, the ring's only consumer.
+        """Opens ``path``; ``writable`` is for the relay, the rings' only consumer.
 
         Raises ConfigError when the file is absent, not an engine's, or of another version.
         """
@@ -125,7 +124,10 @@ class SharedReader:
         self._books = self._array(BOOK_VIEW, "books_offset", instruments)
         self._positions = self._array(POSITION, "positions_offset", strategies)
         self._orders = self._array(ORDER, "orders_offset", int(Bound.MAX_ORDERS))
-        self._ring = self._array(RECORD, "ring_offset", RING_SLOTS)
+        self._rings = {
+            ORDERS: self._ring(ORDERS, "", int(Bound.RING_SLOTS)),
+            MARKET: self._ring(MARKET, "market_", self.word("market_ring_slots")),
+        }
         cells = int(Step.STEP_COUNT) * int(Bound.HISTOGRAM_BUCKETS)
         histograms: NDArray[np.int64] = self._array(np.dtype("i8"), "histograms_offset", cells)
         self._histograms = histograms.reshape(int(Step.STEP_COUNT), -1)
@@ -174,55 +176,64 @@ class SharedReader:
         """Copy of the latency counts, one row per Step."""
         return self._histograms.copy()
 
-    def records_after(self, sequence: int, limit: int = MAX_BATCH) -> tuple[Structured, int]:
-        """Copies of at most ``limit`` records that follow ``sequence``, and how many were lost.
+    def slots_after(
+        self, stream: Stream, sequence: int, limit: int = MAX_BATCH
+    ) -> tuple[Structured, int]:
+        """Copies of whole entries of a ring that follow slot ``sequence``, and how many slots in
+        front of them were lost; see ``Ring.copy_after``."""
+        return self._rings[stream].copy_after(sequence, limit, is_held=self._attached)
 
-        Lost ones were overwritten before they could be copied; the first record returned then
-        has a sequence above ``sequence + 1``.
-        """
-        written = self.word("write_sequence")
-        start = max(sequence, written - RING_SLOTS)
-        count = min(written - start, limit)
-        if count <= 0:
-            return _NO_RECORDS, 0
-        records = self._copy_slots(start % RING_SLOTS, count)
-        expected = np.arange(start + 1, start + count + 1)
-        intact = records["sequence"] == expected
-        if not self._attached:
-            # Nobody holds the writer back: it may be in the slot behind its newest record.
-            intact &= expected >= self.word("write_sequence") + 2 - RING_SLOTS
-        kept = records[intact]
-        return kept, start + count - sequence - len(kept)
+    def written(self, stream: Stream) -> int:
+        """Slots of a ring that have been written since the start."""
+        return self._rings[stream].written
 
-    def attach(self) -> int:
-        """Becomes the ring's consumer and returns the sequence after which it continues.
+    def oldest_time_ns(self, stream: Stream, sequence: int) -> int:
+        """Receive time of the record behind slot ``sequence``; 0 when there is none."""
+        return self._rings[stream].time_after(sequence)
 
-        The engine then keeps records until they are acknowledged. Raises UsageError when the
+    def ring_slots(self, stream: Stream) -> int:
+        """Size of a ring."""
+        return self._rings[stream].size
+
+    def attach(self) -> None:
+        """Becomes the rings' consumer: it continues behind ``acknowledged``.
+
+        The engine then keeps slots until they are acknowledged. Raises UsageError when the
         memory was opened read-only, ConfigError when another relay is attached.
         """
         if not self._writable:
             raise UsageError("attach() needs SharedReader(path, writable=True)")
         self._lock()
-        start = self.word("read_sequence")
-        written = self.word("write_sequence")
-        if not self.word("reader_attached") and written - start >= RING_SLOTS:
-            start = written - RING_SLOTS + ATTACH_MARGIN
         # This order: a writer that sees a reader must see where it is.
-        self._words[_WORD_OF["read_sequence"]] = start
-        self._words[_WORD_OF["reader_attached"]] = 1
+        for stream in STREAMS:
+            start = self.acknowledged(stream)
+            if not self.word("reader_attached"):
+                start = self._rings[stream].safe_start(start)
+            self._write(_READ_WORDS[stream], start)
+        self._write("reader_attached", 1)
         self._attached = True
-        return start
 
-    def acknowledge(self, sequence: int) -> None:
-        """Gives the slots up to ``sequence`` back to the writer."""
+    def acknowledged(self, stream: Stream) -> int:
+        """Slots of a ring that were given back to the writer."""
+        return self.word(_READ_WORDS[stream])
+
+    def acknowledge(self, stream: Stream, sequence: int) -> None:
+        """Gives the slots of a ring up to ``sequence`` back to the writer."""
         if not self._attached:
             raise UsageError("acknowledge() needs attach() first")
-        self._words[_WORD_OF["read_sequence"]] = sequence
+        self._write(_READ_WORDS[stream], sequence)
+
+    def report_journal(self, *, is_failing: bool, synced_sequence: int) -> None:
+        """Tells the engine whether order records are stored, and how many slots are on the disk."""
+        if not self._attached:
+            raise UsageError("report_journal() needs attach() first")
+        self._write("synced_sequence", synced_sequence)
+        self._write("journal_failing", int(is_failing))
 
     def detach(self) -> None:
-        """Leaves the ring: the engine overwrites old records again instead of keeping them."""
+        """Leaves the rings: the engine overwrites old slots again instead of keeping them."""
         if self._attached:
-            self._words[_WORD_OF["reader_attached"]] = 0
+            self._write("reader_attached", 0)
             self._attached = False
 
     def engine_lives(self) -> bool:
@@ -235,8 +246,9 @@ class SharedReader:
         return max(0, now_ns - max(self.word("heartbeat_ns"), self.start_time_ns))
 
     def close(self) -> None:
-        """Detaches and frees the ring for the next relay; views handed out stay valid."""
-        self.detach()
+        """Frees the rings for the next relay; views handed out stay valid. A reader that has not
+        detached still holds the engine back, until the next one goes on where it was."""
+        self._attached = False
         os.close(self._descriptor)
 
     def _check(self) -> None:
@@ -279,11 +291,14 @@ class SharedReader:
                 return copy
         return None
 
-    def _copy_slots(self, first: int, count: int) -> Structured:
-        until_wrap = RING_SLOTS - first
-        if count <= until_wrap:
-            return self._ring[first : first + count].copy()
-        return np.concatenate((self._ring[first:], self._ring[: count - until_wrap]))
+    def _ring(self, stream: Stream, prefix: str, slots: int) -> Ring:
+        if slots < 1:
+            raise ConfigError(f"{self.path}: the ring of the {stream} has {slots} slots")
+        array = self._array(RECORD, f"{prefix}ring_offset", slots)
+        return Ring(array, lambda: self.word(f"{prefix}write_sequence"))
+
+    def _write(self, name: str, value: int) -> None:
+        self._words[_WORD_OF[name]] = value
 
     def _lock(self) -> None:
         # A record lock on the cursor word: the kernel frees it when the relay dies.
@@ -292,7 +307,7 @@ class SharedReader:
             fcntl.lockf(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB, 8, offset)
         except OSError as error:
             raise ConfigError(
-                f"{self.path}: another relay reads this engine's ring; stop it first"
+                f"{self.path}: another relay reads this engine's rings; stop it first"
             ) from error
 
 
