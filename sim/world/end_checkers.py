@@ -6,6 +6,7 @@ import numpy as np
 
 from sim.orders import Side
 from sim.world.checkers import Checker
+from sim.world.order_stream import difference, is_complete, rebuild
 from sim.world.venue import VenueFill
 
 if TYPE_CHECKING:
@@ -28,16 +29,14 @@ class VenueAgreesOnEveryOrder(Checker):
 
     def check(self, world: "World") -> None:
         """Compares all orders of the run."""
-        observations, engine = world.observations, world.engine
-        end = observations.highest_number + 1
-        orders = engine.orders[:end]
-        wrong = np.flatnonzero(orders["filled_lots"] != observations.venue_filled[:end])
-        for number in wrong:
+        theirs = world.observations.filled_at_venue(world.engine)
+        orders = world.engine.orders[: len(theirs)]
+        for slot in np.flatnonzero(orders["filled_lots"] != theirs):
             text = (
-                f"order {number}: {orders['filled_lots'][number]} lots filled here, "
-                f"{observations.venue_filled[number]} at the venue, and nobody was told"
+                f"order {orders['order_number'][slot]}: {orders['filled_lots'][slot]} lots filled "
+                f"here, {theirs[slot]} at the venue, and nobody was told"
             )
-            self.require(engine.doubts, text)
+            self.require(world.engine.doubts, text)
 
 
 class PositionsEqualTheVenues(Checker):
@@ -45,7 +44,7 @@ class PositionsEqualTheVenues(Checker):
 
     def check(self, world: "World") -> None:
         """Compares every product."""
-        if world.has_known_loss() or world.run_count > 1:
+        if world.has_known_loss():
             return
         held = dict.fromkeys(world.symbols, 0)
         for position in world.engine.positions:
@@ -66,11 +65,9 @@ class ProfitIsThatOfTheFills(Checker):
         if world.has_known_loss():
             return
         fills: dict[int, list[VenueFill]] = {}
-        strategies = world.engine.orders["strategy"]
         for fill in world.observations.record.fill_list:
-            run, number = world.observations.number_of_order.get(fill.order.order_id, (-1, 0))
-            if run == world.engine.run:
-                fills.setdefault(int(strategies[number]), []).append(fill)
+            number = world.observations.number_of_order[fill.order.order_id]
+            fills.setdefault(world.observations.strategy_of[number], []).append(fill)
         for index, position in enumerate(world.engine.positions):
             mine = fills.get(index, [])
             self._compare_profit(index, position, mine)
@@ -111,3 +108,16 @@ class BooksEqualTheVenues(Checker):
             ours = (book.levels(True), book.levels(False))
             theirs = world.venue.market.levels(symbol)
             self.require(ours == theirs, f"{symbol}: {ours} here, {theirs} at the venue")
+
+
+class StreamTellsTheState(Checker):
+    """The order stream tells all that the engine knows of orders and positions: a run that goes by
+    it goes on where this one ended."""
+
+    def check(self, world: "World") -> None:
+        """Rebuilds the run and compares every order and position; keeps what was rebuilt."""
+        if not is_complete(world.engine):
+            return
+        world.left = rebuild(world.engine).snapshot()
+        text = difference(world.engine, world.left)
+        self.require(not text, text)

@@ -7,47 +7,36 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
+import msgspec
 import numpy as np
 
-from engine.composition import CANCEL_ON_DISCONNECT, MILLISECOND_NS, SELF_TRADE_RULE, OrderParts
-from engine.config import make_instruments, make_limits
-from engine.config_schema import EngineConfig
+from engine.config import make_instruments
 from engine.engine_clock import EngineClock
 from engine.market_data import MarketData
 from engine.order_entry import OrderEntry
+from engine.run_facts import encode_facts, make_facts
+from engine.snapshot import Snapshot
 from ext.bounds import Bound
-from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
-from ext.codecs.fix_order import FixOrderEncoder
-from ext.codecs.fix_report import FixReportDecoder
 from ext.dtypes import ORDER, POSITION
-from ext.instrument_table import InstrumentTable
-from ext.kernels import StrategyTable
+from ext.order_history import OrderHistory
 from ext.order_sender import CapturingSender
-from ext.orders import OrderTable
-from ext.pipeline import Pipeline
-from ext.risk import RiskGate
-from ext.session_store import SessionStore
-from ext.shared_memory import SharedMemory
-from gateways.fix_dialect import FIXT_BEGIN_STRING, CoinbaseExchangeDialect
-from gateways.fix_session import FixSession
-from gateways.fix_timers import SessionLimits
+from ext.wire import RecordKind
 from sim.world.engine_config import EngineSetup
+from sim.world.engine_parts import SENDER_COMP_ID, draw_identity, draw_states, join
 from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport
 from sim.world.network import Network
 from sim.world.order_transport import WorldOrderTransport
 from sim.world.venue import Venue
 
-WATCH_NS = 20 * MILLISECOND_NS
+WATCH_NS = 20_000_000
 BEAT_EVERY = 5
 PENDING_EVERY = 50
-RUN_SEED_BYTES = 8
-SENDER_BYTES = 1 << 18
-"""Far more than one event of a world makes the engine send."""
 
 
 class WorldEngine:
     """One run of the engine. ``run`` counts the runs of a world from 0.
 
+    ``left`` is what the last run left behind; None: nothing, and nobody looks for it.
     ``orders`` and ``positions`` are live views of its tables, records of ``ext.dtypes``. ``sent``
     gets every order message as it leaves, ``heard`` every market data frame as it comes.
     """
@@ -56,6 +45,7 @@ class WorldEngine:
         self,
         seed: int,
         run: int,
+        left: Snapshot | None,
         setup: EngineSetup,
         network: Network,
         venue: Venue,
@@ -71,12 +61,11 @@ class WorldEngine:
         """Why a person has to look at orders and fills: what a report said."""
         self._network = network
         self._watches = 0
-        self._states = [strategy.state.copy() for strategy in setup.strategies]
-        for index, state in enumerate(self._states):
-            if "random" in (state.dtype.names or ()):
-                state["random"] = _digest(seed, run, f"strategy {index}")
         config = setup.config
-        self.memory, self.pipeline, parts = _join(config, setup, self._states, seed, run)
+        identity = draw_identity(seed, run)
+        self._states = draw_states(setup, seed, run)
+        self.memory, self.pipeline, parts = join(setup, self._states, identity)
+        self.history = OrderHistory(self.pipeline.orders)
         self._requests_sent = self.memory.header_record()["requests_sent"]
         self._reports = self.memory.header_record()["reports"]
         self.clock = EngineClock(self.memory, network.clock)
@@ -86,6 +75,20 @@ class WorldEngine:
         self.store = parts.store
         self.session = parts.session
         self._sender = cast(CapturingSender, parts.sender)
+        self.facts = make_facts(
+            config,
+            make_instruments(config),
+            setup.strategies,
+            identity,
+            version="world",
+            start_time_ns=self.clock.now_ns(),
+            sender_comp_id=SENDER_COMP_ID,
+            snapshot="",
+        )
+        self.left = None if left is None else self._take_over(left)
+        self.memory.write_blob(
+            self.facts.start_time_ns, RecordKind.RECORD_RUN, encode_facts(self.facts)
+        )
         self.order_entry = OrderEntry(
             config,
             "world",
@@ -122,7 +125,11 @@ class WorldEngine:
         return not self.is_dead and self._sender.size > 0
 
     def start(self) -> None:
-        """Connects both legs and begins to watch."""
+        """Connects both legs and begins to watch; what the last run left open is Unknown first."""
+        if self.left is not None:
+            self.pipeline.mark_unknown(self.clock.now_ns())
+            if self.left.pause_reason:
+                self._doubt(self.left.pause_reason)
         self.order_transport.start()
         self.feed_transport.start()
         self._plan_watch()
@@ -164,6 +171,18 @@ class WorldEngine:
         states = (state.tobytes() for state in self._states)
         return hashlib.blake2b(b"".join((*parts, *states)), digest_size=16).hexdigest()
 
+    def _take_over(self, left: Snapshot) -> Snapshot:
+        self.history.load(left.tables)
+        self.positions[:] = np.frombuffer(left.positions, POSITION)
+        self.history.show_positions(len(self.positions))
+        return msgspec.structs.replace(
+            left,
+            start_time_ns=self.facts.start_time_ns,
+            sequence=0,
+            next_number=self.facts.first_number,
+            pause_reason=left.pause_reason,
+        )
+
     def _doubt(self, reason: str) -> None:
         self.doubts.append(reason)
         self.pause(reason)
@@ -196,106 +215,3 @@ class WorldEngine:
         if self._watches % PENDING_EVERY == 0:
             self.order_entry.check_pending(now_ns)
         self.flush()
-
-
-def _digest(seed: int, run: int, what: str) -> int:
-    digest = hashlib.blake2b(f"{seed}:{run}:{what}".encode(), digest_size=RUN_SEED_BYTES)
-    return int.from_bytes(digest.digest(), "little", signed=True)
-
-
-def _join(
-    config: EngineConfig, setup: EngineSetup, states: list[np.ndarray], seed: int, run: int
-) -> tuple[SharedMemory, Pipeline, OrderParts]:
-    instruments = make_instruments(config)
-    table = InstrumentTable()
-    for instrument in instruments:
-        table.add(instrument.symbol, f"{instrument.tick:f}", f"{instrument.lot:f}")
-    names = [(each.symbol, f"{each.tick:f}", f"{each.lot:f}") for each in instruments]
-    memory = SharedMemory(None, names, [each.name for each in setup.strategies])
-    run_seed = _digest(seed, run, "client ids").to_bytes(RUN_SEED_BYTES, "little", signed=True)
-    orders = OrderTable(memory, table, run_seed)
-    strategies, gate = StrategyTable(), _make_gate(config)
-    for strategy, state in zip(setup.strategies, states, strict=True):
-        gate.add_strategy(strategy.instrument.index)
-        strategies.add(
-            strategy.instrument.index,
-            state,
-            strategy.addresses,
-            strategy.bar_interval_ns,
-            strategy.timer_interval_ns,
-            owner=strategy,
-            persistent=strategy.persistent,
-        )
-    parts = _make_order_parts(config, table, orders)
-    section = config.order_entry
-    assert section is not None
-    pipeline = Pipeline(
-        table,
-        CoinbaseExchangeFeed(table),
-        memory,
-        strategies,
-        orders,
-        gate,
-        encoder=FixOrderEncoder(
-            table,
-            orders,
-            FIXT_BEGIN_STRING,
-            section.key.reveal(),
-            section.target_comp_id,
-            SELF_TRADE_RULE,
-        ),
-        sender=parts.sender,
-        store=parts.store,
-        step_interval=0,
-        is_conflating=config.feed.conflate,
-        is_recording=True,
-    )
-    return memory, pipeline, parts
-
-
-def _make_gate(config: EngineConfig) -> RiskGate:
-    gate, risk = RiskGate(), config.risk
-    gate.set_engine_limits(
-        risk.max_orders_per_second,
-        risk.cancel_reserve,
-        risk.stale_after_ms * MILLISECOND_NS,
-        risk.duplicate_window_ms * MILLISECOND_NS,
-        risk.max_feed_delay_ms * MILLISECOND_NS,
-    )
-    for index, limits in enumerate(make_limits(config)):
-        gate.set_instrument_limits(
-            index,
-            limits.max_order_lots,
-            limits.max_order_notional_steps,
-            limits.price_collar_parts_per_million,
-            limits.max_position_lots,
-        )
-    return gate
-
-
-def _make_order_parts(
-    config: EngineConfig, table: InstrumentTable, orders: OrderTable
-) -> OrderParts:
-    section = config.order_entry
-    assert section is not None
-    key = section.key.reveal()
-    store = SessionStore(None, f"{config.engine.name}:{section.target_comp_id}")
-    dialect = CoinbaseExchangeDialect(
-        key,
-        section.secret.reveal(),
-        section.passphrase.reveal(),
-        target=section.target_comp_id,
-        heartbeat_s=section.heartbeat_seconds,
-        cancel_on_disconnect=CANCEL_ON_DISCONNECT[section.cancel_on_disconnect],
-    )
-    limits = SessionLimits(
-        logon_timeout_ns=section.logon_timeout_ms * MILLISECOND_NS,
-        sending_time_limit_ns=section.sending_time_limit_ms * MILLISECOND_NS or None,
-        resend_age_limit_ns=section.resend_age_limit_ms * MILLISECOND_NS,
-    )
-    return OrderParts(
-        session=FixSession(dialect, store, limits=limits),
-        store=store,
-        sender=cast(Any, CapturingSender(SENDER_BYTES)),
-        decoder=FixReportDecoder(table, orders, key, section.target_comp_id),
-    )

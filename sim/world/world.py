@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from engine.snapshot import Snapshot
 from ext.wire import BookState, OrderState
 from sim.orders import Order
 from sim.world.checkers import (
@@ -31,6 +32,7 @@ from sim.world.end_checkers import (
     EverythingSettles,
     PositionsEqualTheVenues,
     ProfitIsThatOfTheFills,
+    StreamTellsTheState,
     VenueAgreesOnEveryOrder,
 )
 from sim.world.engine import WorldEngine
@@ -38,7 +40,8 @@ from sim.world.engine_config import draw_setup
 from sim.world.faults import MILLISECOND_NS, SECOND_NS, FaultPlan, draw_faults
 from sim.world.mirror import Mirror
 from sim.world.network import Network
-from sim.world.observations import Observations
+from sim.world.observations import SLOTS, Observations
+from sim.world.order_stream import is_complete
 from sim.world.relay import TAKE_NS, Relay, is_journal_behind
 from sim.world.schedule import Schedule, Trace
 from sim.world.venue import HEARTBEAT_NS, TICK_NS, Venue
@@ -99,6 +102,9 @@ class World:
         self.relay = Relay(self.trace, random.Random(f"{seed}:relay"))
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
+        self.left: Snapshot | None = None
+        """What the last run left behind, by its order stream."""
+        self._stream = StreamTellsTheState()
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
         self.have_orders_moved = True
         self._moved: object = None
@@ -131,6 +137,7 @@ class World:
             PositionsEqualTheVenues(),
             ProfitIsThatOfTheFills(),
             BooksEqualTheVenues(),
+            self._stream,
         ]
 
     def run(self) -> Outcome:
@@ -159,10 +166,6 @@ class World:
             digest=f"{self.trace.hexdigest()}-{self.engine.state_digest()}-{record.sha256()[:16]}",
         )
 
-    def carried_lots(self, strategy: int) -> int:
-        """What a strategy held when its run began."""
-        return 0
-
     def has_known_loss(self) -> bool:
         """Whether the engine knows that it does not know all fills."""
         return bool(self.engine.doubts)
@@ -188,11 +191,11 @@ class World:
             f"{order.client_order_id} is open at the venue"
             for order in self.observations.open_orders.values()
         ]
-        theirs = self.observations.venue_filled
+        theirs = self.observations.filled_at_venue(engine)
         for order in engine.pipeline.orders.open_orders():
             number, filled = int(str(order["order_number"])), int(str(order["filled_lots"]))
             # A fill that was lost for good leaves its order open here, for a person to look at.
-            if not self.has_known_loss() or filled == theirs[number]:
+            if not self.has_known_loss() or filled == theirs[number % SLOTS]:
                 missing.append(f"order {number} is {OrderState(int(str(order['state']))).name}")
         return "; ".join(missing)
 
@@ -200,6 +203,7 @@ class World:
         engine = WorldEngine(
             self.seed,
             self.run_count,
+            self.left,
             self.setup,
             self.network,
             self.venue,
@@ -208,7 +212,7 @@ class World:
         )
         self.run_count += 1
         self.engine = engine
-        self.observations.begin_run(engine.run)
+        self.observations.begin_run()
         self.relay.attach(engine)
         engine.start()
         if self._plant is not None:
@@ -304,8 +308,9 @@ class World:
 
     def _crash(self) -> None:
         self._is_crash_armed = False
-        if self.engine.is_dead:
-            return
+        if self.engine.is_dead or not is_complete(self.engine):
+            return  # with a hole in its journal nobody starts it again without looking
+        self._stream.check(self)
         is_power_lost = self._rng.random() < POWER_LOSS_SHARE
         self.engine.crash(is_power_lost=is_power_lost)
         delay_ns = self._rng.randrange(RESTART_NS_MAX)
@@ -334,7 +339,6 @@ class World:
         is_at_rest = self.is_settled() and not self.network.in_flight()
         if self.engine.order_entry.is_active and not is_at_rest:
             self.engine.cancel_all()
-            self._cancel_by_hand()
         if is_at_rest and not self._is_fresh:
             self._is_fresh = True
             self.network.cut_some("feed")
@@ -342,10 +346,3 @@ class World:
             self._is_over = True
             return
         self.schedule.after(CANCEL_EVERY_NS, "stop: cancel all", self._wait_for_rest)
-
-    def _cancel_by_hand(self) -> None:
-        """What an operator does at the venue's own page about orders that no run knows."""
-        for order in list(self.observations.open_orders.values()):
-            run, _ = self.observations.number_of_order.get(order.order_id, (self.engine.run, 0))
-            if run != self.engine.run and order.status.is_open:
-                self.venue.cancel_by_hand(order)
