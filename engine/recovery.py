@@ -215,4 +215,4 @@ def _load_session(old: Snapshot, arc: Arc) -> None:
     store.next_outgoing, store.next_incoming = old.next_outgoing, old.next_incoming
     for sequence, message in old.messages:
         if sequence < old.next_outgoing:
-            store.save_outgoing(sequence, message)
+            store.save_outgoing(sequence, message, 0)  # too old to be repeated as new risk
