@@ -14,13 +14,14 @@ from engine.config import make_instruments
 from engine.engine_clock import EngineClock
 from engine.market_data import MarketData
 from engine.order_entry import OrderEntry
-from engine.run_facts import encode_facts, make_facts
-from engine.snapshot import Snapshot
+from engine.run_facts import make_facts
 from ext.bounds import Bound
 from ext.dtypes import ORDER, POSITION
 from ext.order_history import OrderHistory
 from ext.order_sender import CapturingSender
 from ext.wire import RecordKind
+from journal.run_facts import encode_facts
+from journal.snapshot import Snapshot
 from sim.world.engine_config import EngineSetup
 from sim.world.engine_parts import SENDER_COMP_ID, draw_identity, draw_states, join
 from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport

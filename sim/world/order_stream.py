@@ -5,11 +5,11 @@ It is what a new run goes by: whatever the dead engine knew and the stream does 
 
 import numpy as np
 
-from engine.order_ledger import OrderLedger
-from engine.snapshot import Snapshot
 from ext.bounds import Bound
 from ext.dtypes import ORDER, RECORD
 from journal.entries import Entry, split_slots
+from journal.order_ledger import OrderLedger
+from journal.snapshot import Snapshot
 from sim.world.engine import WorldEngine
 
 COMPARED_FIELDS = (

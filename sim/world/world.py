@@ -8,8 +8,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.snapshot import Snapshot
 from ext.wire import BookState, OrderState
+from journal.snapshot import Snapshot
 from sim.orders import Order
 from sim.world.checkers import (
     Checker,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run_identity import MAX_RUNS, NUMBERS_PER_RUN, claim_identity, write_durably
+from engine.run_identity import MAX_RUNS, NUMBERS_PER_RUN, claim_identity
 from ext.errors import ConfigError
 
 
@@ -40,11 +40,3 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"file/one\.identity\.json cannot be used"):
         claim_identity(str(tmp_path / "file"), "one")
-
-
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "kept"
-    write_durably(path, b"old")
-    write_durably(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path], "no draft is left"

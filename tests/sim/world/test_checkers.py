@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine.snapshot import Snapshot
 from ext.dtypes import ORDER
 from ext.wire import RecordKind
 from journal.entries import Entry
+from journal.snapshot import Snapshot
 from sim.fix_text import FixReader, Garbled, encode
 from sim.world.checkers import OPEN_STATES, WorldError
 from sim.world.engine import WorldEngine
