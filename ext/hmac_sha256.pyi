@@ -1,0 +1,6 @@
+from typing import Self, final
+
+@final
+class HmacSha256:
+    def __new__(cls, key: bytes) -> Self: ...
+    def sign(self, message: bytes, hashed: int = 0) -> bytes: ...
