@@ -49,6 +49,9 @@ ACKNOWLEDGE_TIMEOUT_NS = 5_000_000_000  # a request unanswered for longer: its o
 ASK_AGAIN_NS = 5_000_000_000  # between two questions for one Unknown order, until answered
 MAX_SHOWN_BYTES = 200
 
+# ``OrderTransport`` or what stands for it: a world without sockets has its own.
+MakeTransport = Callable[..., OrderTransport]
+
 _log = logging.getLogger("engine.orders")
 
 
@@ -72,6 +75,7 @@ class OrderEntry:
         on_pause: Callable[[str], None],
         on_notices: Callable[[int], None],
         meter: LoopMeter | None = None,
+        make_transport: MakeTransport | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
@@ -87,7 +91,7 @@ class OrderEntry:
         self.watcher: SessionWatcher | None = None
         self._channel = parts.sender if isinstance(parts.sender, TlsChannel) else None
         parts.session.is_risk_allowed = self._is_risk_allowed
-        self.transport = OrderTransport(
+        self.transport = (make_transport or OrderTransport)(
             parts.session,
             self._make_listener,
             parts.sender,

@@ -32,11 +32,13 @@ from engine.processes import (
     start_venue,
 )
 from engine.reconciler import Reconciler, make_reconciler
+from engine.run_start import Inheritance
+from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
 from ext.clock import read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError
-from ext.wire import EngineState, LoopSource
+from ext.wire import EngineState, LoopSource, RecordKind
 from tuning.affinity import available_cores
 from tuning.core_plan import plan_cores
 
@@ -94,6 +96,26 @@ class Supervisor:
         if self._exit_code == ExitCode.OK:
             self._exit_code = code
         self._stop.set()
+
+    def take_up(
+        self, inheritance: Inheritance, fresh_reason: str = "", resume_reason: str = ""
+    ) -> None:
+        """Goes on from the last run: its open orders are asked for, its pause holds until a person
+        lifts it with ``resume_reason``."""
+        now_ns, pipeline = self._clock.now_ns(), self.arc.pipeline
+        if fresh_reason:
+            pipeline.resume(now_ns, f"began without the state of earlier runs: {fresh_reason}")
+        if inheritance.recovery is None:
+            return
+        if pipeline.orders.open_orders():
+            count = pipeline.mark_unknown(now_ns)
+            _log.warning("%d orders of the last run are Unknown until the venue has told", count)
+        reason = inheritance.recovery.snapshot.pause_reason
+        if reason and resume_reason:
+            pipeline.resume(now_ns, resume_reason)
+            _log.warning("the pause of the last run (%s) was lifted: %s", reason, resume_reason)
+        elif reason:
+            self.pause(f"as the last run was: {reason}; --resume REASON lifts it")
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked; cancels stay allowed."""
@@ -309,8 +331,14 @@ class Supervisor:
             self.orders_left = self.arc.pipeline.orders.open_orders()
             if self.arc.orders is not None:
                 self.arc.orders.store.close()
+            self._record_hash()
             self.arc.memory.set_state(EngineState.ENGINE_STOPPED, self.reason or "stopped")
             await self._end_processes()
+
+    def _record_hash(self) -> None:
+        """What a replay of this run has to come to."""
+        text = hash_state(self.arc).encode()
+        self.arc.memory.write_blob(self._clock.now_ns(), RecordKind.RECORD_STATE_HASH, text)
 
     async def _stop_orders(self) -> None:
         """Cancels what is open, waits for the venue's word, logs out."""
