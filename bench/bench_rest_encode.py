@@ -151,7 +151,7 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
             work="client",
         ),
     )
-    yield [Trial("rest_encode", contenders, baseline=baseline, goal=Goal(value=1000))]
+    yield [Trial("rest_encode", contenders, baseline=baseline, goal=Goal(value=500))]
 
 
 BENCHMARK = Benchmark("rest_encode", "POST /orders: numbers to a signed HTTP request", prepare)

@@ -2,7 +2,7 @@
 
 Source: FIPS 180-4 (SHA-256), RFC 2104 (HMAC). The key's two blocks are hashed once. A caller whose
 messages begin alike keeps the state behind the whole blocks of that beginning, and goes on from
-there: a block costs more than all other work of writing an order.
+there. Blocks are hashed by the processor's SHA extensions where it has them.
 """
 
 cimport cython

@@ -1,5 +1,7 @@
 from typing import Self, final
 
+def use_processor(is_used: bool) -> bool: ...
+
 @final
 class HmacSha256:
     def __new__(cls, key: bytes) -> Self: ...

@@ -24,8 +24,61 @@ cdef uint32_t[8] FIRST_STATE = [
 cdef const char* ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 
 cdef extern from *:
+    """
+    #if defined(__x86_64__)
+    #include <cpuid.h>
+    #include <immintrin.h>
+    static int wow_has_sha(void) {
+        unsigned int a, b, c, d;
+        return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b >> 29 & 1);
+    }
+    /* Four rounds and four words of the schedule at a time; the processor wants the state as ABEF
+     * and CDGH. Source: Intel, "SHA Extensions" (2013), section 4. */
+    __attribute__((target("sha,sse4.1"))) static void wow_hash_blocks(
+        uint32_t *state, const char *text, long long blocks, const uint32_t *constants
+    ) {
+        const __m128i order = _mm_set_epi64x(0x0c0d0e0f08090a0bLL, 0x0405060700010203LL);
+        __m128i half = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)state), 0xB1);
+        __m128i cdgh = _mm_shuffle_epi32(_mm_loadu_si128((const __m128i *)(state + 4)), 0x1B);
+        __m128i abef = _mm_alignr_epi8(half, cdgh, 8);
+        cdgh = _mm_blend_epi16(cdgh, half, 0xF0);
+        for (; blocks > 0; blocks--, text += 64) {
+            __m128i first = abef, second = cdgh, words[4], sum;
+            for (int at = 0; at < 16; at++) {
+                __m128i *word = &words[at & 3], *last = &words[(at + 3) & 3];
+                if (at < 4)
+                    *word = _mm_shuffle_epi8(
+                        _mm_loadu_si128((const __m128i *)(text + 16 * at)), order);
+                else
+                    *word = _mm_sha256msg2_epu32(
+                        _mm_add_epi32(_mm_sha256msg1_epu32(*word, words[(at + 1) & 3]),
+                                      _mm_alignr_epi8(*last, words[(at + 2) & 3], 4)), *last);
+                sum = _mm_add_epi32(*word, _mm_loadu_si128((const __m128i *)(constants + 4 * at)));
+                cdgh = _mm_sha256rnds2_epu32(cdgh, abef, sum);
+                abef = _mm_sha256rnds2_epu32(abef, cdgh, _mm_shuffle_epi32(sum, 0x0E));
+            }
+            abef = _mm_add_epi32(abef, first);
+            cdgh = _mm_add_epi32(cdgh, second);
+        }
+        half = _mm_shuffle_epi32(abef, 0x1B);
+        cdgh = _mm_shuffle_epi32(cdgh, 0xB1);
+        _mm_storeu_si128((__m128i *)state, _mm_blend_epi16(half, cdgh, 0xF0));
+        _mm_storeu_si128((__m128i *)(state + 4), _mm_alignr_epi8(cdgh, half, 8));
+    }
+    #else
+    static int wow_has_sha(void) { return 0; }
+    static void wow_hash_blocks(uint32_t *s, const char *t, long long b, const uint32_t *c) {}
+    #endif
+    """
+    int has_sha "wow_has_sha"()
+    void hash_by_processor "wow_hash_blocks"(
+        uint32_t* state, const char* text, int64_t blocks, const uint32_t* constants
+    ) noexcept nogil
     uint32_t reverse_word "__builtin_bswap32"(uint32_t word) noexcept nogil
     uint64_t reverse_bytes "__builtin_bswap64"(uint64_t word) noexcept nogil
+
+
+cdef bint is_processor_used = has_sha()
 
 
 cdef inline uint32_t _turn(uint32_t word, int bits) noexcept nogil:
@@ -34,6 +87,20 @@ cdef inline uint32_t _turn(uint32_t word, int bits) noexcept nogil:
 
 cdef void hash_blocks(HashState* state, const char* text, int64_t blocks) noexcept nogil:
     """Takes whole blocks of BLOCK_BYTES into a state."""
+    if is_processor_used:
+        hash_by_processor(state.words, text, blocks, ROUND_CONSTANTS)
+    else:
+        _hash_portably(state, text, blocks)
+
+
+def use_processor(is_used: bool) -> bool:
+    """Test edge: whether the processor's SHA extensions are used from now on, which it may lack."""
+    global is_processor_used
+    is_processor_used = is_used and has_sha()
+    return is_processor_used
+
+
+cdef void _hash_portably(HashState* state, const char* text, int64_t blocks) noexcept nogil:
     cdef uint32_t schedule[64]
     cdef uint32_t a, b, c, d, e, f, g, h, first, second
     cdef int64_t block

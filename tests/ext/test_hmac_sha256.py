@@ -3,13 +3,24 @@
 import base64
 import hashlib
 import hmac
+from collections.abc import Iterator
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ext.errors import UsageError
-from ext.hmac_sha256 import HmacSha256
+from ext.hmac_sha256 import HmacSha256, use_processor
+
+
+@pytest.fixture(params=["processor", "portable"], autouse=True)
+def way(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Every test runs by the processor's extensions, if it has them, and without."""
+    is_processor = request.param == "processor"
+    if use_processor(is_processor) != is_processor:
+        pytest.skip("this processor has no SHA extensions")
+    yield
+    use_processor(True)
 
 
 def expected(key: bytes, message: bytes) -> bytes:
@@ -39,6 +50,7 @@ def test_every_end_of_a_message(size: int) -> None:
     assert HmacSha256(b"key").sign(message[:size]) == expected(b"key", message[:size])
 
 
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.binary(min_size=1, max_size=200), st.binary(max_size=400), st.integers(0, 6))
 def test_it_is_the_standard_library_s(key: bytes, message: bytes, blocks: int) -> None:
     hashed = min(blocks, len(message) // 64) * 64
