@@ -68,7 +68,7 @@ class Rig:
 
     def new(self, **changes: Any) -> Request:
         """An order to buy 0.01 at 60000.10, unless changed."""
-        values = {
+        values: dict[str, Any] = {
             "instrument": 0, "side": Side.BUY, "price_ticks": 6_000_010,
             "quantity_lots": 1_000_000, "request_number": 1, "wall_ns": WALL_NS,
         }  # fmt: skip
