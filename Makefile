@@ -38,7 +38,7 @@ BUILD_STAMP := $(VENV)/.stamp-ext
 
 CHECKS := check-format check-lint check-cython check-types check-stubs check-layers check-spelling
 
-.PHONY: help setup build demo test check bench gate format hooks annotate peers clean $(CHECKS)
+.PHONY: help setup build demo test sim check bench gate format hooks annotate peers clean $(CHECKS)
 
 help: ## list the words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -52,6 +52,9 @@ demo: build ## the whole path on a simulated venue, under a minute
 
 test: build $(TEST_STAMP) ## the tests, in random order
 	$(BIN)/python -m pytest $(ARGS)
+
+sim: build ## engine against venue in worlds of one seed each, until stopped
+	$(BIN)/python -m sim $(if $(ARGS),$(ARGS),--count 0)
 
 check: build $(TEST_STAMP) $(CHECK_STAMP) ## format, lint, types, stubs, layers, spelling
 	@$(MAKE) --keep-going --no-print-directory $(CHECKS)

@@ -6,8 +6,8 @@ never makes time jump or go back between a frame and its order.
 
 import numpy as np
 
-from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.shared_memory import SharedMemory
+from gateways.edges import Clock, SystemClock
 
 MAX_SLEW_NS = 50_000  # of the offset, in one call of ``follow``: 500 parts per million at 10 Hz
 
@@ -15,18 +15,19 @@ MAX_SLEW_NS = 50_000  # of the offset, in one call of ``follow``: 500 parts per 
 class EngineClock:
     """Publishes its offset in the shared memory, where the compiled edges read it."""
 
-    def __init__(self, memory: SharedMemory) -> None:
+    def __init__(self, memory: SharedMemory, host: Clock | None = None) -> None:
         self._header = memory.header_record()
-        self._offset_ns = read_wall_ns() - read_monotonic_ns()
+        self._host = host or SystemClock()
+        self._offset_ns = self._host.wall_ns() - self._host.monotonic_ns()
         self._publish()
 
     def now_ns(self) -> int:
         """Nanoseconds since the Unix epoch."""
-        return read_monotonic_ns() + self._offset_ns
+        return self._host.monotonic_ns() + self._offset_ns
 
     def follow(self) -> int:
         """Slews towards the host's wall clock; the distance that is left, in nanoseconds."""
-        distance_ns = read_wall_ns() - read_monotonic_ns() - self._offset_ns
+        distance_ns = self._host.wall_ns() - self._host.monotonic_ns() - self._offset_ns
         step_ns = int(np.clip(distance_ns, -MAX_SLEW_NS, MAX_SLEW_NS))
         self._offset_ns += step_ns
         self._publish()

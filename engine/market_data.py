@@ -39,6 +39,11 @@ MILLISECOND_NS = 1_000_000
 MAX_SHOWN_BYTES = 160  # of a refused frame in the log
 MAX_REFUSED_LOGGED = 20  # refused frames that are logged one by one; the rest is counted
 
+# ``FeedTransport`` and ``FeedListener`` or what stands for them: a world without sockets has its
+# own.
+MakeTransport = Callable[..., FeedTransport]
+MakeListener = Callable[..., picows.WSListener]
+
 _log = logging.getLogger("engine.feed")
 
 
@@ -57,6 +62,8 @@ class MarketData:
         on_inconsistent: Callable[[], None],
         meter: LoopMeter | None = None,
         poller: BusyPoller | None = None,
+        make_transport: MakeTransport | None = None,
+        make_listener: MakeListener | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
@@ -67,7 +74,8 @@ class MarketData:
         self._session = make_feed_session(config)
         self._header = pipeline.memory.header_record()
         self._refused_frames = 0
-        self.transport = FeedTransport(
+        self._listener_type = make_listener or FeedListener
+        self.transport = (make_transport or FeedTransport)(
             self._session,
             FeedEndpoint(
                 url=url,
@@ -109,7 +117,7 @@ class MarketData:
             self._on_inconsistent()
 
     def _make_listener(self) -> picows.WSListener:
-        return FeedListener(
+        return self._listener_type(
             self._pipeline,
             self._on_connected,
             self._on_disconnected,

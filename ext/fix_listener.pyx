@@ -114,19 +114,21 @@ cdef class FixListener:
     def apply_message(self, message: bytes, now_ns: int = 0) -> bool:
         """Applies a report that the session has released; False when it is not a usable one.
 
-        It came at ``now_ns``, monotonic; 0: now.
+        It came at ``now_ns``, monotonic; 0: with the bytes in hand, or now.
         """
         cdef ReportHeader header
         cdef ExecutionReport report
         cdef bytes padded
+        cdef int64_t given_now_ns = self.given_now_ns
         if self.pipeline is None:
             return False
         padded = message + bytes(BUFFER_PADDING_BYTES)
         if self.decoder.decode(padded, len(message), &header, &report) != REPORT_READ:
             return False
-        self.given_now_ns = now_ns
+        if now_ns > 0:
+            self.given_now_ns = now_ns
         self._apply(padded, len(message), &report)
-        self.given_now_ns = 0
+        self.given_now_ns = given_now_ns
         return True
 
     cdef ssize_t _receive(self, int socket, char* target, ssize_t room) except -2:

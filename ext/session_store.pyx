@@ -9,7 +9,6 @@ from libc.stdint cimport int64_t
 from libc.string cimport memcmp, memcpy
 
 from ext.bounds cimport OUTGOING_SLOTS
-from ext.clock import read_monotonic_ns
 from ext.errors import ConfigError, UsageError
 from ext.pages cimport touch_pages
 
@@ -114,10 +113,11 @@ cdef class SessionStore:
         """Time of the last reset of the numbers."""
         return self.state.created_time_ns
 
-    def save_outgoing(self, sequence: int, message: bytes) -> None:
-        """Keeps an application message sent now; the OUTGOING_SLOTS newest are kept."""
+    def save_outgoing(self, sequence: int, message: bytes, now_ns: int) -> None:
+        """Keeps an application message sent at ``now_ns``, monotonic; the OUTGOING_SLOTS newest
+        are kept."""
         _check_sequence(sequence)
-        self.save(sequence, message, len(message), read_monotonic_ns())
+        self.save(sequence, message, len(message), now_ns)
 
     def load_outgoing(self, sequence: int) -> bytes | None:
         """The message sent under a number, None when it is not kept."""

@@ -46,7 +46,7 @@ class FixWriter:
         sequence = self._store.next_outgoing
         raw = self._encode(message_type, sequence, body, header or [])
         if is_kept:
-            self._store.save_outgoing(sequence, raw)
+            self._store.save_outgoing(sequence, raw, self.now_ns)
         self._store.next_outgoing = sequence + 1
         self._queue(raw)
         return sequence

@@ -142,8 +142,8 @@ class SessionStore(Protocol):
     last_sent_ns: int
     last_received_ns: int
 
-    def save_outgoing(self, sequence: int, message: bytes) -> None:
-        """Keeps a sent application message for a resend."""
+    def save_outgoing(self, sequence: int, message: bytes, now_ns: int) -> None:
+        """Keeps an application message, sent at ``now_ns``, for a resend."""
 
     def load_outgoing(self, sequence: int) -> bytes | None:
         """A kept application message, or None (admin, or no longer kept)."""

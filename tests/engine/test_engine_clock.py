@@ -34,9 +34,7 @@ def test_a_step_of_the_host_moves_it_a_little_at_a_time(
 ) -> None:
     clock = EngineClock(memory)
     offset = int(memory.header_record()["wall_offset_ns"][0])
-    monkeypatch.setattr(
-        "engine.engine_clock.read_wall_ns", lambda: read_wall_ns() + step_s * SECOND_NS
-    )
+    monkeypatch.setattr("gateways.edges.read_wall_ns", lambda: read_wall_ns() + step_s * SECOND_NS)
 
     left = clock.follow()
 
@@ -51,8 +49,8 @@ def test_a_small_distance_is_closed_at_once(
 ) -> None:
     clock = EngineClock(memory)
     offset = int(memory.header_record()["wall_offset_ns"][0])
-    monkeypatch.setattr("engine.engine_clock.read_monotonic_ns", lambda: 0)
-    monkeypatch.setattr("engine.engine_clock.read_wall_ns", lambda: offset + MAX_SLEW_NS // 2)
+    monkeypatch.setattr("gateways.edges.read_monotonic_ns", lambda: 0)
+    monkeypatch.setattr("gateways.edges.read_wall_ns", lambda: offset + MAX_SLEW_NS // 2)
     assert clock.follow() == 0
     assert int(memory.header_record()["wall_offset_ns"][0]) == offset + MAX_SLEW_NS // 2
 
@@ -64,8 +62,8 @@ def test_it_never_goes_back_while_it_slews(
     assert MAX_SLEW_NS < SECOND_NS / 10
     clock = EngineClock(memory)
     now = [0]
-    monkeypatch.setattr("engine.engine_clock.read_monotonic_ns", lambda: now[0])
-    monkeypatch.setattr("engine.engine_clock.read_wall_ns", lambda: 0)
+    monkeypatch.setattr("gateways.edges.read_monotonic_ns", lambda: now[0])
+    monkeypatch.setattr("gateways.edges.read_wall_ns", lambda: 0)
     times = []
     for watch in range(100):
         now[0] = 10**18 + watch * SECOND_NS // 10

@@ -165,6 +165,29 @@ def test_a_released_report_is_applied(rig: "OrderRig") -> None:
     assert rig.store.next_incoming == 5, "the numbers are the session's"
 
 
+def test_a_report_released_while_bytes_are_in_hand_has_their_time(
+    order_rig: "OrderRig",
+) -> None:
+    # The session releases what a gap held back from within the call that filled the gap.
+    for _ in range(2):
+        order_rig.place(Side.BUY, PRICE, 100)
+    order_rig.store.next_incoming = 5
+
+    def release(message: bytes) -> None:
+        held = order_rig.report_text(order_rig.fields(1, "0", "0"), sequence=9)
+        assert listener.apply_message(held)
+
+    listener = FixListener(
+        order_rig.store, order_rig.pipeline, order_rig.decoder, release, lambda *_: None
+    )
+    filler = order_rig.report_text([], message_type="0", sequence=4)
+    late = order_rig.report_text(order_rig.fields(2, "0", "0"), sequence=5)
+    listener.receive(filler + late, 123_456)
+    offset_ns = order_rig.counters()["wall_offset_ns"]
+    times = [int(order_rig.order(number)["update_time_ns"]) - offset_ns for number in (1, 2)]
+    assert times == [123_456, 123_456]
+
+
 def test_what_is_released_must_be_a_report(rig: "OrderRig") -> None:
     assert not rig.listener.apply_message(rig.report_text([], message_type="0"))
     assert not rig.listener.apply_message(rig.report_text(rig.fields(1, "?", "0")))

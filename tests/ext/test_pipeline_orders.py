@@ -171,7 +171,7 @@ def test_numbers_survive_the_process(tmp_path: Path) -> None:
     path = str(tmp_path / "session")
     store = SessionStore(path, "one")
     store.next_outgoing = 7
-    store.save_outgoing(6, b"message")
+    store.save_outgoing(6, b"message", 5)
     again = SessionStore(path, "one")
     assert (again.next_outgoing, again.load_outgoing(6)) == (7, b"message")
 

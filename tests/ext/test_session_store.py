@@ -37,7 +37,7 @@ def test_numbers_and_messages_survive(path: Path) -> None:
     store.reset(123)
     store.next_outgoing = 17
     store.next_incoming = 23
-    store.save_outgoing(16, b"8=FIXT.1.1|sixteen\x01\0behind a zero")
+    store.save_outgoing(16, b"8=FIXT.1.1|sixteen\x01\0behind a zero", 5)
     store.is_active = True
     store.last_sent_ns = store.last_received_ns = 5
     again = SessionStore(str(path), NAME)
@@ -53,7 +53,8 @@ def test_store_outlives_a_killed_process(path: Path) -> None:
         "import os, signal, sys\n"
         "from ext.session_store import SessionStore\n"
         "store = SessionStore(sys.argv[1], sys.argv[2])\n"
-        "store.save_outgoing(1, b'the order'); store.next_outgoing = 2; store.next_incoming = 9\n"
+        "store.save_outgoing(1, b'the order', 5)\n"
+        "store.next_outgoing = 2; store.next_incoming = 9\n"
         "os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
@@ -68,7 +69,7 @@ def test_store_outlives_a_killed_process(path: Path) -> None:
 
 def test_reset_forgets_messages(path: Path) -> None:
     store = SessionStore(str(path), NAME)
-    store.save_outgoing(1, b"one")
+    store.save_outgoing(1, b"one", 5)
     store.next_outgoing = 2
     store.reset(99)
     assert (store.next_outgoing, store.next_incoming, store.created_time_ns) == (1, 1, 99)
@@ -135,7 +136,7 @@ def test_newest_messages_are_kept() -> None:
     store = SessionStore(None, NAME)
     total = Bound.OUTGOING_SLOTS + 3
     for sequence in range(1, total + 1):
-        store.save_outgoing(sequence, b"%d" % sequence)
+        store.save_outgoing(sequence, b"%d" % sequence, 5)
     for sequence in range(1, 4):
         assert store.load_outgoing(sequence) is None
     for sequence in range(4, total + 1):
@@ -145,7 +146,7 @@ def test_newest_messages_are_kept() -> None:
 @pytest.mark.parametrize("size", [0, 1, Bound.OUTGOING_SLOT_BYTES])
 def test_messages_up_to_a_slot(size: int) -> None:
     store = SessionStore(None, NAME)
-    store.save_outgoing(7, b"m" * size)
+    store.save_outgoing(7, b"m" * size, 5)
     assert store.load_outgoing(7) == b"m" * size
 
 
@@ -153,8 +154,8 @@ def test_oversized_message_is_not_kept() -> None:
     """Nor is the older one of its slot, whose number it took."""
     store = SessionStore(None, NAME)
     for sequence in (1, 2, 3):
-        store.save_outgoing(sequence, b"%d" % sequence)
-    store.save_outgoing(2 + Bound.OUTGOING_SLOTS, b"m" * (Bound.OUTGOING_SLOT_BYTES + 1))
+        store.save_outgoing(sequence, b"%d" % sequence, 5)
+    store.save_outgoing(2 + Bound.OUTGOING_SLOTS, b"m" * (Bound.OUTGOING_SLOT_BYTES + 1), 5)
     assert store.load_outgoing(2 + Bound.OUTGOING_SLOTS) is None
     assert store.load_outgoing(2) is None
     assert (store.load_outgoing(1), store.load_outgoing(3)) == (b"1", b"3")
@@ -168,6 +169,6 @@ def test_numbers_start_at_one(sequence: int) -> None:
     with pytest.raises(UsageError, match="FIX numbers start at 1"):
         store.next_incoming = sequence
     with pytest.raises(UsageError, match="FIX numbers start at 1"):
-        store.save_outgoing(sequence, b"")
+        store.save_outgoing(sequence, b"", 5)
     assert store.load_outgoing(sequence) is None
     assert (store.next_outgoing, store.next_incoming) == (1, 1)

@@ -50,19 +50,18 @@ def read(message: bytes) -> dict[str, str]:
 
 
 class TimedStore:
-    """Stand-in for the compiled store that stamps messages with the clock of the test."""
+    """Stand-in for the compiled store."""
 
-    def __init__(self, read_clock: Callable[[], int]) -> None:
-        self._read_clock = read_clock
+    def __init__(self) -> None:
         self.next_outgoing = self.next_incoming = 1
         self.is_active = False
         self.last_sent_ns = self.last_received_ns = 0
         self.kept: dict[int, bytes] = {}
         self.sent_ns: dict[int, int] = {}
 
-    def save_outgoing(self, sequence: int, message: bytes) -> None:
+    def save_outgoing(self, sequence: int, message: bytes, now_ns: int) -> None:
         self.kept[sequence] = message
-        self.sent_ns[sequence] = self._read_clock()
+        self.sent_ns[sequence] = now_ns
 
     def load_outgoing(self, sequence: int) -> bytes | None:
         return self.kept.get(sequence)
@@ -82,7 +81,7 @@ class Rig:
     def __init__(self, dialect: FixDialect, limits: SessionLimits) -> None:
         self.rules = dialect.rules
         self.now_ns = START_NS
-        self.store = TimedStore(lambda: self.now_ns)
+        self.store = TimedStore()
         self.session = FixSession(
             dialect, self.store, limits=limits, wall_offset_ns=WALL_START_NS - START_NS
         )

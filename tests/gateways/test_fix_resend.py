@@ -190,7 +190,7 @@ def test_8_while_logging_out_a_resend_is_still_answered(rig: "Rig") -> None:
 def test_outgoing_slots_bound_how_far_a_resend_looks_back() -> None:
     store = SessionStore(None, "TEST")
     last = 3 * Bound.OUTGOING_SLOTS
-    store.save_outgoing(last, b"8=FIX.4.4\x0135=H\x0134=1\x01")
+    store.save_outgoing(last, b"8=FIX.4.4\x0135=H\x0134=1\x01", 5)
     store.next_outgoing = last + 1
     looked_at = []
 

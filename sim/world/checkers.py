@@ -1,0 +1,306 @@
+"""What must hold in a world after every event; the name of the class is what a failure prints.
+
+Each looks at both sides: the engine's tables and messages, and the venue's record.
+"""
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from engine.config import make_limits
+from ext.bounds import Bound
+from ext.wire import BookState, OrderState
+from sim.orders import Side
+from sim.world.observations import SLOTS, SentMessage
+
+if TYPE_CHECKING:
+    from sim.world.world import World
+
+RING_SLOTS = int(Bound.RING_SLOTS)
+NEW_RISK = ("D", "G")
+REQUESTS = ("D", "F", "G")
+OPEN_STATES = frozenset(
+    int(state)
+    for state in (
+        OrderState.PENDING_NEW,
+        OrderState.NEW,
+        OrderState.PARTIALLY_FILLED,
+        OrderState.PENDING_CANCEL,
+        OrderState.PENDING_REPLACE,
+        OrderState.SUSPENDED,
+        OrderState.UNKNOWN,
+    )
+)
+
+
+class WorldError(Exception):
+    """Something that must hold does not. ``checker`` names what, ``str()`` says how."""
+
+    def __init__(self, checker: str, text: str) -> None:
+        super().__init__(text)
+        self.checker = checker
+
+
+class Checker(ABC):
+    """One thing that must hold."""
+
+    def require(self, is_right: object, text: str) -> None:
+        """Raises ``WorldError`` unless ``is_right``."""
+        if not is_right:
+            raise WorldError(type(self).__name__, text)
+
+    @abstractmethod
+    def check(self, world: "World") -> None:
+        """Looks at the world after an event; ``WorldError`` when it is wrong."""
+
+
+class SentChecker(Checker):
+    """A checker of the messages that left the engine, each seen once."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+
+    def check(self, world: "World") -> None:
+        """Looks at what was sent since the last call."""
+        sent = world.observations.sent
+        while self._seen < len(sent):
+            self._seen += 1
+            self.check_message(sent[self._seen - 1])
+
+    @abstractmethod
+    def check_message(self, message: SentMessage) -> None:
+        """Looks at one message."""
+
+
+class ClientIdsAreUnique(SentChecker):
+    """A request has a ClOrdID of its own, over all runs; only a repeat (43=Y) has an old one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._ids: dict[str, SentMessage] = {}
+
+    def check_message(self, message: SentMessage) -> None:
+        """ClOrdID(11) of D, F and G."""
+        if message.fields.message_type not in REQUESTS:
+            return
+        client_id = message.fields.get(11) or ""
+        first = self._ids.setdefault(client_id, message)
+        if first is not message:
+            is_same = message.is_repeat and (first.sequence, first.run) == (
+                message.sequence,
+                message.run,
+            )
+            self.require(is_same, f"ClOrdID {client_id} was sent again as another request")
+
+
+class NothingNewWhilePaused(SentChecker):
+    """A PAUSED engine sends no new order and no replace, not even a repeated one."""
+
+    def check_message(self, message: SentMessage) -> None:
+        """MsgType of what was sent while PAUSED."""
+        kind = message.fields.message_type
+        is_risk = message.was_paused and kind in NEW_RISK
+        self.require(not is_risk, f"35={kind} 34={message.sequence} was sent while PAUSED")
+
+
+class NothingNewBehindTheJournal(SentChecker):
+    """While order records are lost, or cannot be stored, no new order and no replace leaves.
+
+    A repeat was recorded when it was sent first.
+    """
+
+    def check_message(self, message: SentMessage) -> None:
+        """MsgType of what was sent while the journal was behind."""
+        kind = message.fields.message_type
+        is_risk = message.was_behind and kind in NEW_RISK and not message.is_repeat
+        text = f"35={kind} 34={message.sequence} was sent while the journal is behind"
+        self.require(not is_risk, text)
+
+
+class OutgoingNumbersAreLegal(SentChecker):
+    """MsgSeqNum goes up by one from the Logon's 1; only repeats (43=Y) have older numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._last = 0
+
+    def check_message(self, message: SentMessage) -> None:
+        """MsgSeqNum(34) of what was sent."""
+        if message.fields.message_type == "A":
+            self._last = 0
+        if message.is_repeat:
+            is_old = 0 < message.sequence <= self._last
+            self.require(is_old, f"34={message.sequence} is a repeat, {self._last} was the last")
+            return
+        is_next = message.sequence == self._last + 1
+        self.require(is_next, f"34={message.sequence} follows {self._last}")
+        self._last = message.sequence
+
+
+class NoRiskIsTakenTwice(Checker):
+    """The venue accepts each new order and each replace once."""
+
+    def __init__(self) -> None:
+        self._seen = 0
+        self._ids: set[str] = set()
+
+    def check(self, world: "World") -> None:
+        """Looks at what the venue accepted since the last call."""
+        accepted = world.observations.record.accepted_ids
+        while self._seen < len(accepted):
+            client_id = accepted[self._seen]
+            self._seen += 1
+            self.require(client_id not in self._ids, f"{client_id} was accepted twice")
+            self._ids.add(client_id)
+
+
+class OrderChecker(Checker):
+    """A checker of orders and positions, called when either side's have moved."""
+
+    def check(self, world: "World") -> None:
+        """Looks when the event has touched an order."""
+        if world.have_orders_moved:
+            self.check_orders(world)
+
+    @abstractmethod
+    def check_orders(self, world: "World") -> None:
+        """Looks at both sides."""
+
+
+class LimitsHoldAtTheVenue(Checker):
+    """No order is larger than allowed, and nobody can be filled beyond the largest position."""
+
+    def __init__(self, world: "World") -> None:
+        config = world.setup.config
+        limits = make_limits(config)
+        self._limits = {
+            section.symbol: each for section, each in zip(config.instruments, limits, strict=True)
+        }
+
+    def check(self, world: "World") -> None:
+        """Looks at what the venue accepted in this event, and at all that is open."""
+        for order, lots in world.taken:
+            limits = self._limits[order.symbol]
+            shown = f"{order.side.name} {lots} lots of {order.symbol} at {order.price_ticks}"
+            self.require(lots <= limits.max_order_lots, f"{shown}: max_order_quantity")
+            notional = lots * order.price_ticks
+            self.require(notional <= limits.max_order_notional_steps, f"{shown}: notional")
+        if not world.taken:
+            return
+        reach = {(symbol, side): 0 for symbol in self._limits for side in Side}
+        for order in world.observations.open_orders.values():
+            reach[order.symbol, order.side] += order.leaves_lots
+        for (symbol, side), open_lots in reach.items():
+            held = side * world.observations.record.position_lots.get(symbol, 0)
+            limit = self._limits[symbol].max_position_lots
+            text = f"{symbol} could reach {held + open_lots} lots of side {side.name}: max_position"
+            self.require(held + open_lots <= limit, text)
+
+
+class EveryOpenOrderIsKnown(OrderChecker):
+    """What is open at the venue is open for the engine too, in whatever state."""
+
+    def check_orders(self, world: "World") -> None:
+        """Looks at every order that the venue holds open."""
+        states = world.engine.orders["state"]
+        numbers = world.engine.orders["order_number"]
+        for order in world.observations.open_orders.values():
+            number = world.observations.number_of_order.get(order.order_id, 0)
+            self.require(number, f"{order.client_order_id} is open and nobody sent it")
+            state = int(states[number % SLOTS])
+            is_known = int(numbers[number % SLOTS]) == number and state in OPEN_STATES
+            text = f"order {number} is open at the venue and {OrderState(state).name} here"
+            self.require(is_known, text)
+
+
+class FillsAreCountedOnce(OrderChecker):
+    """No order has more filled than the venue has filled of it."""
+
+    def check_orders(self, world: "World") -> None:
+        """Compares every order of the table."""
+        theirs = world.observations.filled_at_venue(world.engine)
+        orders = world.engine.orders[: len(theirs)]
+        wrong = np.flatnonzero(orders["filled_lots"] > theirs)
+        if wrong.size:
+            order, lots = orders[wrong[0]], int(theirs[wrong[0]])
+            text = f"order {order['order_number']}: {order['filled_lots']} lots filled"
+            self.require(False, f"{text}, {lots} in truth")
+
+
+class PositionIsTheSumOfFills(OrderChecker):
+    """Positions move with what the orders have filled, signed."""
+
+    def __init__(self) -> None:
+        self._run = -1
+        self._held = np.zeros(0, np.int64)
+        self._numbers = np.zeros(SLOTS, np.int64)
+        self._signed = np.zeros(SLOTS, np.int64)
+
+    def check_orders(self, world: "World") -> None:
+        """Follows every order of the table, and compares every strategy."""
+        engine = world.engine
+        numbers = engine.orders["order_number"].copy()
+        signed = engine.orders["side"] * engine.orders["filled_lots"]
+        if engine.run == self._run:
+            before = np.where(numbers == self._numbers, self._signed, 0)
+            moved = np.flatnonzero(signed != before)
+            for slot in moved:
+                strategy = int(engine.orders["strategy"][slot])
+                self._held[strategy] += int(signed[slot] - before[slot])
+        else:  # it begins with what the last run left, which another checker looks at
+            self._run = engine.run
+            self._held = engine.positions["position_lots"].copy()
+        self._numbers, self._signed = numbers, signed
+        wrong = np.flatnonzero(engine.positions["position_lots"] != self._held)
+        if wrong.size:
+            index = int(wrong[0])
+            held = int(engine.positions["position_lots"][index])
+            text = f"strategy {index} holds {held} lots, its orders filled {self._held[index]}"
+            self.require(False, text)
+
+
+class LiveBooksAreRight(Checker):
+    """A LIVE book is what the delivered frames make it."""
+
+    def check(self, world: "World") -> None:
+        """Compares the books whose frames came in this event."""
+        for index, symbol in enumerate(world.symbols):
+            mirror = world.mirror
+            if symbol not in mirror.changed:
+                continue
+            book = world.engine.pipeline.book(index)
+            if book.state != BookState.LIVE or not mirror.is_certain(symbol):
+                continue
+            for is_bid in (True, False):
+                ours, theirs = book.levels(is_bid), mirror.levels(symbol, is_bid=is_bid)
+                side = "bids" if is_bid else "asks"
+                text = f"{side} of {symbol} are {ours[:4]}, frames make them {theirs[:4]}"
+                self.require(ours == theirs, text)
+        world.mirror.changed.clear()
+
+
+class OneConnectionNeedsNoPause(Checker):
+    """What one unbroken connection does to messages, the session mends: no doubt, no pause."""
+
+    def check(self, world: "World") -> None:
+        """Looks whether the engine was PAUSED by a report, or gave up."""
+        engine = world.engine
+        if world.observations.connections > 1 or world.run_count > 1:
+            return
+        self.require(not engine.doubts, f"PAUSED: {', '.join(engine.doubts)}")
+        self.require(not engine.fatal_reason, f"gave up: {engine.fatal_reason}")
+
+
+class TablesAreBounded(Checker):
+    """Nothing grows without end: queues, gaps, questions."""
+
+    OUTBOX_MESSAGES = 2_000
+    QUEUED_EVENTS = 20_000
+
+    def check(self, world: "World") -> None:
+        """Looks at what could grow."""
+        queued = world.schedule.queued
+        self.require(queued <= self.QUEUED_EVENTS, f"{queued} events are planned")
+        written = int(world.engine.header["write_sequence"][0])
+        self.require(written < RING_SLOTS, f"{written} records in one run: the world is too long")

@@ -1,0 +1,217 @@
+"""The engine of a world: production parts, joined as ``engine.composition`` joins them, on the
+wires and the clock of the world. What a process loses when it dies goes with this object.
+"""
+
+import functools
+import hashlib
+from collections.abc import Callable
+from typing import Any, cast
+
+import msgspec
+import numpy as np
+
+from engine.config import make_instruments
+from engine.engine_clock import EngineClock
+from engine.market_data import MarketData
+from engine.order_entry import OrderEntry
+from engine.run_facts import encode_facts, make_facts
+from engine.snapshot import Snapshot
+from ext.bounds import Bound
+from ext.dtypes import ORDER, POSITION
+from ext.order_history import OrderHistory
+from ext.order_sender import CapturingSender
+from ext.wire import RecordKind
+from sim.world.engine_config import EngineSetup
+from sim.world.engine_parts import SENDER_COMP_ID, draw_identity, draw_states, join
+from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport
+from sim.world.network import Network
+from sim.world.order_transport import WorldOrderTransport
+from sim.world.venue import Venue
+
+WATCH_NS = 20_000_000
+BEAT_EVERY = 5
+PENDING_EVERY = 50
+
+
+class WorldEngine:
+    """One run of the engine. ``run`` counts the runs of a world from 0.
+
+    ``left`` is what the last run left behind; None: nothing, and nobody looks for it.
+    ``orders`` and ``positions`` are live views of its tables, records of ``ext.dtypes``. ``sent``
+    gets every order message as it leaves, ``heard`` every market data frame as it comes.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        run: int,
+        left: Snapshot | None,
+        setup: EngineSetup,
+        network: Network,
+        venue: Venue,
+        *,
+        sent: Callable[[bytes], None],
+        heard: Callable[[bytes | None], None],
+    ) -> None:
+        self.run = run
+        self.is_dead = False
+        self.is_stopping = False
+        self.fatal_reason = ""
+        self.doubts: list[str] = []
+        """Why a person has to look at orders and fills: what a report said."""
+        self._network = network
+        self._watches = 0
+        config = setup.config
+        identity = draw_identity(seed, run)
+        self._states = draw_states(setup, seed, run)
+        self.memory, self.pipeline, parts = join(setup, self._states, identity)
+        self.history = OrderHistory(self.pipeline.orders)
+        self._requests_sent = self.memory.header_record()["requests_sent"]
+        self._reports = self.memory.header_record()["reports"]
+        self.clock = EngineClock(self.memory, network.clock)
+        self.header = self.memory.header_record()
+        self.orders = self.memory.region("orders_offset", ORDER, int(Bound.MAX_ORDERS))
+        self.positions = self.memory.region("positions_offset", POSITION, len(self._states))
+        self.store = parts.store
+        self.session = parts.session
+        self._sender = cast(CapturingSender, parts.sender)
+        self.facts = make_facts(
+            config,
+            make_instruments(config),
+            setup.strategies,
+            identity,
+            version="world",
+            start_time_ns=self.clock.now_ns(),
+            sender_comp_id=SENDER_COMP_ID,
+            snapshot="",
+        )
+        self.left = None if left is None else self._take_over(left)
+        self.memory.write_blob(
+            self.facts.start_time_ns, RecordKind.RECORD_RUN, encode_facts(self.facts)
+        )
+        self.order_entry = OrderEntry(
+            config,
+            "world",
+            0,
+            parts,
+            self.pipeline,
+            self.clock,
+            on_fatal=self._fail,
+            on_pause=self._doubt,
+            on_notices=self._take_notices,
+            make_transport=cast(Any, functools.partial(WorldOrderTransport, network, venue, sent)),
+        )
+        self.market_data = MarketData(
+            config,
+            "ws://world",
+            self.pipeline,
+            self.clock,
+            on_disconnect=lambda reason: True,
+            on_inconsistent=lambda: self._doubt("a report is inconsistent"),
+            make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
+            make_listener=cast(Any, WorldFeedListener),
+        )
+        self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
+        self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether no new risk may leave."""
+        return self.pipeline.gate.is_paused
+
+    @property
+    def has_unsent(self) -> bool:
+        """Whether the compiled path has sent something that nobody has passed on yet."""
+        return not self.is_dead and self._sender.size > 0
+
+    def start(self) -> None:
+        """Connects both legs and begins to watch; what the last run left open is Unknown first."""
+        if self.left is not None:
+            self.pipeline.mark_unknown(self.clock.now_ns())
+            if self.left.pause_reason:
+                self._doubt(self.left.pause_reason)
+        self.order_transport.start()
+        self.feed_transport.start()
+        self._plan_watch()
+
+    def pause(self, reason: str) -> None:
+        """No new risk until a person has looked, as ``engine.supervisor`` does it."""
+        self.pipeline.pause(self.clock.now_ns(), reason)
+        self._network.trace.note(f"engine is PAUSED: {reason}")
+
+    def progress(self) -> tuple[int, int]:
+        """Requests sent and reports applied so far: orders and positions move with these."""
+        return int(self._requests_sent[0]), int(self._reports[0])
+
+    def stop(self) -> None:
+        """No new risk and no timers any more, as when an operator stops the engine."""
+        self.is_stopping = True
+        self.pipeline.pause(self.clock.now_ns(), "stopping", is_stop=True)
+
+    def cancel_all(self) -> int:
+        """Asks for the cancel of all that is open; how many were asked for."""
+        count = self.pipeline.cancel_all(self.clock.now_ns())
+        self.flush()
+        return count
+
+    def flush(self) -> None:
+        """Passes on what the compiled path has sent."""
+        if not self.is_dead:
+            self.order_transport.flush()
+
+    def crash(self, *, is_power_lost: bool) -> None:
+        """The process ends at once; with it, or without, the host."""
+        self.is_dead = True
+        self.order_transport.abandon(is_cut=is_power_lost)
+        self.feed_transport.abandon()
+
+    def state_digest(self) -> str:
+        """Hash of orders, positions and what the strategies remember: equal runs, equal hashes."""
+        parts = (self.orders.tobytes(), self.positions.tobytes())
+        states = (state.tobytes() for state in self._states)
+        return hashlib.blake2b(b"".join((*parts, *states)), digest_size=16).hexdigest()
+
+    def _take_over(self, left: Snapshot) -> Snapshot:
+        self.history.load(left.tables)
+        self.positions[:] = np.frombuffer(left.positions, POSITION)
+        self.history.show_positions(len(self.positions))
+        return msgspec.structs.replace(
+            left,
+            start_time_ns=self.facts.start_time_ns,
+            sequence=0,
+            next_number=self.facts.first_number,
+            pause_reason=left.pause_reason,
+        )
+
+    def _doubt(self, reason: str) -> None:
+        self.doubts.append(reason)
+        self.pause(reason)
+
+    def _fail(self, reason: str) -> None:
+        self.fatal_reason = self.fatal_reason or reason
+        self._network.trace.note(f"engine must stop: {reason}")
+
+    def _take_notices(self, receive_time_ns: int) -> None:
+        self.market_data.take_book_notices(receive_time_ns)
+
+    def _plan_watch(self) -> None:
+        self._network.schedule.after(WATCH_NS, ".watch", self._watch)
+
+    def _watch(self) -> None:
+        if self.is_dead:
+            return
+        self._plan_watch()
+        self._watches += 1
+        now_ns = self.clock.now_ns()
+        if not self.is_stopping:
+            self.pipeline.call_timers(now_ns)
+        self.flush()
+        self.feed_transport.tick()
+        self.order_transport.tick()
+        if self._watches % BEAT_EVERY == 0:
+            self.clock.follow()
+            if self.header["dropped_order_records"][0] and not self.is_paused:
+                self.pause("order records were lost")
+        if self._watches % PENDING_EVERY == 0:
+            self.order_entry.check_pending(now_ns)
+        self.flush()

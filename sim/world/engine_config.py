@@ -1,0 +1,103 @@
+"""The config of the engine in a world: one text, and what differs from seed to seed."""
+
+import functools
+import random
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.composition import compile_strategies
+from engine.config import EngineConfig, load_config
+from engine.kernels import CompiledStrategy
+
+CONFIG = """
+[engine]
+name = "world"
+mode = "simulated"
+
+[simulator]
+start = true
+
+[feed]
+venue = "coinbase_exchange"
+url = "simulator"
+key = "demo:key"
+secret = "demo:secret"
+passphrase = "demo:passphrase"
+
+[order_entry]
+port = "simulator"
+key = "demo:key"
+secret = "demo:secret"
+passphrase = "demo:passphrase"
+
+[risk]
+max_orders_per_second = 100
+cancel_reserve = 40
+
+[[instrument]]
+symbol = "BTC-USD"
+tick = "0.01"
+lot = "0.00000001"
+[instrument.limits]
+max_order_quantity = "0.5"
+max_order_notional = 40
+price_collar_percent = 2
+max_position = "0.6"
+
+[[instrument]]
+symbol = "ETH-USD"
+tick = "0.01"
+lot = "0.00000001"
+[instrument.limits]
+max_order_quantity = "0.5"
+max_order_notional = 40
+price_collar_percent = 2
+max_position = "0.4"
+
+[[strategy]]
+class = "sim.world.hostile:Hostile"
+instrument = "BTC-USD"
+
+[[strategy]]
+class = "jerico_maker"
+instrument = "BTC-USD"
+params = {quantity = "0.02", max_position = "0.1", cooldown_ms = 20}
+
+[[strategy]]
+class = "sim.world.hostile:Hostile"
+instrument = "ETH-USD"
+params = {quantity = "0.15", eagerness = 35}
+
+[telemetry]
+relay = false
+step_timing_interval = 0
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSetup:
+    """Config and compiled strategies; the same for every engine that one world makes."""
+
+    config: EngineConfig
+    strategies: tuple[CompiledStrategy, ...]
+
+
+def draw_setup(rng: random.Random) -> EngineSetup:
+    """A setup: what a lost connection does to orders, how frames are read, how many may be sent."""
+    overrides = (
+        f"order_entry.cancel_on_disconnect={rng.choice(('session', 'off'))}",
+        f"order_entry.heartbeat_seconds={rng.choice((1, 5, 10))}",
+        f"feed.conflate={rng.choice(('true', 'false'))}",
+        f"risk.max_orders_per_second={rng.choice((60, 100, 200))}",
+    )
+    return _make_setup(overrides)
+
+
+@functools.cache
+def _make_setup(overrides: tuple[str, ...]) -> EngineSetup:
+    with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+        file.write(CONFIG)
+        file.flush()
+        config = load_config(Path(file.name), overrides)
+    return EngineSetup(config, compile_strategies(config, lambda _: None))

@@ -1,0 +1,122 @@
+"""What a world saw, as the checkers need it: both sides of every order, fill and message.
+
+Nothing here is told by the engine but what it put on the wire; the venue's record is the truth.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ext.bounds import Bound
+from sim.fix_text import FixMessage, FixReader, Garbled
+from sim.orders import Order
+from sim.world.engine import WorldEngine
+from sim.world.venue import VenueRecord
+
+SLOTS = int(Bound.MAX_ORDERS)
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """One message as it left the engine."""
+
+    run: int
+    fields: FixMessage
+    was_paused: bool
+    """Whether the engine was PAUSED already when the event began that sent it."""
+    was_behind: bool
+    """Whether its journal was behind already, see ``sim.world.relay``."""
+
+    @property
+    def sequence(self) -> int:
+        """MsgSeqNum(34)."""
+        return int(self.fields.get(34) or 0)
+
+    @property
+    def is_repeat(self) -> bool:
+        """PossDupFlag(43)."""
+        return self.fields.get(43) == "Y"
+
+
+class Observations:
+    """Of all runs of a world. Arrays are indexed by the slot of an order in the engine's table."""
+
+    def __init__(self, record: VenueRecord) -> None:
+        self.record = record
+        self.sent: list[SentMessage] = []
+        self.number_of_id: dict[str, int] = {}
+        """Order number of every client id of an order, those of replaces included."""
+        self.number_of_order: dict[str, int] = {}
+        """The same by the venue's order id."""
+        self.strategy_of: dict[int, int] = {}
+        """Strategy of an order number."""
+        self.open_orders: dict[str, Order] = {}
+        """Orders that the venue holds open, by its order id."""
+        self.slot_number = np.zeros(SLOTS, np.int64)
+        self.venue_filled = np.zeros(SLOTS, np.int64)
+        self.slots_used = 1
+        self.connections = 0
+        self._reader = FixReader()
+        self._taken = 0
+        self._fills = 0
+
+    def begin_run(self) -> None:
+        """Another engine has started: what the last one sent half of has no end."""
+        self._reader = FixReader()
+
+    def note_sent(
+        self, engine: WorldEngine, data: bytes, *, was_paused: bool, was_behind: bool
+    ) -> None:
+        """Bytes that leave the engine: whole messages."""
+        for message in self._reader.feed(data):
+            if isinstance(message, Garbled):
+                raise AssertionError(f"the engine sent what is no message: {message.reason}")
+            self.sent.append(SentMessage(engine.run, message, was_paused, was_behind))
+            kind, client_id = message.message_type, message.get(11) or ""
+            self.connections += kind == "A"
+            if kind == "D" and client_id not in self.number_of_id:
+                self._note_order(engine, client_id)
+            elif kind == "G":
+                original = self.number_of_id.get(message.get(41) or "")
+                if original is not None:
+                    self.number_of_id.setdefault(client_id, original)
+
+    def _note_order(self, engine: WorldEngine, client_id: str) -> None:
+        number = engine.pipeline.orders.request_number(client_id)
+        slot = number % SLOTS
+        self.number_of_id[client_id] = number
+        self.strategy_of[number] = int(engine.orders["strategy"][slot])
+        self.slot_number[slot] = number
+        self.venue_filled[slot] = 0
+        self.slots_used = max(self.slots_used, slot + 1)
+
+    def filled_at_venue(self, engine: WorldEngine) -> np.ndarray:
+        """What the venue has filled of the order in each slot that is in use; 0 of those that it
+        never got."""
+        end = self.slots_used
+        is_known = engine.orders["order_number"][:end] == self.slot_number[:end]
+        return np.where(is_known, self.venue_filled[:end], 0)
+
+    def progress(self) -> tuple[int, int, int]:
+        """What the venue accepted, filled and holds open: its orders move with these."""
+        return self._taken, self._fills, len(self.open_orders)
+
+    def follow(self) -> list[tuple[Order, int]]:
+        """Takes in what is new at the venue; what it accepted, see ``VenueRecord.taken``."""
+        record = self.record
+        taken = record.taken[self._taken :]
+        self._taken = len(record.taken)
+        for order, _ in taken:
+            known = self.number_of_id.get(order.client_order_id)
+            if known is not None:
+                self.number_of_order[order.order_id] = known
+            self.open_orders[order.order_id] = order
+        for fill in record.fill_list[self._fills :]:
+            number = self.number_of_order.get(fill.order.order_id, 0)
+            if number and self.slot_number[number % SLOTS] == number:
+                self.venue_filled[number % SLOTS] += fill.quantity_lots
+        self._fills = len(record.fill_list)
+        closed = [key for key, order in self.open_orders.items() if not order.status.is_open]
+        for key in closed:
+            del self.open_orders[key]
+        return taken

@@ -1,0 +1,69 @@
+"""The order stream of a run, read from its ring, and the state that it tells.
+
+It is what a new run goes by: whatever the dead engine knew and the stream does not say is lost.
+"""
+
+import numpy as np
+
+from engine.order_ledger import OrderLedger
+from engine.snapshot import Snapshot
+from ext.bounds import Bound
+from ext.dtypes import ORDER, RECORD
+from journal.entries import Entry, split_slots
+from sim.world.engine import WorldEngine
+
+COMPARED_FIELDS = (
+    "position_lots",
+    "average_price_ticks",
+    "realised_pnl",
+    "fees",
+    "bought_lots",
+    "sold_lots",
+    "fill_count",
+    "order_count",
+    "open_buy_lots",
+    "open_sell_lots",
+    "working_count",
+)
+"""Of a position; the others count intents, which change no order."""
+
+
+def read_orders(engine: WorldEngine) -> list[Entry]:
+    """Every record of the run; a world is too short to fill the ring."""
+    written = int(engine.header["write_sequence"][0])
+    assert written <= int(Bound.RING_SLOTS), "the ring has gone round: the world is too long"
+    ring = engine.memory.region("ring_offset", RECORD, int(Bound.RING_SLOTS))
+    return list(split_slots(ring[:written]))
+
+
+def rebuild(engine: WorldEngine) -> OrderLedger:
+    """The state of the run by its order stream."""
+    ledger = OrderLedger(engine.facts, engine.left)
+    for entry in read_orders(engine):
+        ledger.apply(entry)
+    return ledger
+
+
+def is_complete(engine: WorldEngine) -> bool:
+    """Whether every order record found a place."""
+    return not engine.header["dropped_order_records"][0]
+
+
+def difference(engine: WorldEngine, left: Snapshot) -> str:
+    """What the stream tells otherwise than the engine knew it; empty: nothing."""
+    ours = engine.orders
+    theirs = np.frombuffer(left.tables["orders"], ORDER)
+    for name in ORDER.names or ():
+        wrong = np.flatnonzero(ours[name] != theirs[name])
+        if wrong.size:
+            slot = int(wrong[0])
+            number = int(ours["order_number"][slot])
+            return f"{name} of order {number} is {ours[name][slot]!r}, not {theirs[name][slot]!r}"
+    told = np.frombuffer(left.positions, engine.positions.dtype)
+    for name in COMPARED_FIELDS:
+        wrong = np.flatnonzero(engine.positions[name] != told[name])
+        if wrong.size:
+            index = int(wrong[0])
+            now, then = engine.positions[name][index], told[name][index]
+            return f"{name} of strategy {index} is {now!r}, not {then!r}"
+    return ""

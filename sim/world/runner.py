@@ -1,0 +1,80 @@
+"""Plays worlds, one after the other or in several processes, and keeps what a failure needs."""
+
+import concurrent.futures
+import itertools
+import multiprocessing
+import traceback
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from sim.world.checkers import WorldError
+from sim.world.world import Outcome, World
+
+CHUNK_SEEDS = 8
+CHUNKS_AHEAD = 4
+"""Of each process: work that waits for it, so that it never waits for work."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A world in which something did not hold, with its last events."""
+
+    seed: int
+    checker: str
+    text: str
+    lines: tuple[str, ...]
+
+
+def play(seed: int) -> Outcome | Failure:
+    """Plays one world; whatever goes wrong in it is a ``Failure``, never an exception."""
+    lines: Iterable[str] = ()
+    try:
+        world = World(seed)
+        lines = world.trace.lines
+        return world.run()
+    except WorldError as error:
+        return Failure(seed, error.checker, str(error), tuple(lines))
+    except Exception as error:  # of the engine, which has to survive everything here
+        where = "".join(traceback.format_exception(error))
+        return Failure(seed, type(error).__name__, where, tuple(lines))
+
+
+def play_twice(seed: int) -> Outcome | Failure:
+    """Plays one world two times: the outcomes have to be equal, hashes included."""
+    first, second = play(seed), play(seed)
+    if isinstance(first, Failure) or first == second:
+        return first
+    return Failure(seed, "SameSeedSameRun", f"{first}\nthen\n{second}", ())
+
+
+def play_many(
+    seeds: Iterable[int], jobs: int, *, is_twice: bool = False
+) -> Iterator[Outcome | Failure]:
+    """Outcomes of many worlds, in the order of the seeds; ``jobs`` processes, 1: this one."""
+    one = play_twice if is_twice else play
+    if jobs == 1:
+        yield from map(one, seeds)
+        return
+    play(0)  # compiles the strategies once, before there are processes to do it each
+    remaining = iter(seeds)
+    context = multiprocessing.get_context("fork")
+    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
+        waiting: list[concurrent.futures.Future[list[Outcome | Failure]]] = []
+        while True:
+            while len(waiting) < jobs * CHUNKS_AHEAD:
+                chunk = list(itertools.islice(remaining, CHUNK_SEEDS))
+                if not chunk:
+                    break
+                waiting.append(pool.submit(_play_chunk, chunk, is_twice))
+            if not waiting:
+                return
+            outcomes = waiting.pop(0).result()
+            if any(isinstance(each, Failure) for each in outcomes):
+                pool.shutdown(wait=False, cancel_futures=True)
+                yield from outcomes
+                return
+            yield from outcomes
+
+
+def _play_chunk(seeds: list[int], is_twice: bool) -> list[Outcome | Failure]:
+    return [(play_twice if is_twice else play)(seed) for seed in seeds]

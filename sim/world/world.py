@@ -1,0 +1,348 @@
+"""One world: the engine and the venue on one network, under one clock, from one seed.
+
+First both trade while the network does its worst; then it is healed, the engine is stopped as an
+operator stops it, and both sides must agree.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from engine.snapshot import Snapshot
+from ext.wire import BookState, OrderState
+from sim.orders import Order
+from sim.world.checkers import (
+    Checker,
+    ClientIdsAreUnique,
+    EveryOpenOrderIsKnown,
+    FillsAreCountedOnce,
+    LimitsHoldAtTheVenue,
+    LiveBooksAreRight,
+    NoRiskIsTakenTwice,
+    NothingNewBehindTheJournal,
+    NothingNewWhilePaused,
+    OneConnectionNeedsNoPause,
+    OutgoingNumbersAreLegal,
+    PositionIsTheSumOfFills,
+    TablesAreBounded,
+)
+from sim.world.clock import WorldClock
+from sim.world.end_checkers import (
+    BooksEqualTheVenues,
+    EverythingSettles,
+    PositionsEqualTheVenues,
+    ProfitIsThatOfTheFills,
+    StreamTellsTheState,
+    VenueAgreesOnEveryOrder,
+)
+from sim.world.engine import WorldEngine
+from sim.world.engine_config import draw_setup
+from sim.world.faults import MILLISECOND_NS, SECOND_NS, FaultPlan, draw_faults
+from sim.world.mirror import Mirror
+from sim.world.network import Network
+from sim.world.observations import SLOTS, Observations
+from sim.world.order_stream import is_complete
+from sim.world.relay import TAKE_NS, Relay, is_journal_behind
+from sim.world.schedule import Schedule, Trace
+from sim.world.venue import HEARTBEAT_NS, TICK_NS, Venue
+
+SYMBOLS = ("BTC-USD", "ETH-USD")
+STEPS_PER_SECOND = 60
+SETTLE_LIMIT_NS = 90 * SECOND_NS
+HELP_AFTER_NS = 20 * SECOND_NS
+POWER_LOSS_SHARE = 0.3
+STUCK_NS_MAX = 3 * SECOND_NS
+RESTART_NS_MAX = 2 * SECOND_NS
+CANCEL_EVERY_NS = 970 * MILLISECOND_NS
+"""No divisor of a second: at rest means that nothing is under way, heartbeats included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a world that held. Equal seeds have equal outcomes."""
+
+    seed: int
+    events: int
+    orders: int
+    fills: int
+    connections: int
+    runs: int
+    has_doubts: bool
+    digest: str
+
+
+class World:
+    """The world of one seed. ``run`` plays it; ``WorldError`` when something does not hold.
+
+    ``plan`` stands for what the seed would draw. ``plant`` is called with each engine that has
+    started: tests break something there, to see it caught.
+    """
+
+    def __init__(
+        self,
+        seed: int,
+        plan: FaultPlan | None = None,
+        plant: Callable[["World"], None] | None = None,
+    ) -> None:
+        self.seed = seed
+        self.symbols = SYMBOLS
+        self.clock = WorldClock()
+        self.trace = Trace(self.clock)
+        self.schedule = Schedule(self.clock, self.trace)
+        self._rng = random.Random(f"{seed}:world")
+        drawn = draw_faults(random.Random(f"{seed}:faults"))
+        self.plan = drawn if plan is None else plan
+        self.setup = draw_setup(random.Random(f"{seed}:setup"))
+        self.network = Network(
+            self.clock, self.schedule, self.trace, self.plan, random.Random(f"{seed}:network")
+        )
+        self.venue = Venue(seed, SYMBOLS, self.clock, self.network)
+        self.observations = Observations(self.venue.record)
+        self.mirror = Mirror(SYMBOLS)
+        self.relay = Relay(self.trace, random.Random(f"{seed}:relay"))
+        self.taken: list[tuple[Order, int]] = []
+        self.run_count = 0
+        self.left: Snapshot | None = None
+        """What the last run left behind, by its order stream."""
+        self._stream = StreamTellsTheState()
+        self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
+        self.have_orders_moved = True
+        self._moved: object = None
+        self._was_paused = self._was_behind = False
+        self._is_trading = True
+        self._is_crash_armed = False
+        self._is_over = False
+        self._settle_started_ns = 0
+        self._is_helped = False
+        self._is_fresh = False
+        self._plant = plant
+        self.engine = self._start_engine()
+        self.checkers: list[Checker] = [
+            ClientIdsAreUnique(),
+            NothingNewWhilePaused(),
+            NothingNewBehindTheJournal(),
+            OutgoingNumbersAreLegal(),
+            NoRiskIsTakenTwice(),
+            LimitsHoldAtTheVenue(self),
+            EveryOpenOrderIsKnown(),
+            FillsAreCountedOnce(),
+            PositionIsTheSumOfFills(),
+            LiveBooksAreRight(),
+            OneConnectionNeedsNoPause(),
+            TablesAreBounded(),
+        ]
+        self.end_checkers: list[Checker] = [
+            EverythingSettles(),
+            VenueAgreesOnEveryOrder(),
+            PositionsEqualTheVenues(),
+            ProfitIsThatOfTheFills(),
+            BooksEqualTheVenues(),
+            self._stream,
+        ]
+
+    def run(self) -> Outcome:
+        """Plays the world to its end; ``WorldError`` when something does not hold."""
+        trading_ns = self._rng.randint(2 * SECOND_NS, 8 * SECOND_NS)
+        self._plan_market()
+        self._plan_faults(trading_ns)
+        self.schedule.after(trading_ns, "the network is healed, the engine stops", self._settle)
+        while not self._is_over and self.schedule.run_next():
+            if self._is_crash_armed and self.engine.has_unsent:
+                self.engine.order_transport.crash_in_send(self._rng.random())
+                self._crash()
+            self.engine.flush()
+            self._check()
+        for checker in self.end_checkers:
+            checker.check(self)
+        record = self.observations.record
+        return Outcome(
+            seed=self.seed,
+            events=self.schedule.event_count,
+            orders=record.orders,
+            fills=record.fills,
+            connections=self.observations.connections,
+            runs=self.run_count,
+            has_doubts=bool(self.engine.doubts),
+            digest=f"{self.trace.hexdigest()}-{self.engine.state_digest()}-{record.sha256()[:16]}",
+        )
+
+    def has_known_loss(self) -> bool:
+        """Whether the engine knows that it does not know all fills."""
+        return bool(self.engine.doubts)
+
+    def is_settled(self) -> bool:
+        """Whether everything has come to rest."""
+        return not self.unsettled_text()
+
+    def unsettled_text(self) -> str:
+        """What has not come to rest, in words; empty when all has."""
+        engine = self.engine
+        missing = []
+        if not engine.order_entry.is_active:
+            missing.append(f"the order session is {engine.session.state.name}")
+        if engine.is_dead:
+            missing.append("the engine is dead")
+        missing += [
+            f"book {symbol} is {BookState(engine.pipeline.book(index).state).name}"
+            for index, symbol in enumerate(self.symbols)
+            if engine.pipeline.book(index).state != BookState.LIVE
+        ]
+        missing += [
+            f"{order.client_order_id} is open at the venue"
+            for order in self.observations.open_orders.values()
+        ]
+        theirs = self.observations.filled_at_venue(engine)
+        for order in engine.pipeline.orders.open_orders():
+            number, filled = int(str(order["order_number"])), int(str(order["filled_lots"]))
+            # A fill that was lost for good leaves its order open here, for a person to look at.
+            if not self.has_known_loss() or filled == theirs[number % SLOTS]:
+                missing.append(f"order {number} is {OrderState(int(str(order['state']))).name}")
+        return "; ".join(missing)
+
+    def _start_engine(self) -> WorldEngine:
+        engine = WorldEngine(
+            self.seed,
+            self.run_count,
+            self.left,
+            self.setup,
+            self.network,
+            self.venue,
+            sent=self._note_sent,
+            heard=self.mirror.take,
+        )
+        self.run_count += 1
+        self.engine = engine
+        self.observations.begin_run()
+        self.relay.attach(engine)
+        engine.start()
+        if self._plant is not None:
+            self._plant(self)
+        return engine
+
+    def _note_sent(self, data: bytes) -> None:
+        self.observations.note_sent(
+            self.engine, data, was_paused=self._was_paused, was_behind=self._was_behind
+        )
+
+    def _check(self) -> None:
+        self.taken = self.observations.follow()
+        moved = (self.engine.progress(), self.observations.progress())
+        self.have_orders_moved = moved != self._moved
+        self._moved = moved
+        for checker in self.checkers:
+            checker.check(self)
+        self._was_paused = self.engine.is_paused
+        self._was_behind = is_journal_behind(self.engine)
+
+    # What happens by itself
+
+    def _plan_market(self) -> None:
+        self._repeat(HEARTBEAT_NS, ".beat", self.venue.beat)
+        self._repeat(TAKE_NS, ".relay", lambda: self.relay.take(self.engine))
+        self._repeat(TICK_NS, ".venue", self.venue.tick)
+        self._plan_step()
+
+    def _plan_step(self) -> None:
+        if self._is_trading:
+            delay_ns = int(self._rng.expovariate(STEPS_PER_SECOND) * SECOND_NS)
+            self.schedule.after(delay_ns, "market", self._step)
+
+    def _step(self) -> None:
+        self._plan_step()
+        self.venue.step()
+
+    def _repeat(self, interval_ns: int, name: str, action: Callable[[], None]) -> None:
+        def act() -> None:
+            self.schedule.after(interval_ns, name, act)
+            action()
+
+        self.schedule.after(interval_ns, name, act)
+
+    def _plan_faults(self, trading_ns: int) -> None:
+        plan, rng = self.plan, self._rng
+        kinds = (
+            (plan.order_cut_rate, "cut orders", lambda: self.network.cut_some("orders")),
+            (plan.feed_cut_rate, "cut feed", lambda: self.network.cut_some("feed")),
+            (plan.log_out_rate, "venue logs out", self.venue.log_out),
+            (plan.by_hand_rate, "somebody cancels by hand", self._cancel_any),
+            (plan.dead_socket_rate, "the socket is dead", self._break_socket),
+            (plan.clock_step_rate, "wall clock steps", self._step_clock),
+            (plan.stuck_rate, "the relay gets stuck", self._get_stuck),
+            (plan.crash_rate, "crash", self._plan_crash),
+        )
+        for rate, name, action in kinds:
+            at_ns = 0.0
+            while rate > 0:
+                at_ns += rng.expovariate(rate) * SECOND_NS
+                if at_ns >= trading_ns:
+                    break
+                self.schedule.after(int(at_ns), name, action)
+
+    def _step_clock(self) -> None:
+        limit_ns = self.plan.clock_step_ns
+        self.clock.set_wall(self._rng.randint(-limit_ns, limit_ns))
+
+    def _cancel_any(self) -> None:
+        orders = [each for each in self.venue.desk.profile.open_orders() if each.status.is_open]
+        if orders:
+            self.venue.cancel_by_hand(self._rng.choice(orders))
+
+    def _break_socket(self) -> None:
+        if not self.engine.is_dead:
+            self.engine.order_transport.break_sends()
+
+    def _get_stuck(self) -> None:
+        engine = self.engine
+        self.relay.get_stuck(engine)
+        delay_ns = self._rng.randrange(STUCK_NS_MAX)
+        self.schedule.after(
+            delay_ns, "the relay comes to itself", lambda: self.relay.recover(engine)
+        )
+
+    def _plan_crash(self) -> None:
+        # Half of them in the middle of an event: decided, recorded, not all of it sent.
+        if self._rng.random() < 0.5:
+            self._crash()
+        else:
+            self._is_crash_armed = True
+
+    def _crash(self) -> None:
+        self._is_crash_armed = False
+        if self.engine.is_dead or not is_complete(self.engine):
+            return  # with a hole in its journal nobody starts it again without looking
+        self._stream.check(self)
+        is_power_lost = self._rng.random() < POWER_LOSS_SHARE
+        self.engine.crash(is_power_lost=is_power_lost)
+        delay_ns = self._rng.randrange(RESTART_NS_MAX)
+        self.schedule.after(delay_ns, "the engine is started again", self._restart)
+
+    def _restart(self) -> None:
+        engine = self._start_engine()
+        if not self._is_trading:
+            engine.stop()
+
+    # The end
+
+    def _settle(self) -> None:
+        self.plan.heal()
+        self._is_crash_armed = False
+        self._is_trading = False
+        self._settle_started_ns = self.clock.monotonic_ns()
+        self.engine.stop()
+        self._wait_for_rest()
+
+    def _wait_for_rest(self) -> None:
+        waited_ns = self.clock.monotonic_ns() - self._settle_started_ns
+        if waited_ns > HELP_AFTER_NS and not self._is_helped:
+            self._is_helped = True
+            self.network.cut_some("orders")
+        is_at_rest = self.is_settled() and not self.network.in_flight()
+        if self.engine.order_entry.is_active and not is_at_rest:
+            self.engine.cancel_all()
+        if is_at_rest and not self._is_fresh:
+            self._is_fresh = True
+            self.network.cut_some("feed")
+        elif is_at_rest or waited_ns > SETTLE_LIMIT_NS:
+            self._is_over = True
+            return
+        self.schedule.after(CANCEL_EVERY_NS, "stop: cancel all", self._wait_for_rest)

@@ -1,0 +1,269 @@
+"""Bugs planted into worlds: each is caught within a few seeds, by the checker it belongs to."""
+
+# tidy-ok: covers end_checkers too: a planted bug is caught by whichever comes first
+
+import re
+from collections.abc import Callable
+
+import msgspec
+import numpy as np
+import pytest
+
+from engine.snapshot import Snapshot
+from ext.dtypes import ORDER
+from ext.wire import RecordKind
+from journal.entries import Entry
+from sim.fix_text import FixReader, Garbled, encode
+from sim.world.checkers import OPEN_STATES, WorldError
+from sim.world.engine import WorldEngine
+from sim.world.engine_parts import draw_identity
+from sim.world.faults import FaultPlan
+from sim.world.order_stream import read_orders
+from sim.world.world import World
+
+SEEDS = 12
+Plant = Callable[[World], None]
+
+
+def play_until_caught(plant: Plant, **faults: float) -> str:
+    """The name of the checker that objects first, over SEEDS seeds; empty: none did."""
+    for seed in range(1, SEEDS + 1):
+        plan = FaultPlan(**faults)  # type: ignore[arg-type]
+        try:
+            World(seed, plan, plant).run()
+        except WorldError as error:
+            return error.checker
+    return ""
+
+
+def on_received(world: World, change: Callable[[bytes], bytes]) -> None:
+    """``change`` sees every piece that the engine gets of the venue, whole messages all."""
+    transport = world.engine.order_transport
+    receive = transport.receive
+    transport.receive = lambda data: receive(change(data))  # type: ignore[method-assign]
+
+
+def on_sent(world: World, change: Callable[[bytes], bytes]) -> None:
+    """``change`` sees what the engine's compiled path sends, before anybody does."""
+    sender = world.engine.order_transport._sender
+
+    class Changed:
+        def take(self) -> bytes:
+            return change(sender.take())
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(sender, name)
+
+    world.engine.order_transport._sender = Changed()  # type: ignore[assignment]
+
+
+def rewrite(message: bytes, new_type: str = "", **changes: str) -> bytes:
+    """The message with other values: ``rewrite(m, t17="x")``; of another type it has no body."""
+    [found] = FixReader().feed(message)
+    assert not isinstance(found, Garbled)
+    fields = [
+        (tag, changes.get(f"t{tag}", value))
+        for tag, value in found.fields
+        if tag not in (8, 9, 35, 10) and (not new_type or tag in (34, 49, 52, 56))
+    ]
+    return encode(found.get(8) or "", new_type or found.message_type, fields)
+
+
+def test_nothing_is_caught_where_nothing_is_planted() -> None:
+    assert play_until_caught(lambda world: None) == ""
+
+
+def test_a_fill_counted_twice() -> None:
+    def plant(world: World) -> None:
+        def change(data: bytes) -> bytes:
+            if b"\x01150=F\x01" in data and world.engine.order_entry.is_active:
+                listener = world.engine.order_transport._listener
+                again = rewrite(data, t17="00000000-0000-4000-8000-00000000000b", t1003="9")
+                world.schedule.after(0, "planted", lambda: listener.apply_message(again))
+            return data
+
+        on_received(world, change)
+
+    assert play_until_caught(plant) == "FillsAreCountedOnce"
+
+
+def test_a_cancel_that_never_leaves() -> None:
+    def plant(world: World) -> None:
+        def change(data: bytes) -> bytes:
+            parts = re.findall(rb"8=FIXT.*?\x0110=\d{3}\x01", data, re.DOTALL)
+            return b"".join(
+                rewrite(each, new_type="0") if b"\x0135=F\x01" in each else each for each in parts
+            )
+
+        on_sent(world, change)
+
+    assert play_until_caught(plant) == "EverythingSettles"
+
+
+def test_an_order_taken_for_cancelled() -> None:
+    def plant(world: World) -> None:
+        on_received(
+            world,
+            lambda data: (
+                rewrite(data, t150="4", t39="4")
+                if b"\x01150=0\x01" in data and b"\x0139=0\x01" in data
+                else data
+            ),
+        )
+
+    assert play_until_caught(plant) == "EveryOpenOrderIsKnown"
+
+
+def test_a_lost_fill_that_nobody_is_told_of() -> None:
+    def plant(world: World) -> None:
+        def change(data: bytes) -> bytes:
+            # The only fill of an order: no later report of it can show the difference.
+            lots = re.search(rb"\x0132=([^\x01]*)\x01", data)
+            is_only = lots is not None and b"\x0114=" + lots[1] + b"\x01" in data
+            is_last = b"\x01151=0.00000000\x01" in data
+            return rewrite(data, t150="4", t39="4", t14="0") if is_only and is_last else data
+
+        on_received(world, change)
+
+    assert play_until_caught(plant) == "VenueAgreesOnEveryOrder"
+
+
+def test_a_number_used_again() -> None:
+    def plant(world: World) -> None:
+        def reuse() -> None:
+            if world.engine.store.is_active:
+                world.engine.store.next_outgoing -= 1
+
+        world.schedule.after(1_500_000_000, "planted", reuse)
+
+    assert play_until_caught(plant) == "OutgoingNumbersAreLegal"
+
+
+def test_a_request_sent_again_as_another() -> None:
+    def plant(world: World) -> None:
+        def change(data: bytes) -> bytes:
+            if data.count(b"8=FIXT") != 1 or b"\x0135=D\x01" not in data:
+                return data
+            store = world.engine.store
+            again = rewrite(data, t34=str(store.next_outgoing))
+            store.next_outgoing += 1
+            return data + again
+
+        on_sent(world, change)
+
+    assert play_until_caught(plant) == "ClientIdsAreUnique"
+
+
+def test_a_frame_that_is_skipped() -> None:
+    def plant(world: World) -> None:
+        listener = world.engine.feed_transport._listener
+        receive, count = listener.receive, [0]
+
+        def skip(frame: bytes, receive_time_ns: int, *, is_last: bool) -> None:
+            count[0] += b"l2update" in frame
+            if count[0] % 20 or b"l2update" not in frame:
+                receive(frame, receive_time_ns, is_last=is_last)
+
+        listener.receive = skip  # type: ignore[method-assign]
+
+    assert play_until_caught(plant) == "LiveBooksAreRight"
+
+
+def test_a_position_of_the_wrong_sign() -> None:
+    def plant(world: World) -> None:
+        def turn() -> None:
+            world.engine.positions["position_lots"] *= -1
+
+        world.schedule.after(1_900_000_000, "planted", turn)
+
+    assert play_until_caught(plant) == "PositionIsTheSumOfFills"
+
+
+def test_a_profit_that_is_off() -> None:
+    def plant(world: World) -> None:
+        def add() -> None:
+            world.engine.positions["realised_pnl"][0] += 0.000_01
+
+        world.schedule.after(1_900_000_000, "planted", add)
+
+    assert play_until_caught(plant) == "ProfitIsThatOfTheFills"
+
+
+@pytest.mark.parametrize("multiples", [(20, 20, 1), (1, 1, 20)])
+def test_a_limit_that_is_not_held(multiples: tuple[int, int, int]) -> None:
+    def plant(world: World) -> None:
+        orders, notional, position = multiples
+        for index in range(len(world.symbols)):
+            world.engine.pipeline.gate.set_instrument_limits(
+                index,
+                50_000_000 * orders,
+                4_000 * 100_000_000 * notional,
+                20_000,
+                60_000_000 * position,
+            )
+
+    assert play_until_caught(plant) == "LimitsHoldAtTheVenue"
+
+
+def test_new_risk_of_a_paused_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    paused: list[WorldEngine] = []
+    # PAUSED for everybody but the gate.
+    monkeypatch.setattr(WorldEngine, "is_paused", property(lambda engine: engine in paused))
+
+    def plant(world: World) -> None:
+        engine = world.engine
+        world.schedule.after(1_000_000_000, "planted", lambda: paused.append(engine))
+
+    assert play_until_caught(plant) == "NothingNewWhilePaused"
+
+
+def test_new_risk_while_the_journal_is_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.world.world.is_journal_behind", lambda engine: engine.store.is_active)
+    assert play_until_caught(lambda world: None) == "NothingNewBehindTheJournal"
+
+
+def crash_soon(world: World) -> None:
+    """The first engine of a world crashes, when it has traded for a while."""
+    if world.engine.run == 0:
+        world.schedule.after(1_500_000_000, "crash", world._crash)
+
+
+def test_a_client_id_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.world.engine.draw_identity", lambda seed, run: draw_identity(seed, 0))
+    assert play_until_caught(crash_soon) == "ClientIdsAreUnique"
+
+
+def test_an_order_forgotten_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    take_over = WorldEngine._take_over
+
+    def forget(engine: WorldEngine, left: Snapshot) -> Snapshot:
+        orders = np.frombuffer(left.tables["orders"], ORDER).copy()
+        is_open = np.isin(orders["state"], list(OPEN_STATES))
+        orders[is_open] = np.zeros((), ORDER)
+        tables = {**left.tables, "orders": orders.tobytes()}
+        return take_over(engine, msgspec.structs.replace(left, tables=tables))
+
+    monkeypatch.setattr(WorldEngine, "_take_over", forget)
+    assert play_until_caught(crash_soon) == "EveryOpenOrderIsKnown"
+
+
+def test_a_record_that_is_missing_in_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_one(engine: WorldEngine) -> list[Entry]:
+        entries = read_orders(engine)
+        reports = [each for each in entries if each.kind == RecordKind.RECORD_REPORT]
+        return [each for each in entries if not reports or each is not reports[-1]]
+
+    monkeypatch.setattr("sim.world.order_stream.read_orders", lose_one)
+    assert play_until_caught(lambda world: None) == "StreamTellsTheState"
+
+
+def test_a_book_that_is_not_the_venues() -> None:
+    def plant(world: World) -> None:
+        def act() -> None:
+            crowd = world.venue.market._crowds["BTC-USD"]
+            crowd.act()
+            crowd.engine.take_changes()
+
+        world.schedule.after(9_500_000_000, "planted", act)
+
+    assert play_until_caught(plant) == "BooksEqualTheVenues"

@@ -1,0 +1,42 @@
+"""Worlds from seeds: so many as ``WOW_WORLD_SEEDS`` says, and those that once found something."""
+
+import os
+
+import pytest
+
+from sim.world.faults import FaultPlan
+from sim.world.runner import Failure, play, play_twice
+from sim.world.world import Outcome, World
+
+SEEDS = int(os.environ.get("WOW_WORLD_SEEDS", "24"))
+CHUNK = 8
+
+
+def shown(failure: Outcome | Failure) -> str:
+    if isinstance(failure, Outcome):
+        return ""
+    lines = "\n".join(failure.lines)
+    return f"{lines}\nseed {failure.seed}: {failure.checker}: {failure.text}"
+
+
+@pytest.mark.parametrize("first", range(1, SEEDS + 1, CHUNK))
+def test_worlds_hold(first: int) -> None:
+    for seed in range(first, min(first + CHUNK, SEEDS + 1)):
+        assert not shown(play(seed))
+
+
+@pytest.mark.parametrize("seed", [3, 27])
+def test_one_seed_is_one_run(seed: int) -> None:
+    assert not shown(play_twice(seed))
+
+
+def test_other_seeds_are_other_runs() -> None:
+    outcomes = [World(seed, FaultPlan()).run() for seed in (1, 2)]
+    assert outcomes[0].digest != outcomes[1].digest
+
+
+def test_a_calm_world_trades_and_ends_without_doubt() -> None:
+    outcome = World(5, FaultPlan()).run()
+    assert outcome.orders > 50
+    assert outcome.fills > 20
+    assert (outcome.connections, outcome.has_doubts) == (1, False)
