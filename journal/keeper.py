@@ -24,6 +24,7 @@ from journal.directory import (
     SegmentName,
     run_starts,
     segment_names,
+    sync_directory,
 )
 from journal.entries import MARKET, ORDERS, Stream
 from journal.index import build_index, file_crc32, load_index, store_index
@@ -151,6 +152,7 @@ def _finish_compression(directory: Path, name: SegmentName) -> None:
     ):
         compressed.unlink()
         raise RecordingError(f"{compressed}: does not hold what {plain} does")
+    sync_directory(directory)  # the new name is there before the old one goes
     plain.unlink()
     store_index(directory, name, index)
 
