@@ -39,6 +39,18 @@ class VenueAgreesOnEveryOrder(Checker):
             self.require(world.engine.doubts, text)
 
 
+class DoubtHasACause(Checker):
+    """An engine that asks a person to look has missed a fill."""
+
+    def check(self, world: "World") -> None:
+        """Counts the fills of all strategies."""
+        engine = world.engine
+        count = int(engine.positions["fill_count"].sum())
+        happened = len(world.observations.record.fill_list)
+        is_justified = not engine.doubts or count != happened
+        self.require(is_justified, f"all {count} fills are counted: {', '.join(engine.doubts)}")
+
+
 class PositionsEqualTheVenues(Checker):
     """Without a loss that PAUSED the engine, positions are the sums of the venue's fills."""
 

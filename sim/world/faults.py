@@ -5,6 +5,10 @@ from dataclasses import dataclass, fields
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
+STORM_SHARE = 0.15
+STORM_FACTOR = 6.0
+LARGEST_SHARE = 0.3
+LARGEST_RATE = 3.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +74,8 @@ class FaultPlan:
 
 
 def draw_faults(rng: random.Random) -> FaultPlan:
-    """A plan: in one of six worlds nothing is wrong, in the others one to all kinds of things."""
+    """A plan: nothing is wrong in one of six worlds, in the others one to all kinds of things are,
+    and in some of those all of them much more often."""
     plan = FaultPlan(
         latency_ns=rng.choice((50_000, MILLISECOND_NS, 20 * MILLISECOND_NS)),
         jitter_ns=rng.choice((0, MILLISECOND_NS, 10 * MILLISECOND_NS)),
@@ -92,7 +97,16 @@ def draw_faults(rng: random.Random) -> FaultPlan:
     for kind in kinds:
         if kind in chosen:
             kind(plan, rng)
+    if rng.random() < STORM_SHARE:
+        _make_storm(plan)
     return plan
+
+
+def _make_storm(plan: FaultPlan) -> None:
+    for each in fields(plan):
+        limit = LARGEST_SHARE if each.name.endswith("_share") else LARGEST_RATE
+        if each.name.endswith(("_share", "_rate")) and each.name != "stall_share":
+            setattr(plan, each.name, min(limit, STORM_FACTOR * getattr(plan, each.name)))
 
 
 def _share(rng: random.Random) -> float:

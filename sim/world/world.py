@@ -29,6 +29,7 @@ from sim.world.checkers import (
 from sim.world.clock import WorldClock
 from sim.world.end_checkers import (
     BooksEqualTheVenues,
+    DoubtHasACause,
     EverythingSettles,
     PositionsEqualTheVenues,
     ProfitIsThatOfTheFills,
@@ -134,6 +135,7 @@ class World:
         self.end_checkers: list[Checker] = [
             EverythingSettles(),
             VenueAgreesOnEveryOrder(),
+            DoubtHasACause(),
             PositionsEqualTheVenues(),
             ProfitIsThatOfTheFills(),
             BooksEqualTheVenues(),
