@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import uvloop
 
@@ -18,6 +19,7 @@ from engine.exit_codes import ExitCode
 from engine.kernels import CompiledStrategy
 from engine.log_setup import CLOSE_TIMEOUT_S, log_in_background, log_into_ring, set_up_logging
 from engine.run_lock import AlreadyRunning, RunLock
+from engine.run_start import Inheritance, begin_run, look_back
 from engine.summary import (
     print_banner,
     print_loop,
@@ -39,11 +41,21 @@ LAST_WORDS_TIMEOUT_S = 0.5  # of a process that has to end now
 _log = logging.getLogger("engine.app")
 
 
-def run(config: EngineConfig, is_live: bool) -> int:
+@dataclass(frozen=True, slots=True)
+class Decisions:
+    """What the person at the command line has decided: send real orders, leave the state of
+    earlier runs alone, lift the pause of the last run; reasons are journaled."""
+
+    is_live: bool = False
+    fresh_reason: str = ""
+    resume_reason: str = ""
+
+
+def run(config: EngineConfig, decisions: Decisions) -> int:
     """Runs the engine until it is stopped; its exit status.
 
-    ``is_live`` is whether ``--live`` was given; the command line has checked that it fits the
-    mode. Errors of the config or of the venue's start are raised.
+    The command line has checked that ``decisions`` fit the mode. Errors of the config or of the
+    venue's start are raised.
     """
     handler = set_up_logging(config.log)
     lock = RunLock(config.engine.state_directory, config.engine.name)
@@ -54,12 +66,15 @@ def run(config: EngineConfig, is_live: bool) -> int:
         return ExitCode.ALREADY_RUNNING
     try:
         check_secrets(config)
-        arc = compose(config, compile_strategies(config, _note_compiled))
+        inheritance = look_back(config, decisions.fresh_reason)
+        strategies = compile_strategies(config, _note_compiled)
+        arc = compose(config, strategies, inheritance.identity)
+        begin_run(arc, inheritance)
         ring = log_into_ring(arc.memory)
         try:
             # The writers are there before the loop is pinned: they would inherit its core.
             with log_in_background(handler) as log, _print_in_background() as output:
-                return uvloop.run(_serve(arc, is_live, output, log))
+                return uvloop.run(_serve(arc, decisions, inheritance, (output, log)))
         finally:
             logging.getLogger("engine").removeHandler(ring)
     finally:
@@ -81,17 +96,22 @@ def _print_in_background() -> Iterator[BackgroundWriter]:
 
 
 async def _serve(
-    arc: Arc, is_live: bool, output: BackgroundWriter, log: BackgroundWriter
+    arc: Arc,
+    decisions: Decisions,
+    inheritance: Inheritance,
+    writers: tuple[BackgroundWriter, BackgroundWriter],
 ) -> ExitCode:
+    output, _ = writers
     started_s = time.monotonic()
 
     def show_progress() -> None:
         print_progress(arc, time.monotonic() - started_s, output.write)
 
     supervisor = Supervisor(arc, show_progress)
-    _handle_signals(supervisor, (output, log))
+    supervisor.take_up(inheritance, decisions.fresh_reason, decisions.resume_reason)
+    _handle_signals(supervisor, writers)
     print_banner(arc, output.write)
-    if is_live:
+    if decisions.is_live:
         _log.warning("LIVE: orders are real")
     code = await _run_supervised(supervisor, output)
     elapsed_s = time.monotonic() - started_s

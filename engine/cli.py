@@ -1,29 +1,31 @@
-"""The command line ``wow-engine``: run, check, verify."""
+"""The command line ``wow-engine``: run, check, verify, replay, journal."""
 
 import argparse
 import os
 import sys
 import traceback
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from engine.config import config_hash, describe_config, load_config
 from engine.config_schema import EngineConfig
 from engine.config_warnings import find_warnings, require_arming, require_recording
 from engine.exit_codes import ExitCode, exit_code_of
+from engine.version import read_version
 from ext.errors import WowError
 
 if TYPE_CHECKING:
     from engine.kernels import CompiledStrategy
 
 PROGRAM = "wow-engine"
-COMMANDS = ("run", "check", "verify")
+COMMANDS = ("run", "check", "verify", "replay", "journal")
 
 _EPILOG = """commands:
   run      start the engine; the default: `wow-engine --config FILE`
   check    print the effective config and warnings, compile the strategies, send nothing
   verify   rebuild the books of a recording and compare them with a slow reference
+  replay   repeat a run from its journal: same orders byte for byte, same state
+  journal  show, follow, check, count and export what an engine recorded
 
 `wow-engine COMMAND --help` says more. docs/config.md explains every key of the config and the
 exit statuses. WOW_DEBUG=1 shows the traceback of an error."""
@@ -56,6 +58,14 @@ def _dispatch(words: list[str]) -> int:
         from engine import verify  # only here: it loads the decoders
 
         return verify.main(words[1:])
+    if command == "replay":
+        from engine import replay_command  # only here, as above
+
+        return replay_command.main(words[1:])
+    if command == "journal":
+        from engine import journal_command  # only here: the others need none of it
+
+        return journal_command.main(words[1:])
     if command is None:
         if not words or words[0] in ("-h", "--help", "--version"):
             _make_parser("").parse_args(words or ["--help"])
@@ -66,19 +76,20 @@ def _dispatch(words: list[str]) -> int:
     config = load_config(options.config, options.set)
     for warning in find_warnings(config):
         print(f"{PROGRAM}: warning: {warning}", file=sys.stderr)
-    return _check(config) if command == "check" else _run(config, is_live=options.live)
+    return _check(config) if command == "check" else _run(config, options)
 
 
 def _make_parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} {command}".strip(),
-        usage="%(prog)s --config FILE [--set section.key=value ...] [--live]",
+        usage="%(prog)s --config FILE [--set section.key=value ...] [--live]"
+        " [--fresh REASON] [--resume REASON]",
         description="Low-latency trading engine: market data in, orders out, every step checked.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"{PROGRAM} {_version()}")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {read_version()}")
     parser.add_argument("--config", required=True, metavar="FILE", help="the TOML file")
     parser.add_argument(
         "--set",
@@ -91,15 +102,29 @@ def _make_parser(command: str) -> argparse.ArgumentParser:
     parser.add_argument(
         "--live", action="store_true", help="send real orders; the config must say live too"
     )
+    parser.add_argument(
+        "--fresh",
+        metavar="REASON",
+        default="",
+        help="begin without the orders and positions of the last run; for a person who has looked"
+        " at the venue",
+    )
+    parser.add_argument(
+        "--resume",
+        metavar="REASON",
+        default="",
+        help="trade again although the last run ended PAUSED; for a person who has found out why",
+    )
     return parser
 
 
-def _run(config: EngineConfig, *, is_live: bool) -> int:
-    require_arming(config, is_live=is_live)
+def _run(config: EngineConfig, options: argparse.Namespace) -> int:
+    require_arming(config, is_live=options.live)
     require_recording(config)
     from engine import app  # only here: it loads the compiled kernel and Numba
 
-    return app.run(config, is_live)
+    decisions = app.Decisions(options.live, options.fresh, options.resume)
+    return app.run(config, decisions)
 
 
 def _check(config: EngineConfig) -> int:
@@ -124,10 +149,3 @@ def _explain(error: BaseException) -> str:
     if isinstance(error, WowError):
         return str(error)
     return f"internal error: {type(error).__name__}: {error}; WOW_DEBUG=1 shows the traceback"
-
-
-def _version() -> str:
-    try:
-        return version("wow-engine")
-    except PackageNotFoundError:
-        return "(not installed)"

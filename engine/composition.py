@@ -4,13 +4,14 @@ Nothing here opens a socket or starts a process; ``engine.supervisor`` does.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.config import EngineConfig, make_instruments, make_limits
 from engine.config_schema import FeedSection, OrderEntrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
+from engine.run_identity import RunIdentity
 from engine.strategy_loader import load_strategy
 from engine.tls_context import make_client_context
 from ext.bounds import Bound
@@ -19,10 +20,12 @@ from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder
 from ext.codecs.fix_report import FixReportDecoder
-from ext.errors import ConfigError
+from ext.errors import ConfigError, UsageError
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
+from ext.order_history import OrderHistory
+from ext.order_sender import OrderSender
 from ext.orders import OrderTable
 from ext.pipeline import Pipeline
 from ext.risk import RiskGate
@@ -57,6 +60,16 @@ class OrderParts:
 
 
 @dataclass(frozen=True, slots=True)
+class OrderEdge:
+    """Where orders leave: who we are to the venue, numbers and sent messages, the socket."""
+
+    sender_comp_id: str
+    target_comp_id: str
+    store: SessionStore
+    sender: OrderSender
+
+
+@dataclass(frozen=True, slots=True)
 class Arc:
     """The compiled arc of one run, joined."""
 
@@ -66,6 +79,10 @@ class Arc:
     memory: SharedMemory
     pipeline: Pipeline
     orders: OrderParts | None
+    history: OrderHistory
+    identity: RunIdentity
+    decoder: FixReportDecoder | None
+    sender_comp_id: str
 
 
 def compile_strategies(
@@ -102,29 +119,109 @@ def check_secrets(config: EngineConfig) -> None:
                 raise ConfigError(f"[{name}] secret: {error}") from None
 
 
-def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> Arc:
-    """Joins tables, gate, codecs and pipeline; raises ConfigError for what cannot be joined."""
-    instruments = make_instruments(config)
-    table = InstrumentTable()
-    for instrument in instruments:
-        table.add(instrument.symbol, f"{instrument.tick:f}", f"{instrument.lot:f}")
+def compose(
+    config: EngineConfig,
+    strategies: tuple[CompiledStrategy, ...],
+    identity: RunIdentity | None = None,
+) -> Arc:
+    """The arc of a run; ``identity`` None is one of its own, for runs that leave nothing behind.
+
+    Raises ConfigError for what cannot be joined.
+    """
+    edge = sender = None
+    if (section := _order_section(config)) is not None:
+        store = SessionStore(
+            str(Path(config.engine.state_directory) / "fix-session.store"),
+            f"{config.engine.name}:{section.target_comp_id}",
+        )
+        sender = _make_sender(section)
+        edge = OrderEdge(section.key.reveal(), section.target_comp_id, store, sender)
     memory = SharedMemory(
         str(config.shared_memory_path),
-        [(each.symbol, f"{each.tick:f}", f"{each.lot:f}") for each in instruments],
-        [strategy.name for strategy in strategies],
+        *_names(config, strategies),
         engine_name=config.engine.name,
         mode=config.engine.mode,
         start_time_ns=read_wall_ns(),
         market_ring_slots=Bound.MARKET_RING_SLOTS,
     )
+    arc = join(config, strategies, memory, edge, identity)
+    if edge is None or section is None or sender is None:
+        return arc
+    return replace(arc, orders=_make_order_parts(section, arc, edge, sender))
+
+
+def join(
+    config: EngineConfig,
+    strategies: tuple[CompiledStrategy, ...],
+    memory: SharedMemory,
+    edge: OrderEdge | None,
+    identity: RunIdentity | None = None,
+) -> Arc:
+    """Joins tables, gate, codecs and pipeline over ``memory``; orders leave by ``edge``."""
+    instruments = make_instruments(config)
+    table = InstrumentTable()
+    for instrument in instruments:
+        table.add(instrument.symbol, f"{instrument.tick:f}", f"{instrument.lot:f}")
     orders = OrderTable(memory, table)
-    strategy_table = StrategyTable()
-    gate = _make_gate(config)
+    if identity is None:
+        identity = RunIdentity(OrderHistory(orders).run_prefix, 1)
+    OrderHistory(orders).identify(identity.prefix, identity.first_number)
+    decoder = encoder = None
+    if edge is not None:
+        names = edge.sender_comp_id, edge.target_comp_id
+        decoder = FixReportDecoder(table, orders, *names)
+        encoder = FixOrderEncoder(table, orders, FIXT_BEGIN_STRING, *names, SELF_TRADE_RULE)
+    pipeline = Pipeline(
+        table,
+        DECODERS[config.feed.venue](table),
+        memory,
+        _make_strategy_table(strategies),
+        orders,
+        _make_gate(config, strategies),
+        encoder=encoder,
+        sender=edge.sender if edge else None,
+        store=edge.store if edge else None,
+        is_sending=config.engine.mode != "shadow",
+        step_interval=config.telemetry.step_timing_interval,
+        is_conflating=config.feed.conflate,
+        is_recording=True,
+    )
+    history = OrderHistory(orders, decoder)
+    sender_comp_id = edge.sender_comp_id if edge is not None else ""
+    return Arc(
+        config,
+        instruments,
+        strategies,
+        memory,
+        pipeline,
+        None,
+        history,
+        identity,
+        decoder,
+        sender_comp_id,
+    )
+
+
+def private_memory(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> SharedMemory:
+    """Memory that no other process sees, for a repetition of a run."""
+    return SharedMemory(None, *_names(config, strategies))
+
+
+def _names(
+    config: EngineConfig, strategies: tuple[CompiledStrategy, ...]
+) -> tuple[list[tuple[str, str, str]], list[str]]:
+    instruments = make_instruments(config)
+    return (
+        [(each.symbol, f"{each.tick:f}", f"{each.lot:f}") for each in instruments],
+        [strategy.name for strategy in strategies],
+    )
+
+
+def _make_strategy_table(strategies: tuple[CompiledStrategy, ...]) -> StrategyTable:
+    table = StrategyTable()
     for strategy in strategies:
-        index = strategy.instrument.index
-        gate.add_strategy(index)
-        strategy_table.add(
-            index,
+        table.add(
+            strategy.instrument.index,
             strategy.state,
             strategy.addresses,
             strategy.bar_interval_ns,
@@ -132,27 +229,13 @@ def compose(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> A
             owner=strategy,
             persistent=strategy.persistent,
         )
-    order_parts = _make_order_parts(config, table, orders)
-    pipeline = Pipeline(
-        table,
-        DECODERS[config.feed.venue](table),
-        memory,
-        strategy_table,
-        orders,
-        gate,
-        encoder=_make_encoder(config, table, orders),
-        sender=order_parts.sender if order_parts else None,
-        store=order_parts.store if order_parts else None,
-        is_sending=config.engine.mode != "shadow",
-        step_interval=config.telemetry.step_timing_interval,
-        is_conflating=config.feed.conflate,
-        is_recording=True,
-    )
-    return Arc(config, instruments, strategies, memory, pipeline, order_parts)
+    return table
 
 
-def _make_gate(config: EngineConfig) -> RiskGate:
+def _make_gate(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> RiskGate:
     gate = RiskGate()
+    for strategy in strategies:
+        gate.add_strategy(strategy.instrument.index)
     gate.set_engine_limits(
         config.risk.max_orders_per_second,
         config.risk.cancel_reserve,
@@ -176,22 +259,6 @@ def _order_section(config: EngineConfig) -> OrderEntrySection | None:
     return None if config.engine.mode == "shadow" else config.order_entry
 
 
-def _make_encoder(
-    config: EngineConfig, table: InstrumentTable, orders: OrderTable
-) -> FixOrderEncoder | None:
-    section = _order_section(config)
-    if section is None:
-        return None
-    return FixOrderEncoder(
-        table,
-        orders,
-        FIXT_BEGIN_STRING,
-        section.key.reveal(),
-        section.target_comp_id,
-        SELF_TRADE_RULE,
-    )
-
-
 def _make_sender(section: OrderEntrySection) -> TcpSender | TlsChannel:
     if not section.tls:
         return TcpSender()
@@ -199,18 +266,10 @@ def _make_sender(section: OrderEntrySection) -> TcpSender | TlsChannel:
 
 
 def _make_order_parts(
-    config: EngineConfig, table: InstrumentTable, orders: OrderTable
-) -> OrderParts | None:
-    section = _order_section(config)
-    if section is None:
-        return None
-    key = section.key.reveal()
-    store = SessionStore(
-        str(Path(config.engine.state_directory) / "fix-session.store"),
-        f"{config.engine.name}:{section.target_comp_id}",
-    )
+    section: OrderEntrySection, arc: Arc, edge: OrderEdge, sender: TcpSender | TlsChannel
+) -> OrderParts:
     dialect = CoinbaseExchangeDialect(
-        key,
+        edge.sender_comp_id,
         section.secret.reveal(),
         section.passphrase.reveal(),
         target=section.target_comp_id,
@@ -222,9 +281,11 @@ def _make_order_parts(
         sending_time_limit_ns=section.sending_time_limit_ms * MILLISECOND_NS or None,
         resend_age_limit_ns=section.resend_age_limit_ms * MILLISECOND_NS,
     )
+    if arc.decoder is None:
+        raise UsageError("an arc without a decoder has no order session")
     return OrderParts(
-        session=FixSession(dialect, store, limits=limits),
-        store=store,
-        sender=_make_sender(section),
-        decoder=FixReportDecoder(table, orders, key, section.target_comp_id),
+        session=FixSession(dialect, edge.store, limits=limits),
+        store=edge.store,
+        sender=sender,
+        decoder=arc.decoder,
     )

@@ -7,7 +7,7 @@ that problem has been told already.
 import ipaddress
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from engine.config_instrument_checks import check_instruments, check_strategies
 from engine.config_problems import KeyPath, Problems, find_nearest
@@ -18,6 +18,7 @@ from engine.config_schema import (
     InstrumentSection,
     LoopSection,
     OrderEntrySection,
+    ReconciliationSection,
     RiskSection,
     SimulatorSection,
     StrategySection,
@@ -68,6 +69,9 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
             _check_feed_address(engine, simulator, feed, problems)
         if order_entry:
             _check_order_address(engine, simulator, order_entry, problems)
+        reconciliation: ReconciliationSection | None = sections.get("reconciliation")
+        if reconciliation and reconciliation.enabled and engine.mode != "shadow":
+            _check_rest_address(engine, simulator, reconciliation, problems)
     if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
         _check_cores(loop, telemetry, problems)
     if engine:
@@ -210,6 +214,39 @@ def _check_order_address(
         problems.add_value(("order_entry", "tls"), order_entry.tls, f"{allowed}, {reason}")
     if order_entry.ca_file and is_plain:
         problems.add(("order_entry", "ca_file"), "is for TLS; use tls = true, or no ca_file")
+
+
+def _check_rest_address(
+    engine: EngineSection,
+    simulator: SimulatorSection,
+    reconciliation: ReconciliationSection,
+    problems: Problems,
+) -> None:
+    path, url = ("reconciliation", "rest_url"), reconciliation.rest_url
+    if url == SIMULATOR or simulator.start:
+        _check_simulator_name(path, url, engine, simulator, problems)
+        is_plain = not simulator.certificate
+    else:
+        address = _split_url(url)
+        host, is_plain = address.hostname if address else None, url.startswith("http://")
+        if address is None or not host or address.scheme not in ("http", "https"):
+            problems.add_value(path, url, 'an address as in "https://host", or "simulator"')
+        elif address.username is not None or address.query or address.path.strip("/"):
+            problems.add(path, "holds more than scheme, host and port")
+        elif engine.mode == "simulated" and not is_loopback(host):
+            problems.add_value(path, url, "a loopback address in simulated mode, as 127.0.0.1")
+        elif is_plain and not is_loopback(host):
+            problems.add_value(path, url, "https://, or the passphrase travels in clear text")
+    if reconciliation.ca_file and is_plain:
+        problems.add(("reconciliation", "ca_file"), "is for https:// alone; use no ca_file")
+
+
+def _split_url(url: str) -> SplitResult | None:
+    try:
+        address = urlsplit(url)
+        return address if address.port != 0 else None
+    except ValueError:
+        return None
 
 
 def _check_simulator_name(

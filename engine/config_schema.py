@@ -20,7 +20,7 @@ SYMBOL_CHARACTERS = Bound.SYMBOL_BYTES - 1  # the kernel's tables end a symbol w
 MAX_KEEP_DAYS = 36_500
 MAX_CORE = 1023  # cpu_set_t holds 1024 cores
 
-SIMULATOR = "simulator"  # of [feed] url and [order_entry] port: known when wow-sim is up
+SIMULATOR = "simulator"  # of urls and [order_entry] port: known when wow-sim is up
 
 _DECIMAL = {"allowed": 'a decimal above 0, as in "0.01"'}
 _REFERENCE = {"allowed": REFERENCE_FORMS}
@@ -206,6 +206,29 @@ class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     key: Annotated[Secret, _about("API key.", _REFERENCE)]
     secret: Annotated[Secret, _about("Signing secret, base64.", _REFERENCE)]
     passphrase: Annotated[Secret, _about("Passphrase of the API key.", _REFERENCE)]
+
+
+class ReconciliationSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Compares the venue's orders, fills and balances with ours, by REST, with the keys of
+    [order_entry]; without this section nobody does."""
+
+    enabled: Annotated[bool, _about("Nothing is traded before the first comparison.")] = True
+    rest_url: Annotated[
+        str,
+        _about(
+            "REST address of the venue. `https://` unless it is a loopback address.",
+            {"allowed": 'an address as in "https://host", or "simulator"'},
+        ),
+    ]
+    ca_file: Annotated[
+        str, _about("PEM certificates trusted instead of the system's; `https://` only.", _PATH)
+    ] = ""
+    interval_seconds: Annotated[
+        int, _whole(1, 3600, "Between two comparisons; another one when the session is up again.")
+    ] = 10
+    timeout_ms: Annotated[
+        int, _whole(100, 60_000, "For the answer to one question; it is asked three times.")
+    ] = 5000
 
 
 class LoopSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -421,6 +444,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     simulator: SimulatorSection = SimulatorSection()
     feed: FeedSection
     order_entry: OrderEntrySection | None = None
+    reconciliation: ReconciliationSection | None = None
     loop: LoopSection = LoopSection()
     risk: RiskSection = RiskSection()
     instruments: tuple[InstrumentSection, ...] = field(name="instrument")

@@ -57,6 +57,9 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
         yield "[order_entry]: shadow mode sends nothing, so it is not used"
     if is_live and config.order_entry and config.order_entry.cancel_on_disconnect == "off":
         yield "[order_entry] cancel_on_disconnect is off: a lost connection leaves orders open"
+    reconciliation = config.reconciliation
+    if is_live and (reconciliation is None or not reconciliation.enabled):
+        yield "[reconciliation]: nobody compares the venue's orders, fills and balances with ours"
     if config.loop.busy_poll and config.loop.engine_core < 0:
         yield "[loop] busy_poll without engine_core: the spinning thread may be moved about"
     if config.loop.keep_warm_ms and not config.loop.warm_up:

@@ -31,7 +31,8 @@ class ExitCode(IntEnum):
 
 _MEANINGS = {
     ExitCode.OK: "Done; also after SIGINT, SIGTERM or SIGHUP when no order was left behind.",
-    ExitCode.DIFFERENCES: "`verify` found a difference between the book and the reference.",
+    ExitCode.DIFFERENCES: "`verify` found a difference between the book and the reference, or"
+    " `journal verify` damage.",
     ExitCode.CONFIG: "The command line, the config or an input file cannot be used.",
     ExitCode.VENUE: "The venue refused us, broke its protocol, or ours ended before its time.",
     ExitCode.ORDERS_LEFT: "Stopped, but orders are open or their state is unknown: look now.",

@@ -6,6 +6,7 @@ Reports that are next in sequence never come here; what the session releases or 
 import functools
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from engine.composition import OrderParts
 from engine.config_schema import EngineConfig
@@ -31,6 +32,18 @@ from gateways.session import (
     Warned,
 )
 from gateways.transport import CANNOT_CONNECT, OrderTransport, connect_tcp, connect_tls
+
+
+class SessionWatcher(Protocol):
+    """``engine.reconciler.Reconciler``: asks about UNKNOWN orders first, and their fills."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether our own questions have to wait."""
+
+    def session_changed(self, is_active: bool) -> None:
+        """The session is lost, or up again."""
+
 
 ACKNOWLEDGE_TIMEOUT_NS = 5_000_000_000  # a request unanswered for longer: its order is Unknown
 ASK_AGAIN_NS = 5_000_000_000  # between two questions for one Unknown order, until answered
@@ -75,6 +88,7 @@ class OrderEntry:
         self._target = f"{host}:{port}"
         self._asked_ns: dict[int, int] = {}  # when each Unknown order was asked for, by its number
         self._listener: FixListener | None = None
+        self.watcher: SessionWatcher | None = None
         self._channel = parts.sender if isinstance(parts.sender, TlsChannel) else None
         parts.session.is_risk_allowed = self._is_risk_allowed
         self.transport = (make_transport or OrderTransport)(
@@ -129,6 +143,8 @@ class OrderEntry:
                 self._header["order_session_state"] = new
                 self._pipeline.memory.write_session(self._clock.now_ns(), 1, new)
                 if new == SessionState.SESSION_ACTIVE:
+                    if self.watcher is not None:
+                        self.watcher.session_changed(True)
                     self._ask_for_unknown(self._clock.now_ns())
             case LoggedOn(heartbeat_s=heartbeat_s):
                 how = f" over {self._channel.version}" if self._channel is not None else ""
@@ -158,6 +174,8 @@ class OrderEntry:
                 _log.warning("%s", text)
 
     def _lose_connection(self, text: str) -> None:
+        if self.watcher is not None:
+            self.watcher.session_changed(False)
         now_ns = self._clock.now_ns()
         count = self._pipeline.mark_unknown(now_ns)
         self._asked_ns.clear()  # what was asked on that connection is not answered any more
@@ -193,7 +211,7 @@ class OrderEntry:
         self._asked_ns = {
             number: asked_ns for number, asked_ns in self._asked_ns.items() if number in unknown
         }
-        if not self.is_active:
+        if not self.is_active or (self.watcher is not None and self.watcher.is_due):
             return
         for number, order in unknown.items():
             asked_ns = self._asked_ns.get(number)

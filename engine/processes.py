@@ -31,6 +31,7 @@ class VenueReady(msgspec.Struct):
     feed_url: str
     fix_host: str
     fix_port: int
+    rest_url: str = ""
 
 
 class VenueSummary(msgspec.Struct):

@@ -1,6 +1,6 @@
 """What a strategy remembers: the fields of its state record.
 
-    state = State(fast=Ema(period="fast"), rsi=Rsi, entries=Persistent(int), recent=Array(float, 16))
+    state = State(fast=Ema(period="fast"), entries=Persistent(int), recent=Array(float, 16))
 
 ``State.bind`` lays them out as one aligned record: ``{params: {...}, <fields>, failures}``; the
 persistent fields stand together, behind the others.

@@ -31,11 +31,14 @@ from engine.processes import (
     start_relay,
     start_venue,
 )
+from engine.reconciler import Reconciler, make_reconciler
+from engine.run_start import Inheritance
+from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
 from ext.clock import read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError
-from ext.wire import EngineState, LoopSource
+from ext.wire import EngineState, LoopSource, RecordKind
 from tuning.affinity import available_cores
 from tuning.core_plan import plan_cores
 
@@ -68,6 +71,7 @@ class Supervisor:
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
         self._order_entry: OrderEntry | None = None
+        self._reconciler: Reconciler | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._failures = FailureLog(arc.strategies)
@@ -92,6 +96,26 @@ class Supervisor:
         if self._exit_code == ExitCode.OK:
             self._exit_code = code
         self._stop.set()
+
+    def take_up(
+        self, inheritance: Inheritance, fresh_reason: str = "", resume_reason: str = ""
+    ) -> None:
+        """Goes on from the last run: its open orders are asked for, its pause holds until a person
+        lifts it with ``resume_reason``."""
+        now_ns, pipeline = self._clock.now_ns(), self.arc.pipeline
+        if fresh_reason:
+            pipeline.resume(now_ns, f"began without the state of earlier runs: {fresh_reason}")
+        if inheritance.recovery is None:
+            return
+        if pipeline.orders.open_orders():
+            count = pipeline.mark_unknown(now_ns)
+            _log.warning("%d orders of the last run are Unknown until the venue has told", count)
+        reason = inheritance.recovery.snapshot.pause_reason
+        if reason and resume_reason:
+            pipeline.resume(now_ns, resume_reason)
+            _log.warning("the pause of the last run (%s) was lifted: %s", reason, resume_reason)
+        elif reason:
+            self.pause(f"as the last run was: {reason}; --resume REASON lifts it")
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked; cancels stay allowed."""
@@ -128,8 +152,12 @@ class Supervisor:
         self.has_begun = True
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
         self._start_order_entry(venue)
+        await self._reconcile(venue)
+        if self._stop.is_set():
+            return
         self._start_market_data(venue)
-        self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
+        if not self.arc.pipeline.gate.is_paused:
+            self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
 
     def _warm_up(self) -> WarmUp | None:
         if not self.arc.config.loop.warm_up:
@@ -163,6 +191,21 @@ class Supervisor:
             meter=self._meter,
         )
         self._spawn(self._order_entry.transport.run(), LoopSource.LOOP_ORDER_SESSION)
+
+    async def _reconcile(self, venue: VenueReady | None) -> None:
+        """Returns when the venue's record was compared with ours: no book, no trade before."""
+        section = self.arc.config.reconciliation
+        if self._order_entry is None or section is None or not section.enabled:
+            return
+        url = section.rest_url
+        if url == SIMULATOR:
+            if venue is None:
+                raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
+            url = venue.rest_url
+        self._reconciler = make_reconciler(self.arc, url, self._clock, self.pause)
+        self._order_entry.watcher = self._reconciler
+        self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
+        await self._reconciler.wait_first(self._stop)
 
     def _start_market_data(self, venue: VenueReady | None) -> None:
         url = self.arc.config.feed.url
@@ -275,6 +318,9 @@ class Supervisor:
         """Every step is tried whatever the one before it did."""
         self._stop.set()
         self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping", is_stop=True)
+        if self._reconciler is not None:
+            self._reconciler.stop()
+        self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping")
         self.arc.memory.set_state(EngineState.ENGINE_STOPPING, self.reason or "stopping")
         try:
             await self._stop_orders()
@@ -286,8 +332,14 @@ class Supervisor:
             self.orders_left = self.arc.pipeline.orders.open_orders()
             if self.arc.orders is not None:
                 self.arc.orders.store.close()
+            self._record_hash()
             self.arc.memory.set_state(EngineState.ENGINE_STOPPED, self.reason or "stopped")
             await self._end_processes()
+
+    def _record_hash(self) -> None:
+        """What a replay of this run has to come to."""
+        text = hash_state(self.arc).encode()
+        self.arc.memory.write_blob(self._clock.now_ns(), RecordKind.RECORD_STATE_HASH, text)
 
     async def _stop_orders(self) -> None:
         """Cancels what is open, waits for the venue's word, logs out."""

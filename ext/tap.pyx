@@ -156,6 +156,7 @@ cdef void record_frame(
     blob.kind = RECORD_FRAME
     blob.byte_count = <int>size
     blob.after_sequence = after_sequence
+    blob.reference = memory.header.dropped_market_records
     put_bytes(memory.market_ring, memory.market_slots, written, 0, payload, size)
     memory.publish_market(<Record*>blob, slots)
 

@@ -136,7 +136,8 @@ cpdef enum RecordKind:
     RECORD_SESSION = 6              # code = SessionState, detail = 0 market data, 1 order entry
     RECORD_TEXT = 7                 # code = severity (logging levels), text in the last bytes
     # What came in, for a replay, and what went out as bytes. From here on a Blob where it says so.
-    RECORD_FRAME = 8                # market ring: blob, the payload of a market data frame
+    RECORD_FRAME = 8                # market ring: blob, the payload of a market data frame;
+    #                                 reference = market records dropped before it
     RECORD_READ_END = 9             # market ring: blob of 0 bytes, books are decided on here
     RECORD_REQUEST = 10             # blob, before it is sent: RequestTerms and the message;
     #                                 detail = IntentKind, reference = number of the message

@@ -6,6 +6,7 @@ counts.
 """
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -82,6 +83,15 @@ def segment_paths(
 ) -> list[Path]:
     """The files of ``segment_names`` that count now."""
     return [name.stored(directory) for name in segment_names(directory, start_time_ns, stream)]
+
+
+def stored_bytes(directory: Path, start_time_ns: int | None = None) -> dict[Stream, int]:
+    """Bytes on disk of the segments by stream; one that is being compressed may be left out."""
+    sizes: dict[Stream, int] = dict.fromkeys(STREAMS, 0)
+    for name in segment_names(directory, start_time_ns):
+        with suppress(FileNotFoundError):
+            sizes[name.stream] += name.stored(directory).stat().st_size
+    return sizes
 
 
 def run_starts(directory: Path) -> list[int]:

@@ -146,27 +146,23 @@ def fixed_records(slots: Structured) -> Structured:
 def merge(orders: Iterator[Entry], market: Iterator[Entry]) -> Iterator[Entry]:
     """Both streams in the one order in which the engine took their records.
 
-    A market blob says in ``after_sequence`` how many slots of the order stream were written before
-    it; trades follow the frame that brought them. Those whose frame is missing come in front of
-    the next one: they are older.
+    A market blob says in ``after_sequence`` how many slots of the order stream were written when
+    it came. Trades are written in front of the frame that brought them, and stay there.
     """
     waiting = next(orders, None)
-    expected = 1
-    orphans: list[Entry] = []
+    trades: list[Entry] = []
     for entry in market:
-        has_place = entry.kind in BLOB_KINDS
-        if not has_place and (orphans or entry.sequence != expected):
-            orphans.append(entry)
-        else:
-            after_sequence = int(entry.record["after_sequence"]) if has_place else 0
-            while waiting is not None and waiting.sequence <= after_sequence:
-                yield waiting
-                waiting = next(orders, None)
-            yield from orphans
-            yield entry
-            orphans.clear()
-        expected = entry.last_sequence + 1
-    yield from orphans
+        if entry.kind not in BLOB_KINDS:
+            trades.append(entry)
+            continue
+        after_sequence = int(entry.record["after_sequence"])
+        while waiting is not None and waiting.sequence <= after_sequence:
+            yield waiting
+            waiting = next(orders, None)
+        yield from trades
+        yield entry
+        trades.clear()
+    yield from trades
     if waiting is not None:
         yield waiting
         yield from orders

@@ -62,13 +62,22 @@ class KeepResult:
 def keep(directory: Path, rules: KeepRules, now_ns: int) -> KeepResult:
     """One pass over a directory; ``now_ns`` is wall clock. Raises OSError when the disk refuses.
 
-    The order stream of the newest run is never deleted: recovery needs all of it.
+    The order stream of the newest run is never deleted: recovery needs all of it. Does nothing
+    while another keeper is at work there.
     """
     result = KeepResult()
+    with _locked(directory, fcntl.LOCK_EX) as is_alone:
+        if is_alone:
+            _keep(directory, rules, now_ns, result)
+    return result
+
+
+def _keep(directory: Path, rules: KeepRules, now_ns: int, result: KeepResult) -> None:
     starts = run_starts(directory)
     for name in segment_names(directory):
-        with _unless_written(name.stored(directory)) as is_free:
-            if not is_free:
+        # Shared: a relay that starts again reads the last one; its writer's lock is exclusive.
+        with _locked(name.stored(directory), fcntl.LOCK_SH) as is_complete:
+            if not is_complete:
                 continue
             is_needed = name.stream == ORDERS and name.start_time_ns == starts[-1]
             days = rules.days_of(name.stream)
@@ -82,7 +91,6 @@ def keep(directory: Path, rules: KeepRules, now_ns: int) -> KeepResult:
                 result.damaged += 1
                 logger.warning("%s; it is left as it is", error)
     _delete_orphans(directory)
-    return result
 
 
 def cut_tail(path: Path) -> int:
@@ -169,22 +177,22 @@ def _delete_orphans(directory: Path) -> None:
 
 
 @contextmanager
-def _unless_written(path: Path) -> Iterator[bool]:
-    """Whether nobody writes the segment; nobody else keeps it meanwhile either."""
+def _locked(path: Path, kind: int) -> Iterator[bool]:
+    """Whether the lock could be taken at once; of a file that is not there it cannot."""
     try:
         descriptor = os.open(path, os.O_RDONLY)
     except FileNotFoundError:
         yield False
         return
     try:
-        yield _lock(descriptor)
+        yield _lock(descriptor, kind)
     finally:
         os.close(descriptor)
 
 
-def _lock(descriptor: int) -> bool:
+def _lock(descriptor: int, kind: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
     return True

@@ -23,20 +23,30 @@ def read_entries(
     with_market: bool = True,
     from_ns: int | None = None,
     to_ns: int | None = None,
+    after_sequence: int = 0,
     allow_gaps: bool = False,
 ) -> Iterator[Entry]:
     """Entries of one engine start, both streams merged; of receive times from ``from_ns`` up to,
-    not including, ``to_ns`` only, where given.
+    not including, ``to_ns`` only, where given. Of the order stream those behind slot
+    ``after_sequence``, which ends an entry: what is in front of it may be missing.
 
     What a crash cut off at the end of the last segment is left out. Raises RecordingError at
     damage, naming file and byte, and where the order stream lacks slots unless ``allow_gaps``;
     market data may lack some: it is dropped when it cannot be stored.
     """
-    orders = _entries_of(directory, start_time_ns, ORDERS, from_ns, to_ns, allow_gaps=allow_gaps)
+    orders = read_runs(
+        directory,
+        start_time_ns,
+        ORDERS,
+        from_ns=from_ns,
+        to_ns=to_ns,
+        after_sequence=after_sequence,
+        allow_gaps=allow_gaps,
+    )
     if not with_market:
-        return orders
-    market = _entries_of(directory, start_time_ns, MARKET, from_ns, to_ns, allow_gaps=True)
-    return merge(orders, market)
+        return _entries_of(orders, from_ns, to_ns)
+    market = read_runs(directory, start_time_ns, MARKET, from_ns=from_ns, to_ns=to_ns)
+    return merge(_entries_of(orders, from_ns, to_ns), _entries_of(market, from_ns, to_ns))
 
 
 def read_runs(
@@ -46,18 +56,22 @@ def read_runs(
     *,
     from_ns: int | None = None,
     to_ns: int | None = None,
+    after_sequence: int = 0,
     allow_gaps: bool = True,
 ) -> Iterator[tuple[str, Structured]]:
-    """Runs of whole entries of one stream with the place they are from; no slot comes twice.
+    """Runs of whole entries of one stream, behind slot ``after_sequence``, with the place they are
+    from; no slot comes twice.
 
     Segments and parts of them that an index knows to be outside of the times are not read; times
     of the others are not looked at. Errors as ``read_entries``.
     """
-    last = 0
-    is_first = True
+    last = after_sequence
+    is_first = not after_sequence
     for name in segment_names(directory, start_time_ns, stream):
         index = _index_of(directory, name)
-        if index is not None and not index.overlaps(from_ns, to_ns):
+        if index is not None and (
+            not index.overlaps(from_ns, to_ns) or index.last_sequence <= after_sequence
+        ):
             last, is_first = max(last, index.last_sequence), False
             continue
         try:
@@ -82,19 +96,10 @@ def read_runs(
 
 
 def _entries_of(
-    directory: Path,
-    start_time_ns: int,
-    stream: Stream,
-    from_ns: int | None,
-    to_ns: int | None,
-    *,
-    allow_gaps: bool,
+    runs: Iterator[tuple[str, Structured]], from_ns: int | None, to_ns: int | None
 ) -> Iterator[Entry]:
     low = np.iinfo(np.int64).min if from_ns is None else from_ns
     high = np.iinfo(np.int64).max if to_ns is None else to_ns
-    runs = read_runs(
-        directory, start_time_ns, stream, from_ns=from_ns, to_ns=to_ns, allow_gaps=allow_gaps
-    )
     for where, slots in runs:
         for entry in split_slots(slots, where):
             if low <= entry.time_ns < high:
@@ -115,12 +120,19 @@ def _index_of(directory: Path, name: SegmentName) -> SegmentIndex | None:
     index = load_index(directory, name)
     if index is None and (stale := parse_index(name.index(directory))) is not None:
         path = name.stored(directory)
-        size = path.stat().st_size if path.exists() else 0
-        if path.name == stale.file and size != stale.bytes:
+        size = _size_of(path)
+        if path.name == stale.file and size not in (-1, stale.bytes):
             raise RecordingError(
                 f"{path}: ends at byte {size}; it had {stale.bytes} when it was complete"
             )
     return index
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return -1  # it is being compressed
 
 
 def _gap(path: Path, position: int, last: int, first: int, is_first: bool) -> str:

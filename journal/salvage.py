@@ -47,7 +47,7 @@ def _attach(reader: SharedReader, wait_s: float) -> None:
         except ConfigError:
             if time.monotonic() >= deadline:
                 raise
-            time.sleep(POLL_S)
+            time.sleep(POLL_S)  # tidy-ok: the relay is another process
         else:
             return
 

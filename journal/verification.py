@@ -1,7 +1,7 @@
 """Whether the segments of a journal are what was written: every byte, and nothing missing."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ext.errors import RecordingError
@@ -16,11 +16,12 @@ class SegmentCheck:
     """What was found of one segment: ``problem`` is "" when all is well, ``note`` a word to it."""
 
     path: Path
-    records: int
-    first_sequence: int
-    last_sequence: int
-    problem: str
-    note: str
+    stored_bytes: int = 0
+    records: int = 0
+    first_sequence: int = 0
+    last_sequence: int = 0
+    problem: str = ""
+    note: str = ""
 
 
 def verify_segment(directory: Path, name: SegmentName) -> SegmentCheck:
@@ -29,12 +30,13 @@ def verify_segment(directory: Path, name: SegmentName) -> SegmentCheck:
     A tail that a crash cut short is a note; in a complete segment, which has an index, damage.
     """
     path = name.stored(directory)
+    size = path.stat().st_size
     _compare_with_index(path, name.index(directory))
     records = first = last = 0
     try:
         reader = SegmentReader(path)
     except CutHeader as error:
-        return SegmentCheck(path, 0, 0, 0, "", str(error).removeprefix(f"{path}: "))
+        return SegmentCheck(path, size, note=str(error).removeprefix(f"{path}: "))
     with reader:
         segment = reader.segment
         if (segment.start_time_ns, segment.stream) != (name.start_time_ns, name.stream):
@@ -55,7 +57,7 @@ def verify_segment(directory: Path, name: SegmentName) -> SegmentCheck:
             records += len(starts)
         torn = reader.torn_bytes
     note = f"a crash cut its last block short: {torn} bytes at byte {reader.end}" if torn else ""
-    return SegmentCheck(path, records, first, last, "", note)
+    return SegmentCheck(path, size, records, first, last, note=note)
 
 
 def verify_journal(directory: Path, start_time_ns: int | None = None) -> Iterator[SegmentCheck]:
@@ -66,9 +68,9 @@ def verify_journal(directory: Path, start_time_ns: int | None = None) -> Iterato
         if (name.start_time_ns, name.stream) != before:
             before, expected = (name.start_time_ns, name.stream), 1
         try:
-            check = verify_segment(directory, name)
+            check = _verify_stored(directory, name)
         except (RecordingError, OSError) as error:
-            yield SegmentCheck(name.stored(directory), 0, 0, 0, str(error), "")
+            yield SegmentCheck(name.stored(directory), problem=str(error))
             expected = 0  # what the damaged one had is not known
             continue
         if check.records and expected and check.first_sequence > expected:
@@ -77,16 +79,18 @@ def verify_journal(directory: Path, start_time_ns: int | None = None) -> Iterato
         yield check
 
 
+def _verify_stored(directory: Path, name: SegmentName) -> SegmentCheck:
+    try:
+        return verify_segment(directory, name)
+    except FileNotFoundError:
+        return verify_segment(directory, name)  # it was compressed meanwhile
+
+
 def _with_gap(check: SegmentCheck, expected: int, *, is_damage: bool) -> SegmentCheck:
     text = f"slots {expected} to {check.first_sequence - 1} are missing in front of it"
-    return SegmentCheck(
-        check.path,
-        check.records,
-        check.first_sequence,
-        check.last_sequence,
-        f"{check.path}: byte 0: {text}" if is_damage else "",
-        check.note if is_damage else f"{text}; {check.note}".removesuffix("; "),
-    )
+    if is_damage:
+        return replace(check, problem=f"{check.path}: byte 0: {text}")
+    return replace(check, note=f"{text}; {check.note}".removesuffix("; "))
 
 
 def _compare_with_index(path: Path, index_path: Path) -> None:

@@ -154,7 +154,12 @@ class JournalWriter:
         return self._size >= self._segment_bytes or now_ns - self._begun_ns >= self._segment_ns
 
     def _find_end(self, name: SegmentName) -> str:
-        path = name.stored(self.directory)
+        try:
+            return self._find_end_in(name.stored(self.directory))
+        except FileNotFoundError:
+            return self._find_end_in(name.stored(self.directory))  # it was compressed meanwhile
+
+    def _find_end_in(self, path: Path) -> str:
         try:
             with SegmentReader(path) as reader:
                 for _, slots in reader.blocks():
@@ -163,7 +168,7 @@ class JournalWriter:
             return str(error)
         descriptor = os.open(path, os.O_RDWR)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # refused: it has a writer
             if reader.torn_bytes:
                 os.ftruncate(descriptor, reader.end)
             os.fsync(descriptor)  # its writer may have died before it did

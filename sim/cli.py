@@ -27,6 +27,7 @@ from sim.generated import PROFILES, GeneratedMarket
 from sim.market import Market
 from sim.playback import RecordedMarket
 from sim.products import decimal_from_text
+from sim.profile import INITIAL_BALANCE
 from sim.recording import read_recording
 from sim.server import Venue, VenueOptions
 from sim.venues.coinbase_advanced_feed import AdvancedFeedSession
@@ -98,6 +99,7 @@ def _venue_options(options: argparse.Namespace) -> VenueOptions:
         host=options.host,
         feed_port=options.feed_port,
         order_port=options.fix_port,
+        rest_port=options.rest_port,
         seed=options.seed,
         duration_s=options.duration,
         speed=options.speed,
@@ -105,6 +107,7 @@ def _venue_options(options: argparse.Namespace) -> VenueOptions:
         needs_orders=not options.start_without_orders,
         credentials=_credentials(options),
         fees=Fees(options.maker_fee, options.taker_fee),
+        initial_balance=options.balance,
         tls=options.certificate,
     )
 
@@ -121,17 +124,18 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="wow-sim",
         description="A Coinbase-Exchange-like venue on loopback: market data over WebSocket, "
-        "orders over FIX 5.0 SP2. Runs a seeded market, or plays a recording.",
+        "orders over FIX 5.0 SP2 and REST. Runs a seeded market, or plays a recording.",
     )
     add = parser.add_argument
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--feed-port", type=_port, default=0, help="WebSocket port, 0: any free one")
     add("--fix-port", type=_port, default=0, help="FIX port, 0: any free one")
+    add("--rest-port", type=_port, default=0, help="REST port, 0: any free one")
     add(
         "--certificate",
         type=_certificate,
         metavar="FILE",
-        help="PEM file with private key and certificate: both doors under TLS",
+        help="PEM file with private key and certificate: all doors under TLS",
     )
     add("--seed", type=int, default=1, help="everything random follows from it")
     add(
@@ -172,6 +176,13 @@ def _add_account(parser: argparse.ArgumentParser) -> None:
         default=Decimal("0.0005"),
         metavar="PERCENT",
         help="default: 0.05",
+    )
+    add(
+        "--balance",
+        type=_amount,
+        default=INITIAL_BALANCE,
+        metavar="AMOUNT",
+        help="of every currency at the start (default: %(default)s)",
     )
 
 
@@ -236,6 +247,10 @@ def _rate(text: str) -> Decimal:
     if percent > 10:
         raise argparse.ArgumentTypeError(f"{text!r}: use a percentage from 0 to 10")
     return percent / 100
+
+
+def _amount(text: str) -> Decimal:
+    return Decimal(str(_number(text)))
 
 
 def _number(text: str) -> float:

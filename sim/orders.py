@@ -88,6 +88,11 @@ class Order:
     status: OrderStatus = OrderStatus.NEW
     queue_ahead_lots: int = 0
     """Recorded markets only: what stood before this order at its price and has not traded."""
+    is_of_rest: bool = False
+    """Entered over REST: no order entry session has it, and only a drop copy tells of it."""
+    created_time_ns: int = 0
+    done_time_ns: int = 0
+    reject_text: str = ""
 
     @property
     def open_lots(self) -> int:

@@ -85,9 +85,18 @@ class Product:
         return cls(symbol, StepSize.from_text(tick), StepSize.from_text(lot))
 
     @property
+    def base_currency(self) -> str:
+        """Currency that quantities are in."""
+        return self.symbol.partition("-")[0]
+
+    @property
     def quote_currency(self) -> str:
         """Currency that fees are charged in."""
         return self.symbol.rpartition("-")[2]
+
+    def size(self, quantity_lots: int) -> Decimal:
+        """Exact quantity in base currency."""
+        return quantity_lots * self.quantity.step
 
     def notional(self, price_ticks: int, quantity_lots: int) -> Decimal:
         """Exact price times quantity in quote currency."""

@@ -1,4 +1,4 @@
-"""The venue as a process: a market, two doors, a clock, and the loop that moves them.
+"""The venue as a process: a market, three doors, a clock, and the loop that moves them.
 
 Venue time runs from the first step on, which waits until a client has subscribed to a book and
 (unless told otherwise) logged on for order entry. It is never faster than wall time times the
@@ -12,6 +12,7 @@ import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from picows import WSCloseCode
@@ -25,10 +26,13 @@ from sim.ledger import Ledger
 from sim.lockstep import Lockstep
 from sim.market import Market
 from sim.order_door import OrderDoor
+from sim.profile import INITIAL_BALANCE
+from sim.rest_door import RestDoor
 from sim.times import NS_PER_SECOND
 from sim.venues.coinbase_exchange_fix import FixSession
 from sim.venues.coinbase_exchange_orders import OrderDesk
 from sim.venues.coinbase_exchange_reports import Fees
+from sim.venues.coinbase_exchange_rest import RestDesk
 
 CLOSE_ANSWER_S = 1.0
 CLIENTS_GONE_S = 10.0
@@ -45,12 +49,14 @@ _log = logging.getLogger("sim.server")
 class VenueOptions:
     """How the venue runs. ``speed`` is venue seconds in a wall second, 0: as fast as it goes.
 
-    ``tls`` is of a server, for both doors; None: both speak in plain text.
+    ``tls`` is of a server, for all doors; None: they speak in plain text.
+    ``initial_balance`` is what the client's profile has of each currency.
     """
 
     host: str = "127.0.0.1"
     feed_port: int = 0
     order_port: int = 0
+    rest_port: int = 0
     seed: int = 1
     duration_s: float = 20.0
     speed: float = 1.0
@@ -58,6 +64,7 @@ class VenueOptions:
     needs_orders: bool = True
     credentials: Credentials = field(default_factory=Credentials)
     fees: Fees = field(default_factory=Fees)
+    initial_balance: Decimal = INITIAL_BALANCE
     tls: ssl.SSLContext | None = None
 
 
@@ -93,6 +100,7 @@ class Venue:
             options.fees,
             self.ledger,
             lambda: self._clock.now_ns,
+            options.initial_balance,
         )
         self._feed = FeedDoor(market, new_feed_session, self._on_activity, options.tls)
         self._orders = OrderDoor(
@@ -100,18 +108,22 @@ class Venue:
             self._on_activity,
             options.tls,
         )
+        rest = RestDesk(self._desk, market, options.credentials, options.fees)
+        self._rest = RestDoor(rest.handle, self._on_activity, options.tls)
         self._lockstep = Lockstep(market, self._feed, self._orders, self._clock)
 
     async def start(self) -> dict[str, Any]:
-        """Opens both doors; returns what a client has to know (the ready line)."""
+        """Opens the doors; returns what a client has to know (the ready line)."""
         options = self._options
         feed_port = await self._feed.start(options.host, options.feed_port)
         order_port = self._orders.start(options.host, options.order_port)
+        rest_port = await self._rest.start(options.host, options.rest_port)
         return {
             "event": "ready",
             "feed_url": f"{'wss' if options.tls else 'ws'}://{options.host}:{feed_port}",
             "fix_host": options.host,
             "fix_port": order_port,
+            "rest_url": f"{'https' if options.tls else 'http'}://{options.host}:{rest_port}",
             "products": [each.description() for each in self._market.products.values()],
         }
 
@@ -125,6 +137,7 @@ class Venue:
         finally:
             self._orders.stop()
             self._feed.stop()
+            await self._rest.stop()
 
     def stop(self) -> None:
         """Ends the session early: no more steps, clients are told and may leave."""
@@ -140,7 +153,7 @@ class Venue:
             "steps": self._steps,
             "frames": self._feed.frames_sent,
             "trades": self._market.trade_count,
-            "open_orders": len(self._desk.open_orders()),
+            "open_orders": len(self._desk.profile.open_orders()),
             **self.ledger.summary(),
         }
 

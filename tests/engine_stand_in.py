@@ -96,7 +96,7 @@ class EngineStandIn:
         return self.blob(ORDERS, data, **{"kind": RecordKind.RECORD_REPORT, **fields})
 
     def trade(self, **fields: Any) -> int:
-        """A trade of the venue, which follows its frame."""
+        """A trade of the venue, in front of its frame."""
         written = int(self.header["market_write_sequence"])
         slot = self.market_ring[written % MARKET_SLOTS]
         self.market_ring[written % MARKET_SLOTS] = np.zeros((), RECORD)

@@ -27,6 +27,7 @@ from sim.orders import (
     TimeInForce,
 )
 from sim.products import Product
+from sim.profile import INITIAL_BALANCE, Profile
 from sim.times import fix_text
 from sim.venues.coinbase_exchange_fix import FixSession, RejectMessage
 from sim.venues.coinbase_exchange_logon import session_rule
@@ -63,7 +64,8 @@ class _Request:
 class OrderDesk:
     """Implements ``Application``: takes D, F, G, H and q of the sessions, sends 8, 9, j and r.
 
-    ``clock`` returns venue time in nanoseconds.
+    ``clock`` returns venue time in nanoseconds. Orders that came over REST are of the same profile
+    and not of the session: it hears of them when its Logon asked for a drop copy (9406=Y).
     """
 
     def __init__(
@@ -74,7 +76,9 @@ class OrderDesk:
         fees: Fees,
         ledger: Ledger,
         clock: Callable[[], int],
+        initial_balance: Decimal = INITIAL_BALANCE,
     ) -> None:
+        self.profile = Profile(market.products, fees, initial_balance)
         self._market = market
         self._store = store
         self._ids = ids
@@ -82,32 +86,45 @@ class OrderDesk:
         self._clock = clock
         self._reports = ReportWriter(market.products, ids, fees)
         self._session: FixSession | None = None
-        self._orders: dict[str, Order] = {}
-        self._by_client_id: dict[str, Order] = {}
         self._rule = SelfTradeRule.CANCEL_AGGRESSOR
-        self._cancels_on_disconnect = False
+        self._cancels_on_disconnect = ""
+        self._has_drop_copy = False
 
     @property
     def is_logged_on(self) -> bool:
         """Whether the key's session is up."""
         return self._session is not None
 
-    def open_orders(self) -> list[Order]:
-        """Client orders that can still trade, oldest first."""
-        return [order for order in self._orders.values() if order.status.is_open]
+    def new_order_id(self) -> str:
+        """For an order that is to be placed."""
+        return self._ids.uuid()
+
+    def place(self, order: Order) -> None:
+        """A checked order into the market; ``OrderRefused`` when the funds do not suffice."""
+        if not self.profile.can_afford(order):
+            raise OrderRefused("Insufficient funds")
+        self.profile.add(order, self._clock())
+        self._ledger.add_order("order", self._market.products[order.symbol], order, self._clock())
+        self.publish(self._market.submit(order, self._clock()))
+
+    def cancel(self, order: Order, request_id: str = "", original_id: str = "") -> None:
+        """Takes an order out; ``RequestRefused`` when it is not open."""
+        self.publish(self._market.cancel(order, self._clock()), request_id, original_id)
 
     def logged_on(self, session: FixSession, logon: FixMessage) -> None:
         """The key's session is up."""
         self._session = session
         self._rule = session_rule(logon)
-        self._cancels_on_disconnect = logon.get(8013) in ("S", "Y")
+        self._cancels_on_disconnect = logon.get(8013) or ""
+        self._has_drop_copy = logon.get(9406) == "Y"
 
     def disconnected(self, session: FixSession) -> None:
         """The session is over; 8013 decides what becomes of its orders."""
         self._session = None
-        if self._cancels_on_disconnect:
-            for order in self.open_orders():
-                self.publish(self._market.cancel(order, self._clock()))
+        if self._cancels_on_disconnect in ("S", "Y"):
+            for order in self.profile.open_orders():
+                if not order.is_of_rest or self._cancels_on_disconnect == "Y":
+                    self.cancel(order)
 
     def receive(self, session: FixSession, message: FixMessage) -> None:
         """One order message, in sequence."""
@@ -139,6 +156,9 @@ class OrderDesk:
                 fee = self._reports.fee(event)
                 product = self._market.products[event.order.symbol]
                 self._ledger.add_fill(product, event, fee, time_ns)
+            self.profile.take(event, fee, time_ns)
+            if event.order.is_of_rest and not self._has_drop_copy:
+                continue
             is_answer = index == 0 and bool(request_id)
             ids = (request_id, original_id) if is_answer else (event.order.client_order_id, "")
             self._send("8", self._reports.execution(event, ids, fee, time_ns))
@@ -158,18 +178,14 @@ class OrderDesk:
                 raise OrderRefused(f"unknown product {order.symbol}", _UNKNOWN_SYMBOL)
             self._check_client_id(order.client_order_id)
             request = _read_request(message, product, order.order_type)
+            order.quantity_lots = request.quantity_lots
+            order.price_ticks = request.price_ticks
+            self.place(order)
         except OrderRefused as problem:
             text = str(problem)
             _log.info("order refused: %s", text)
             time_ns = self._clock()
             self._send("8", self._reports.refusal(message, order, problem.code, text, time_ns))
-            return
-        order.quantity_lots = request.quantity_lots
-        order.price_ticks = request.price_ticks
-        self._orders[order.order_id] = order
-        self._by_client_id[order.client_order_id] = order
-        self._ledger.add_order("order", product, order, self._clock())
-        self.publish(self._market.submit(order, self._clock()))
 
     def _order(self, message: FixMessage) -> Order:
         _require(message, 11, 55, 54, 40)
@@ -193,8 +209,7 @@ class OrderDesk:
     def _check_client_id(self, client_order_id: str) -> None:
         if _UUID4.fullmatch(client_order_id) is None:
             raise OrderRefused("ClOrdID must be a lower-case UUID version 4 with hyphens")
-        known = self._by_client_id.get(client_order_id)
-        if known is not None and known.status.is_open:
+        if self.profile.has_open(client_order_id):
             raise OrderRefused("ClOrdID is that of an open order")
 
     def _cancel(self, message: FixMessage) -> None:
@@ -205,11 +220,9 @@ class OrderDesk:
             if order is None:
                 raise RequestRefused("Order not found")
             original_id = original_id or order.client_order_id
-            events = self._market.cancel(order, self._clock())
+            self.cancel(order, request_id, original_id)
         except RequestRefused as problem:
             self._refuse_request(message, order, "1", str(problem))
-            return
-        self.publish(events, request_id, original_id)
 
     def _replace(self, message: FixMessage) -> None:
         _require(message, 11, 38, 40)
@@ -228,13 +241,13 @@ class OrderDesk:
         except (RequestRefused, OrderRefused) as problem:
             self._refuse_request(message, order, "2", str(problem))
             return
-        self._by_client_id[request_id] = order
+        self.profile.rename(order, request_id)
         self._ledger.add_order("replace", product, order, self._clock())
         self.publish(events, request_id, original_id)
 
     def _status(self, message: FixMessage) -> None:
-        by_venue_id = self._orders.get(message.get(37) or "")
-        order = by_venue_id or self._by_client_id.get(message.get(11) or "")
+        by_venue_id = self.profile.order(message.get(37) or "")
+        order = by_venue_id or self.profile.order_of_client(message.get(11) or "")
         self._send("8", self._reports.status(message, order, self._clock()))
 
     def _mass_cancel(self, message: FixMessage) -> None:
@@ -246,13 +259,14 @@ class OrderDesk:
         time = (60, fix_text(self._clock(), 6))
         self._send("r", [(11, message.get(11) or ""), (37, self._ids.uuid()), *body, time])
         if message.get(530) == "6":
-            for order in self.open_orders():
-                self.publish(self._market.cancel(order, self._clock()))
+            for order in self.profile.open_orders():
+                if not order.is_of_rest:
+                    self.cancel(order)
 
     def _find(self, message: FixMessage) -> Order | None:
         _require_one(message, 37, 41)
-        by_venue_id = self._orders.get(message.get(37) or "")
-        by_client_id = self._by_client_id.get(message.get(41) or "")
+        by_venue_id = self.profile.order(message.get(37) or "")
+        by_client_id = self.profile.order_of_client(message.get(41) or "")
         if message.get(41) is not None and message.get(37) is not None:
             return by_venue_id if by_venue_id is by_client_id else None
         return by_venue_id or by_client_id

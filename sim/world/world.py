@@ -285,7 +285,7 @@ class World:
         self.clock.set_wall(self._rng.randint(-limit_ns, limit_ns))
 
     def _cancel_any(self) -> None:
-        orders = [each for each in self.venue.desk.open_orders() if each.status.is_open]
+        orders = [each for each in self.venue.desk.profile.open_orders() if each.status.is_open]
         if orders:
             self.venue.cancel_by_hand(self._rng.choice(orders))
 

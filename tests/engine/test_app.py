@@ -30,7 +30,7 @@ def test_a_second_engine_is_refused(
     lock = RunLock(config.engine.state_directory, config.engine.name)
     lock.acquire()
     try:
-        assert app.run(config, is_live=False) == ExitCode.ALREADY_RUNNING
+        assert app.run(config, app.Decisions()) == ExitCode.ALREADY_RUNNING
     finally:
         lock.release()
     assert f"another engine (process {os.getpid()}) holds" in capsys.readouterr().err
@@ -39,7 +39,7 @@ def test_a_second_engine_is_refused(
 def test_a_start_that_fails_gives_the_lock_back(load_demo: Callable[..., EngineConfig]) -> None:
     config = load_demo("strategy.0.class=nowhere.at:All")
     with pytest.raises(ConfigError, match="nowhere"):
-        app.run(config, is_live=False)
+        app.run(config, app.Decisions())
     lock = RunLock(config.engine.state_directory, config.engine.name)
     lock.acquire()
     lock.release()
@@ -50,7 +50,7 @@ def test_a_run_without_a_program_to_start_is_cleaned_up(
 ) -> None:
     monkeypatch.setattr("sys.executable", "/nonexistent/python")
     with pytest.raises(ConfigError, match="wow-relay does not exist"):
-        app.run(load_demo(), is_live=False)
+        app.run(load_demo(), app.Decisions())
     assert not any(
         type(handler).__name__ == "RingHandler" for handler in logging.getLogger("engine").handlers
     )

@@ -88,10 +88,12 @@ def test_warnings_of_the_modes_that_see_the_world(
     ]
     assert find_warnings(load_config(path, overrides)) == [
         "[order_entry] cancel_on_disconnect is off: a lost connection leaves orders open",
+        "[reconciliation]: nobody compares the venue's orders, fills and balances with ours",
         "[telemetry] publish: positions and orders leave this machine in clear text",
     ]
     assert find_warnings(load_config(path, [*overrides[:-2], "feed.key=env:WOW_NOT_SET"])) == [
-        "[feed] key: env:WOW_NOT_SET is not set; export WOW_NOT_SET before the start"
+        "[reconciliation]: nobody compares the venue's orders, fills and balances with ours",
+        "[feed] key: env:WOW_NOT_SET is not set; export WOW_NOT_SET before the start",
     ]
     assert find_warnings(load_config(path, [*overrides[1:-2], "engine.mode=shadow"])) == [
         "[order_entry]: shadow mode sends nothing, so it is not used"

@@ -284,3 +284,28 @@ def test_what_happens_is_logged(
     rig.wires.notify(event)
     assert words in caplog.messages
     assert rig.fatal == rig.paused == []
+
+
+class Watcher:
+    """Stands for the reconciler, which may want to ask about Unknown orders first."""
+
+    def __init__(self) -> None:
+        self.is_due = True
+        self.told: list[bool] = []
+
+    def session_changed(self, is_active: bool) -> None:
+        self.told.append(is_active)
+
+
+def test_the_reconciler_asks_first_about_what_is_unknown(rig: Rig) -> None:
+    watcher = rig.entry.watcher = Watcher()
+    rig.activate()
+    rig.wires.notify(Disconnected("reset"))
+    assert watcher.told == [True, False]
+    rig.activate()
+    assert watcher.told == [True, False, True]
+    rig.entry.check_pending(NOW_NS)
+    assert rig.wires.sent == []
+    watcher.is_due = False
+    rig.entry.check_pending(NOW_NS)
+    assert [kind for kind, _ in rig.wires.sent] == ["H", "H"]

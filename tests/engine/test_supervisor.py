@@ -18,6 +18,7 @@ from ext.wire import EngineState
 NOW_NS = 1_800_000_000_000_000_000
 ALONE = (
     "telemetry.relay=false",
+    "reconciliation.enabled=false",
     "loop.warm_up=false",
     "stop.cancel_timeout_ms=100",
     "stop.logout_timeout_ms=100",
@@ -343,3 +344,106 @@ async def test_a_run_is_warmed_up_and_kept_warm(supervise: Make) -> None:
     supervisor.request_stop("enough")
     assert await task == ExitCode.OK
     assert supervisor.orders_left == []
+
+
+class FirstComparison:
+    """Stands for the reconciler: its first comparison ends when the test says so."""
+
+    def __init__(self, url: str, on_pause: Callable[[str], None]) -> None:
+        self.url, self.pause = url, on_pause
+        self.has_ended, self.stopped = asyncio.Event(), asyncio.Event()
+        self.error: Exception | None = None
+
+    async def run(self) -> None:
+        await self.has_ended.wait()
+        if self.error is not None:
+            raise self.error
+        await self.stopped.wait()
+
+    async def wait_first(self, stop: asyncio.Event) -> None:
+        waiters = [asyncio.ensure_future(each.wait()) for each in (self.has_ended, stop)]
+        await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+        for waiter in waiters:
+            waiter.cancel()
+
+    def stop(self) -> None:
+        self.stopped.set()
+
+
+@pytest.fixture
+def comparisons(monkeypatch: pytest.MonkeyPatch) -> list[FirstComparison]:
+    """The reconcilers that were made."""
+    made: list[FirstComparison] = []
+
+    def make(arc: Arc, url: str, clock: object, on_pause: Callable[[str], None]) -> FirstComparison:
+        made.append(FirstComparison(url, on_pause))
+        return made[-1]
+
+    monkeypatch.setattr("engine.supervisor.make_reconciler", make)
+    return made
+
+
+async def begin(supervisor: Supervisor) -> "asyncio.Task[ExitCode]":
+    """The run as far as the first comparison."""
+    task = asyncio.ensure_future(supervisor.run())
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not task.done()
+    return task
+
+
+RECONCILED = "reconciliation.enabled=true"
+
+
+async def test_market_data_waits_for_the_first_comparison(
+    supervise: Make, comparisons: list[FirstComparison]
+) -> None:
+    supervisor = supervise(RECONCILED)
+    task = await begin(supervisor)
+    assert (len(OrderEntry.made), MarketData.made) == (1, [])
+    assert OrderEntry.made[0].watcher is comparisons[0]  # type: ignore[attr-defined]
+    assert comparisons[0].url == ""  # of a venue that says none
+    comparisons[0].has_ended.set()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(MarketData.made) == 1
+    assert state_of(supervisor)[0] == EngineState.ENGINE_RUNNING
+    supervisor.request_stop("enough")
+    assert await task == ExitCode.OK
+    assert comparisons[0].stopped.is_set()
+
+
+async def test_a_pause_of_the_first_comparison_stays(
+    supervise: Make, comparisons: list[FirstComparison]
+) -> None:
+    supervisor = supervise(RECONCILED)
+    task = await begin(supervisor)
+    comparisons[0].pause("the records differ")
+    comparisons[0].has_ended.set()
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert len(MarketData.made) == 1
+    assert state_of(supervisor) == (EngineState.ENGINE_PAUSED_STATE, b"the records differ")
+    supervisor.request_stop("enough")
+    assert await task == ExitCode.OK
+
+
+async def test_a_stop_before_the_first_comparison(
+    supervise: Make, comparisons: list[FirstComparison]
+) -> None:
+    supervisor = supervise(RECONCILED)
+    task = await begin(supervisor)
+    supervisor.request_stop("enough")
+    assert await task == ExitCode.OK
+    assert MarketData.made == []
+
+
+async def test_a_venue_that_refuses_to_be_asked_ends_the_run(
+    supervise: Make, comparisons: list[FirstComparison]
+) -> None:
+    supervisor = supervise(RECONCILED)
+    task = await begin(supervisor)
+    comparisons[0].error = LogonRefused("reconciliation: Invalid API Key")
+    comparisons[0].has_ended.set()
+    assert await task == ExitCode.VENUE
+    assert supervisor.reason == "reconciliation: Invalid API Key"

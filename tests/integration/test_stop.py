@@ -151,4 +151,5 @@ def test_a_venue_that_is_not_there_is_tried_again(start_engine: "Callable[..., E
 
 def by_hand(feed_url: str, port: int) -> tuple[str, ...]:
     """Settings for a venue that the engine does not start."""
-    return (ALONE, "simulator.start=false", f"feed.url={feed_url}", f"order_entry.port={port}")
+    addresses = (f"feed.url={feed_url}", f"order_entry.port={port}")
+    return (ALONE, "simulator.start=false", "reconciliation.enabled=false", *addresses)

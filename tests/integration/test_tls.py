@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from engine.exit_codes import ExitCode
 from tests.certificates import write_files
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
         f"simulator.certificate={certificate}",
         f"feed.ca_file={trusted}",
         f"order_entry.ca_file={trusted}",
+        f"reconciliation.ca_file={trusted}",
     )
 
 
@@ -57,11 +59,20 @@ def test_busy_poll_under_tls_trades_and_ends_well(
 def test_venue_that_nobody_vouches_for_gets_nothing(
     start_engine: "Callable[..., Engine]", tls: tuple[str, ...], tmp_path: Path
 ) -> None:
-    run = start_engine(*SHORT, tls[0], "order_entry.tls=true")
+    run = start_engine(*SHORT, tls[0], "order_entry.tls=true", "reconciliation.enabled=false")
     run.wait()
     assert "the certificate of 127.0.0.1 is refused: unable to get local issuer" in run.log
     assert "name its certificate in ca_file" in run.log
     assert "logged on" not in run.log
+    assert run.venue_count["orders"] == 0
+
+
+def test_venue_whose_rest_nobody_vouches_for_is_not_traded_on(
+    start_engine: "Callable[..., Engine]", tls: tuple[str, ...]
+) -> None:
+    run = start_engine(*SHORT, *tls[:3])
+    assert run.wait() == ExitCode.VENUE, run.everything
+    assert "reconciliation: the certificate of 127.0.0.1 is refused" in run.log
     assert run.venue_count["orders"] == 0
 
 

@@ -13,12 +13,12 @@ SECOND_NS = 1_000_000_000
 
 
 def play(engine: EngineStandIn, count: int, seed: int = 1) -> None:
-    """So many turns of an engine: a frame, its trade, a report and what it did; one a second."""
+    """So many turns of an engine: a trade, its frame, a report and what it did; one a second."""
     rng = random.Random(seed)
     for number in range(count):
         now_ns = engine.start_time_ns + number * SECOND_NS
-        engine.frame(rng.randbytes(rng.randrange(0, 400)), time_ns=now_ns)
         engine.trade(time_ns=now_ns, instrument=0, price_ticks=100 + number, side=1)
+        engine.frame(rng.randbytes(rng.randrange(0, 400)), time_ns=now_ns)
         engine.report(b"8=FIXT.1.1|" + rng.randbytes(rng.randrange(0, 300)), time_ns=now_ns)
         engine.record(
             kind=RecordKind.RECORD_EXECUTION,

@@ -57,6 +57,18 @@ def test_a_segment_that_is_being_written_is_left_alone(
     assert plain == [path]
 
 
+def test_one_keeper_at_a_time(engine: EngineStandIn, journal: Path) -> None:
+    descriptor = os.open(journal, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    assert keep(journal, RULES, engine.start_time_ns).indexed == 0
+    os.close(descriptor)
+    assert keep(journal, RULES, engine.start_time_ns).indexed > 0
+
+
+def test_where_there_is_no_journal_yet(tmp_path: Path) -> None:
+    assert keep(tmp_path / "nowhere", RULES, 1).indexed == 0
+
+
 @pytest.mark.parametrize("call", range(1, 14))
 def test_a_keeper_that_dies_at_any_point_is_followed_by_another(
     engine: EngineStandIn, journal: Path, monkeypatch: pytest.MonkeyPatch, call: int

@@ -111,6 +111,25 @@ def test_a_missing_segment_of_orders_is_told(engine: EngineStandIn, journal: Pat
         list(read_entries(journal, engine.start_time_ns))
 
 
+@pytest.mark.parametrize("is_indexed", [False, True])
+def test_behind_a_slot_nothing_in_front_of_it_is_needed(
+    engine: EngineStandIn, journal: Path, *, is_indexed: bool
+) -> None:
+    entries = list(read_entries(journal, engine.start_time_ns, with_market=False))
+    if is_indexed:
+        keep(journal, KeepRules(), engine.start_time_ns)
+    for at in (0, 1, 7, 40, 78, 79):
+        after = entries[at].last_sequence
+        rest = read_entries(journal, engine.start_time_ns, with_market=False, after_sequence=after)
+        assert [entry.sequence for entry in rest] == [entry.sequence for entry in entries[at + 1 :]]
+    first = segment_names(journal, stream=ORDERS)[0]
+    first.stored(journal).unlink()
+    rest = read_entries(journal, engine.start_time_ns, after_sequence=entries[60].last_sequence)
+    assert sum(entry.stream == ORDERS for entry in rest) == 19
+    with pytest.raises(RecordingError, match="slots 2 to"):
+        list(read_entries(journal, engine.start_time_ns, after_sequence=1))
+
+
 def test_missing_market_data_is_not_damage(engine: EngineStandIn, journal: Path) -> None:
     segment_names(journal, stream=MARKET)[0].plain(journal).unlink()
     entries = list(read_entries(journal, engine.start_time_ns))

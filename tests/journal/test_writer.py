@@ -201,7 +201,8 @@ class FailingDisk:
             self.calls += 1
             if 0 <= self.fails_at <= self.calls:
                 if name == "write" and self._code == errno.ENOSPC:
-                    real(arguments[0], bytes(arguments[1])[:40])  # type: ignore[operator,call-overload]
+                    head = bytes(arguments[1])[:40]  # type: ignore[call-overload]
+                    real(arguments[0], head)  # type: ignore[operator]
                 raise OSError(self._code, os.strerror(self._code))
             return real(*arguments, **options)  # type: ignore[operator]
 
@@ -269,12 +270,13 @@ def test_a_segment_is_locked_while_it_is_written(
     writer = JournalWriter(directory, reader)
     writer.append(take(engine, reader, 1), 1)
     with writer.path.open("rb") as file, pytest.raises(BlockingIOError):
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     with pytest.raises(BlockingIOError):
         JournalWriter(directory, reader).resume()
     writer.close()
     with writer.path.open("rb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # as the keeper does
+        assert JournalWriter(directory, reader).resume() == ""
 
 
 def test_begin_tells_whether_the_disk_takes_anything(reader: SharedReader, tmp_path: Path) -> None:

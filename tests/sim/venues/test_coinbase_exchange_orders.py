@@ -6,66 +6,15 @@ from typing import Any
 
 import pytest
 
-from sim.exchange import MatchingEngine
 from sim.fix_store import FixStore
 from sim.fix_text import Fields, FixMessage
 from sim.ids import IdSource
 from sim.ledger import Ledger
-from sim.market import FeedFrame
-from sim.orders import PUBLIC_OWNER, Order, OrderEvent, Side
-from sim.products import Product
-from sim.times import fix_time_ns
+from sim.orders import PUBLIC_OWNER, Order, Side
 from sim.venues.coinbase_exchange_fix import RejectMessage
 from sim.venues.coinbase_exchange_orders import OrderDesk
 from sim.venues.coinbase_exchange_reports import Fees
-
-NOW_NS = fix_time_ns("20260105-14:30:00.000001")
-BTC = Product.from_text("BTC-USD", "0.01", "0.00000001")
-
-
-class OneBook:
-    """A market of one matching engine without flow."""
-
-    def __init__(self) -> None:
-        self.products = {"BTC-USD": BTC}
-        self.channels: frozenset[str] = frozenset()
-        self.trade_count = 0
-        self.engine = MatchingEngine("BTC-USD")
-
-    def start_time_ns(self) -> int:
-        return NOW_NS
-
-    def next_time_ns(self) -> int | None:
-        return None
-
-    def run_step(self, now_ns: int) -> int:
-        return now_ns
-
-    def submit(self, order: Order, now_ns: int) -> list[OrderEvent]:
-        return self.engine.submit(order)
-
-    def cancel(self, order: Order, now_ns: int) -> list[OrderEvent]:
-        return self.engine.cancel(order)
-
-    def replace(
-        self, order: Order, quantity_lots: int, price_ticks: int, client_order_id: str, now_ns: int
-    ) -> list[OrderEvent]:
-        return self.engine.replace(order, quantity_lots, price_ticks, client_order_id)
-
-    def take_events(self) -> list[OrderEvent]:
-        return []
-
-    def take_frames(self) -> list[FeedFrame]:
-        return []
-
-    def has_frames(self) -> bool:
-        return False
-
-    def snapshot_frames(self, symbol: str) -> list[FeedFrame]:
-        return []
-
-    def last_match_frames(self, symbol: str) -> list[FeedFrame]:
-        return []
+from tests.sim.one_book import NOW_NS, OneBook
 
 
 class Client:
@@ -318,7 +267,7 @@ def test_replace_refused(client: Client, changes: dict[str, Any], code: str, tex
     ((kind, reject),) = client.request("G", **{**fields, **changes})
     assert (kind, reject[434], reject[102]) == ("9", "2", code)
     assert text in reject[58]
-    assert client.desk.open_orders()[0].client_order_id == new[11]
+    assert client.desk.profile.open_orders()[0].client_order_id == new[11]
 
 
 def test_status_of_known_and_unknown_orders(client: Client) -> None:
@@ -354,7 +303,7 @@ def test_cancel_on_disconnect(client: Client, flag: str | None, left: int) -> No
     client.log_on(*([(8013, flag)] if flag else []))
     client.order()
     client.desk.disconnected(client)  # type: ignore[arg-type]
-    assert len(client.desk.open_orders()) == left
+    assert len(client.desk.profile.open_orders()) == left
     kept = client.store.recall(1)
     assert (kept is None) == bool(left), "the report waits for the session to resume"
 

@@ -1,0 +1,239 @@
+"""Reconciliation of a run: asks, compares, explains; what it cannot explain pauses the engine.
+
+At the start nothing is traded before the first comparison has ended; later ones go on in the
+background, every ``interval_seconds`` and as soon as the order session is up again. Rules of what
+is believed stand in ``engine/reconciliation.py``.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from decimal import Decimal
+
+from engine.composition import Arc
+from engine.engine_clock import EngineClock
+from engine.own_records import OwnRecords
+from engine.reconciliation import (
+    Difference,
+    OrderEnded,
+    OrderFound,
+    compare,
+    compare_balances,
+)
+from engine.reconciliation_questions import Answers, VenueQuestions
+from engine.reconciliation_reports import ReportEdge, make_reports
+from engine.tls_context import make_client_context
+from ext.errors import LogonRefused, UsageError
+from ext.orders import ReportResult
+from gateways.coinbase_rest import CoinbaseSigner
+from gateways.rest_request import RestAccessRefused, RestError
+from gateways.rest_transport import RestLimits, RestTransport
+
+ASK_AGAIN_S = 0.5  # doubles up to ASK_AGAIN_LIMIT_S
+ASK_AGAIN_LIMIT_S = 2.0
+MAX_ROUNDS = 12  # of one comparison: then the records move too fast, the next one tries again
+RETRY_S = 1.0  # of the first comparison, while the venue cannot be asked
+
+_log = logging.getLogger("engine.reconciliation")
+
+
+class Reconciler:
+    """Compares the venue's record with ours, over and over. ``run`` it as a task.
+
+    ``on_pause`` gets the text of what cannot be explained, with both sides' records.
+    """
+
+    def __init__(
+        self,
+        questions: VenueQuestions,
+        own: OwnRecords,
+        pipeline: ReportEdge,
+        now_ns: Callable[[], int],
+        on_pause: Callable[[str], None],
+        *,
+        interval_s: float,
+        transport: contextlib.AbstractAsyncContextManager[object] | None = None,
+        ask_again_s: float = ASK_AGAIN_S,
+    ) -> None:
+        self.is_clean = False  # the last comparison ended with equal records
+        self._questions = questions
+        self._own = own
+        self._pipeline = pipeline
+        self._now_ns = now_ns
+        self._on_pause = on_pause
+        self._interval_s = interval_s
+        self._transport = transport or contextlib.nullcontext()
+        self._ask_again_s = ask_again_s
+        self._baseline: dict[str, Decimal] = {}  # balances less all that we know of
+        self._told: set[Difference] = set()
+        self._has_compared = asyncio.Event()
+        self._wake = asyncio.Event()
+        self._is_stopping = False
+        self._is_due = True
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a comparison is under way, or has to come before other questions."""
+        return self._is_due and not self._is_stopping
+
+    def session_changed(self, is_active: bool) -> None:
+        """The order session is lost, or up again: reports may have been missed."""
+        self._is_due = True
+        if is_active:
+            self._wake.set()
+
+    def stop(self) -> None:
+        """Ends ``run``."""
+        self._is_stopping = True
+        self._wake.set()
+
+    async def wait_first(self, stop: asyncio.Event) -> None:
+        """Returns when the first comparison has ended, or ``stop`` is set."""
+        waiters = {
+            asyncio.ensure_future(self._has_compared.wait()),
+            asyncio.ensure_future(stop.wait()),
+        }
+        await asyncio.wait(waiters, return_when=asyncio.FIRST_COMPLETED)
+        for waiter in waiters:
+            waiter.cancel()
+
+    async def run(self) -> None:
+        """Compares until stopped. LogonRefused when the venue refuses our key at the start."""
+        async with self._transport:
+            while not self._is_stopping:
+                self._wake.clear()
+                await self._compare_once()
+                await self._sleep(self._interval_s if self._has_compared.is_set() else RETRY_S)
+
+    async def _compare_once(self) -> None:
+        try:
+            self.is_clean = await self.reconcile()
+        except RestAccessRefused as error:
+            if not self._has_compared.is_set():
+                raise LogonRefused(f"reconciliation: {error}") from None
+            self._on_pause(f"the venue refuses our questions: {error}")
+            return
+        except RestError as error:
+            rest = "" if self._has_compared.is_set() else "; nothing is traded before it answers"
+            _log.error("the venue cannot be asked for its record: %s%s", error, rest)
+            return
+        finally:
+            self._is_due = False
+        self._has_compared.set()
+
+    async def reconcile(self) -> bool:
+        """One comparison: whether the records are equal now. RestError: nobody could be asked."""
+        counts: dict[Difference, int] = {}
+        delay_s = self._ask_again_s
+        for _ in range(MAX_ROUNDS):
+            answers = await self._questions.ask(self._now_ns())
+            found = self._compare(answers)
+            if not found:
+                self._agree(answers)
+                return True
+            counts = {each: counts.get(each, 0) + 1 for each in found}
+            believed = [each for each in found if counts[each] >= each.answers_needed]
+            explained = [each for each in believed if each.is_explained]
+            if explained:
+                self._explain(explained)
+                continue
+            if believed:
+                self._tell(believed)
+                return False
+            await self._sleep(delay_s, is_woken=False)
+            if self._is_stopping:
+                return False
+            delay_s = min(2 * delay_s, ASK_AGAIN_LIMIT_S)
+        _log.warning("after %d rounds the records still move; compared again later", MAX_ROUNDS)
+        return False
+
+    def _compare(self, answers: Answers) -> list[Difference]:
+        found = compare(answers.ours, answers.theirs)
+        if found or not answers.is_quiet or not self._baseline:
+            return found
+        own = self._own.changes()
+        changes = {
+            currency: balance - self._baseline.get(currency, Decimal(0))
+            for currency, balance in answers.balances.items()
+        }
+        return compare_balances(own.changes, changes, own.turnovers)
+
+    def _agree(self, answers: Answers) -> None:
+        venue_orders = answers.theirs.orders
+        self._questions.fills.agree(
+            {order.venue_order_id for order in venue_orders}, self._now_ns()
+        )
+        if not self._baseline and answers.is_quiet:
+            changes = self._own.changes().changes
+            balances = answers.balances
+            self._baseline = {
+                currency: balances.get(currency, Decimal(0)) - change
+                for currency, change in changes.items()
+            }
+        living = sum(order.is_living for order in venue_orders)
+        level = logging.DEBUG if self.is_clean else logging.INFO
+        _log.log(level, "the venue's record and ours are equal: %d open orders", living)
+        if self._told:
+            _log.warning("what was not explained is gone; a paused engine stays paused")
+            self._told.clear()
+
+    def _explain(self, differences: list[Difference]) -> None:
+        for difference in differences:
+            _log.warning("found and explained: %s", difference)
+            now_ns = self._now_ns()
+            for fields in make_reports(difference, self._request_number(difference), now_ns):
+                result = self._pipeline.apply_report(fields, now_ns)
+                if result & ReportResult.REPORT_INCONSISTENT:
+                    self._on_pause(f"does not fit what we know: {difference}")
+
+    def _request_number(self, difference: Difference) -> int:
+        if isinstance(difference, OrderEnded | OrderFound) and difference.theirs.client_order_id:
+            return self._own.request_number(difference.theirs.client_order_id)
+        return 0
+
+    def _tell(self, differences: list[Difference]) -> None:
+        new = [difference for difference in differences if difference not in self._told]
+        self._told.update(new)
+        if new:
+            text = "; ".join(str(difference) for difference in new)
+            self._on_pause(f"the venue's record differs from ours: {text}")
+
+    async def _sleep(self, seconds: float, *, is_woken: bool = True) -> None:
+        if self._is_stopping:
+            return
+        if not is_woken:
+            await asyncio.sleep(seconds)
+            return
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), seconds)
+
+
+def make_reconciler(
+    arc: Arc, rest_url: str, clock: EngineClock, on_pause: Callable[[str], None]
+) -> Reconciler:
+    """Joins the parts; the keys are those of [order_entry]. ConfigError: ca_file is of no use."""
+    section, order_entry = arc.config.reconciliation, arc.config.order_entry
+    if section is None or order_entry is None:
+        raise UsageError("reconciliation needs [reconciliation] and [order_entry]")
+    is_under_tls = rest_url.startswith("https://")
+    transport = RestTransport(
+        rest_url,
+        CoinbaseSigner(
+            order_entry.key.reveal(), order_entry.secret.reveal(), order_entry.passphrase.reveal()
+        ),
+        RestLimits(section.timeout_ms),
+        ssl_context=make_client_context(section.ca_file, "reconciliation")
+        if is_under_tls
+        else None,
+    )
+    own = OwnRecords(arc.memory, arc.pipeline.orders, arc.instruments, len(arc.strategies))
+    return Reconciler(
+        VenueQuestions(transport, own, arc.instruments),
+        own,
+        arc.pipeline,
+        clock.now_ns,
+        on_pause,
+        interval_s=section.interval_seconds,
+        transport=transport,
+    )

@@ -1,0 +1,149 @@
+"""The beginning of a run as the journal tells it: what it took over, and who it is.
+
+Order: what a dead engine left in its rings goes into its journal, the state of the last run is
+rebuilt, a new arc takes it over, the state that it begins with is written as a snapshot, and the
+first record names it.
+"""
+
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.composition import Arc
+from engine.config_schema import EngineConfig
+from engine.recovery import Recovery, recover, take_over
+from engine.run_facts import encode_facts, make_facts, persistent_fields
+from engine.run_identity import RunIdentity, claim_identity
+from engine.snapshot import Snapshot, write_snapshot
+from engine.version import read_version
+from ext.dtypes import POSITION
+from ext.errors import ConfigError, RecordingError
+from ext.wire import RecordKind
+from journal.salvage import salvage
+from journal.shared_reader import SharedReader
+
+_log = logging.getLogger("engine.recovery")
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What a new run finds: who it is, and the last run's state."""
+
+    identity: RunIdentity | None
+    recovery: Recovery | None
+
+
+def outlives_process(config: EngineConfig) -> bool:
+    """Whether runs of this config go on where the last one ended: they are journaled, and their
+    venue does not end with them."""
+    return config.telemetry.relay and not config.simulator.start
+
+
+def look_back(config: EngineConfig, fresh_reason: str = "") -> Inheritance:
+    """What the last run left, before anything of the new one is made.
+
+    ``fresh_reason``: a person has decided to leave it, and why. Raises ConfigError when it cannot
+    be found out.
+    """
+    if not outlives_process(config):
+        return Inheritance(None, None)
+    directory = Path(config.journal.path)
+    try:
+        _salvage(config.shared_memory_path, directory)
+        recovery = None if fresh_reason else recover(directory)
+    except (RecordingError, OSError) as error:
+        raise ConfigError(
+            f"the state of the last run cannot be rebuilt: {error}; see the runbook, or start with"
+            " --fresh REASON after a person has looked at the venue"
+        ) from error
+    if fresh_reason:
+        _log.warning("the state of earlier runs is left alone: %s", fresh_reason)
+    identity = claim_identity(config.engine.state_directory, config.engine.name)
+    return Inheritance(identity, recovery)
+
+
+def _salvage(path: Path, directory: Path) -> None:
+    try:
+        SharedReader(path).close()
+    except ConfigError as error:  # none, or one that this version cannot read
+        if path.exists():
+            _log.warning("%s; what it may hold that the journal lacks is left alone", error)
+        return
+    count = salvage(path, directory)
+    if count:
+        _log.warning("the last run ended without its relay: %d records were saved", count)
+
+
+def begin_run(arc: Arc, inheritance: Inheritance) -> None:
+    """Takes over what was found and writes the first record. Raises ConfigError as ``take_over``,
+    and when the snapshot cannot be written."""
+    name = ""
+    start_time_ns = arc.memory.counters()["start_time_ns"]
+    if inheritance.recovery is not None:
+        take_over(inheritance.recovery, arc)
+        snapshot = snapshot_arc(arc, start_time_ns, inheritance.recovery.snapshot.pause_reason)
+        try:
+            name = write_snapshot(Path(arc.config.journal.path), snapshot).name
+        except OSError as error:
+            raise ConfigError(
+                f"{arc.config.journal.path}: {error.strerror}; the state that the run begins with"
+                " must be on the disk before it trades"
+            ) from error
+        _tell(arc, inheritance.recovery)
+    facts = make_facts(
+        arc.config,
+        arc.instruments,
+        arc.strategies,
+        arc.identity,
+        version=read_version(),
+        start_time_ns=start_time_ns,
+        sender_comp_id=arc.sender_comp_id,
+        snapshot=name,
+    )
+    arc.memory.write_blob(start_time_ns, RecordKind.RECORD_RUN, encode_facts(facts))
+
+
+def snapshot_arc(arc: Arc, start_time_ns: int, pause_reason: str) -> Snapshot:
+    """The state of an arc that has not begun."""
+    positions = arc.memory.region("positions_offset", POSITION, len(arc.strategies))
+    store = arc.orders.store if arc.orders is not None else None
+    states = []
+    for strategy in arc.strategies:
+        offset, size = strategy.persistent
+        states.append(strategy.state.tobytes()[offset : offset + size])
+    return Snapshot(
+        start_time_ns=start_time_ns,
+        sequence=0,
+        time_ns=start_time_ns,
+        next_number=arc.history.next_number,
+        next_outgoing=store.next_outgoing if store is not None else 1,
+        next_incoming=store.next_incoming if store is not None else 1,
+        pause_reason=pause_reason,
+        instruments=[(each.symbol, f"{each.tick:f}", f"{each.lot:f}") for each in arc.instruments],
+        strategies=[(each.name, each.instrument.symbol) for each in arc.strategies],
+        tables=arc.history.save(),
+        positions=positions.tobytes(),
+        strategy_states=states,
+        messages=[],
+    )
+
+
+def _tell(arc: Arc, recovery: Recovery) -> None:
+    open_orders = arc.pipeline.orders.open_orders()
+    positions = arc.memory.region("positions_offset", POSITION, len(arc.strategies))
+    held = [
+        f"{int(position['position_lots'])} lots of {strategy.instrument.symbol} ({strategy.name})"
+        for strategy, position in zip(arc.strategies, positions, strict=True)
+        if position["position_lots"]
+    ]
+    _log.info(
+        "took over from the last run in %.3f s, %d records behind its snapshot: %d open orders;"
+        " positions: %s",
+        recovery.seconds,
+        recovery.applied_records,
+        len(open_orders),
+        ", ".join(held) or "none",
+    )
+    kept = [each.name for each in arc.strategies if persistent_fields(each)]
+    if kept:
+        _log.info("what these strategies keep was put back: %s", ", ".join(kept))

@@ -1,0 +1,41 @@
+"""One number for everything that decides what the engine does next.
+
+Orders, requests, counted fills, positions, books with every level, and the state of each strategy.
+Left out is what differs between a run and its repetition and decides nothing: latencies, the words
+of the relay, versions of the sequence locks.
+"""
+
+import hashlib
+
+import numpy as np
+
+from engine.composition import Arc
+from ext.dtypes import BOOK_VIEW, POSITION
+
+HASH_BYTES = 16
+
+
+def hash_state(arc: Arc, *, with_market: bool = True) -> str:
+    """Hash of the state of an arc in hex; without ``with_market`` of what outlives the process
+    only: orders, positions and what strategies keep."""
+    digest = hashlib.blake2b(digest_size=HASH_BYTES)
+    for name, table in arc.history.save().items():
+        digest.update(name.encode() + len(table).to_bytes(8, "little") + table)
+    digest.update(arc.history.next_number.to_bytes(8, "little"))
+    positions = arc.memory.region("positions_offset", POSITION, max(1, len(arc.strategies))).copy()
+    positions["version"] = 0
+    digest.update(positions.tobytes())
+    for strategy in arc.strategies:
+        state = strategy.state.view(np.uint8)
+        if not with_market:
+            offset, size = strategy.persistent
+            state = state[offset : offset + size]
+        digest.update(state.tobytes())
+    if with_market:
+        views = arc.memory.region("books_offset", BOOK_VIEW, len(arc.instruments)).copy()
+        views["version"] = 0
+        digest.update(views.tobytes())
+        for instrument in arc.instruments:
+            book = arc.pipeline.book(instrument.index)
+            digest.update(repr((book.levels(True), book.levels(False))).encode())
+    return digest.hexdigest()

@@ -1,0 +1,282 @@
+"""The reconciler: when a difference is believed, what becomes of it, when trading may start."""
+
+import asyncio
+import logging
+from dataclasses import replace
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from engine.reconciler import Reconciler
+from engine.reconciliation_questions import VenueQuestions
+from ext.errors import LogonRefused
+from ext.orders import ReportResult
+from ext.wire import OrderState
+from gateways.rest_request import RestAccessRefused, RestUnavailable
+from tests.engine.reconciliation_rig import ASKED_NS, BTC, Own, Pipeline, Venue, our_order
+
+
+class Rig:
+    """A reconciler over a venue in memory; every question is asked at ``ASKED_NS``."""
+
+    def __init__(self) -> None:
+        self.venue, self.own = Venue(), Own()
+        self.pipeline = Pipeline(self.own)
+        self.pauses: list[str] = []
+        questions = VenueQuestions(self.venue, self.own, (BTC,))  # type: ignore[arg-type]
+        pipeline: Any = self.pipeline
+        own: Any = self.own
+        self.reconciler = Reconciler(
+            questions, own, pipeline, lambda: ASKED_NS, self.pauses.append,
+            interval_s=60.0, ask_again_s=0.0,
+        )  # fmt: skip
+
+    @property
+    def rounds(self) -> int:
+        """Questions for all open orders so far."""
+        return self.venue.asked.count("GET /orders")
+
+    def rest_order(self, number: int = 1) -> None:
+        """An order that rests with both."""
+        self.own.table[number] = our_order(number)
+        self.venue.place(number)
+
+
+async def compared(reconciler: Reconciler) -> None:
+    """Returns when the comparison that is due has ended."""
+    for _ in range(10_000):
+        if not reconciler.is_due:
+            return
+        await asyncio.sleep(0)
+    pytest.fail("no comparison ended")
+
+
+@pytest.fixture
+def rig() -> Rig:
+    return Rig()
+
+
+async def test_equal_records_are_clean_after_one_round(rig: Rig) -> None:
+    rig.rest_order()
+    assert await rig.reconciler.reconcile()
+    assert (rig.rounds, rig.pauses, rig.pipeline.applied) == (1, [], [])
+
+
+async def test_a_fill_behind_our_back_is_found_counted_and_balanced(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.rest_order()
+    assert await rig.reconciler.reconcile()
+    rig.venue.fill("v-1", "0.01", 501)
+    with caplog.at_level(logging.WARNING):
+        assert await rig.reconciler.reconcile()
+    assert [report["trade_id"] for report in rig.pipeline.applied] == [501]
+    assert rig.own.table[1].state == OrderState.FILLED
+    assert rig.own.own_changes.changes == {"BTC": Decimal("0.01"), "USD": Decimal(-1)}
+    assert "fills that we missed" in caplog.text
+    assert rig.pauses == []
+
+
+async def test_a_fill_whose_report_comes_before_the_second_answer_is_no_difference(
+    rig: Rig,
+) -> None:
+    rig.rest_order()
+    await rig.reconciler.reconcile()
+    rig.venue.fill("v-1", "0.004", 501)
+
+    def report(path: str) -> None:
+        if path == "/accounts" and rig.rounds == 2:  # the first round that sees it
+            rig.own.table[1] = our_order(filled_lots=400_000, state=OrderState.PARTIALLY_FILLED)
+            changes = {"BTC": Decimal("0.004"), "USD": Decimal("-0.4")}
+            rig.own.own_changes = replace(rig.own.own_changes, changes=changes)
+            rig.own.reports += 1
+
+    rig.venue.before = report
+    assert await rig.reconciler.reconcile()
+    assert rig.pipeline.applied == []
+
+
+async def test_an_order_that_was_cancelled_behind_our_back_ends(rig: Rig) -> None:
+    rig.rest_order()
+    del rig.venue.orders["v-1"]
+    assert await rig.reconciler.reconcile()
+    assert rig.own.table[1].state == OrderState.CANCELED
+    assert rig.rounds == 3  # seen, believed, compared again
+
+
+async def test_fills_come_before_the_end_of_an_order(rig: Rig) -> None:
+    rig.rest_order()
+    await rig.reconciler.reconcile()
+    rig.venue.fill("v-1", "0.004", 501)
+    order = rig.venue.orders["v-1"]
+    rig.venue.place(1, filled_size=order.filled_size, status="done", done_reason="canceled")
+    assert await rig.reconciler.reconcile()
+    kinds = [report.get("trade_id", "end") for report in rig.pipeline.applied]
+    assert kinds == [501, "end"]
+    assert (rig.own.table[1].state, rig.own.table[1].filled_lots) == (OrderState.CANCELED, 400_000)
+
+
+async def test_an_unknown_order_is_settled_at_once(rig: Rig) -> None:
+    rig.rest_order()
+    await rig.reconciler.reconcile()
+    rig.own.table[1] = our_order(state=OrderState.UNKNOWN)
+    rig.venue.fill("v-1", "0.01", 501)
+    before = rig.rounds
+    assert await rig.reconciler.reconcile()
+    assert rig.rounds - before == 2
+    assert rig.own.table[1].state == OrderState.FILLED
+
+
+async def test_an_order_of_nobody_pauses_with_both_records(rig: Rig) -> None:
+    rig.rest_order()
+    rig.venue.place(77, client_oid="11111111-0000-4000-8000-000000000001")
+    assert not await rig.reconciler.reconcile()
+    assert rig.rounds == 4
+    (text,) = rig.pauses
+    assert "an open order that is not ours. Ours: nothing. Venue: order v-77" in text
+    assert "BTC-USD BUY 0.01000000 at 100.00" in text
+    assert not await rig.reconciler.reconcile()
+    assert len(rig.pauses) == 1, "the same thing is told once"
+    del rig.venue.orders["v-77"]
+    assert await rig.reconciler.reconcile()
+
+
+async def test_an_order_of_nobody_does_not_keep_ours_from_being_explained(rig: Rig) -> None:
+    rig.rest_order()
+    rig.venue.place(77, client_oid="11111111-0000-4000-8000-000000000001")
+    del rig.venue.orders["v-1"]
+    assert not await rig.reconciler.reconcile()
+    assert rig.own.table[1].state == OrderState.CANCELED
+    assert len(rig.pauses) == 1
+
+
+async def test_an_order_of_nobody_that_goes_away_in_time_does_not_pause(rig: Rig) -> None:
+    rig.venue.place(77, client_oid="11111111-0000-4000-8000-000000000001")
+
+    def take_out(path: str) -> None:
+        if path == "/orders" and rig.rounds == 3:
+            rig.venue.orders.clear()
+
+    rig.venue.before = take_out
+    assert await rig.reconciler.reconcile()
+    assert rig.pauses == []
+
+
+async def test_a_balance_that_moves_by_itself_pauses(rig: Rig) -> None:
+    assert await rig.reconciler.reconcile()
+    rig.venue.balances["USD"] -= 500
+    assert not await rig.reconciler.reconcile()
+    assert "USD. Ours: fills and fees changed it by 0 since the start" in rig.pauses[0]
+    assert "it changed by -500" in rig.pauses[0]
+
+
+async def test_balances_are_not_compared_while_reports_come(rig: Rig) -> None:
+    assert await rig.reconciler.reconcile()
+    rig.venue.balances["USD"] -= 500
+
+    def report(path: str) -> None:
+        rig.own.reports += path == "/accounts"
+
+    rig.venue.before = report
+    assert await rig.reconciler.reconcile()
+
+
+async def test_a_report_that_does_not_fit_pauses(rig: Rig) -> None:
+    rig.rest_order()
+    await rig.reconciler.reconcile()
+    rig.venue.fill("v-1", "0.01", 501)
+    rig.pipeline.result = int(ReportResult.REPORT_INCONSISTENT)
+    await rig.reconciler.reconcile()
+    assert "does not fit what we know" in rig.pauses[0]
+
+
+async def test_records_that_keep_moving_are_left_for_later(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig.rest_order()
+
+    def move(path: str) -> None:
+        rig.venue.place(1, price=Decimal(100 + len(rig.venue.asked)))
+
+    rig.venue.before = move
+    with caplog.at_level(logging.WARNING):
+        assert not await rig.reconciler.reconcile()
+    assert "still move" in caplog.text
+    assert rig.pauses == []
+
+
+async def test_run_waits_for_the_venue_and_then_for_the_interval(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("engine.reconciler.RETRY_S", 0.001)
+
+    def fail(path: str) -> None:
+        if len(rig.venue.asked) < 3:
+            raise RestUnavailable("GET /orders: nobody there")
+
+    rig.venue.before = fail
+    reconciler = rig.reconciler
+    assert (reconciler.is_due, reconciler.is_clean) == (True, False)
+    task = asyncio.ensure_future(reconciler.run())
+    with caplog.at_level(logging.ERROR):
+        await reconciler.wait_first(asyncio.Event())
+    assert "nothing is traded before it answers" in caplog.text
+    assert (reconciler.is_due, reconciler.is_clean) == (False, True)
+
+    before = rig.rounds
+    reconciler.session_changed(False)
+    assert (reconciler.is_due, rig.rounds) == (True, before)
+    reconciler.session_changed(True)
+    await compared(reconciler)
+    assert rig.rounds > before
+    reconciler.stop()
+    await asyncio.wait_for(task, 5)
+
+
+async def test_a_venue_that_goes_away_later_changes_nothing(
+    rig: Rig, caplog: pytest.LogCaptureFixture
+) -> None:
+    reconciler = rig.reconciler
+    task = asyncio.ensure_future(reconciler.run())
+    await reconciler.wait_first(asyncio.Event())
+
+    def fail(path: str) -> None:
+        raise RestUnavailable("nobody there")
+
+    rig.venue.before = fail
+    reconciler.session_changed(True)
+    with caplog.at_level(logging.ERROR):
+        await compared(reconciler)
+    assert "cannot be asked" in caplog.text
+    assert reconciler.is_clean
+    reconciler.stop()
+    await asyncio.wait_for(task, 5)
+
+
+async def test_a_refused_key_ends_the_start_and_later_pauses(rig: Rig) -> None:
+    def refuse(path: str) -> None:
+        raise RestAccessRefused("GET /orders was answered with 401: Invalid API Key", 401)
+
+    rig.venue.before = refuse
+    with pytest.raises(LogonRefused, match="Invalid API Key"):
+        await rig.reconciler.run()
+
+    other = Rig()
+    task = asyncio.ensure_future(other.reconciler.run())
+    await other.reconciler.wait_first(asyncio.Event())
+    other.venue.before = refuse
+    other.reconciler.session_changed(True)
+    await compared(other.reconciler)
+    assert "Invalid API Key" in other.pauses[0]
+    other.reconciler.stop()
+    await asyncio.wait_for(task, 5)
+
+
+async def test_a_stop_ends_the_wait_for_the_first_comparison(rig: Rig) -> None:
+    stop = asyncio.Event()
+    waiting = asyncio.ensure_future(rig.reconciler.wait_first(stop))
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    stop.set()
+    await asyncio.wait_for(waiting, 5)
