@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.orders import Side
 from sim.world.checkers import Checker
-from sim.world.order_stream import difference, is_complete, rebuild
+from sim.world.order_stream import difference, is_complete, rebuild, replay
 from sim.world.venue import VenueFill
 
 if TYPE_CHECKING:
@@ -130,6 +130,17 @@ class StreamTellsTheState(Checker):
         """Rebuilds the run and compares every order and position; keeps what was rebuilt."""
         if not is_complete(world.engine):
             return
-        world.left = rebuild(world.engine).snapshot()
-        text = difference(world.engine, world.left)
+        world.left = rebuild(world.engine)
+        text = difference(world.engine, world.left.snapshot)
         self.require(not text, text)
+
+
+class ReplayIsTheRun(Checker):
+    """Both streams, played again through the production pipeline, make the same orders byte for
+    byte and end in the same state."""
+
+    def check(self, world: "World") -> None:
+        """Plays the run again."""
+        if is_complete(world.engine):
+            text = replay(world.engine, world.seed, world.setup)
+            self.require(not text, text)

@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.snapshot import Snapshot
+from engine.recovery import Recovery
 from ext.wire import BookState, OrderState
 from sim.orders import Order
 from sim.world.checkers import (
@@ -33,6 +33,7 @@ from sim.world.end_checkers import (
     EverythingSettles,
     PositionsEqualTheVenues,
     ProfitIsThatOfTheFills,
+    ReplayIsTheRun,
     StreamTellsTheState,
     VenueAgreesOnEveryOrder,
 )
@@ -103,9 +104,9 @@ class World:
         self.relay = Relay(self.trace, random.Random(f"{seed}:relay"))
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
-        self.left: Snapshot | None = None
+        self.left: Recovery | None = None
         """What the last run left behind, by its order stream."""
-        self._stream = StreamTellsTheState()
+        self._run_checkers: list[Checker] = [StreamTellsTheState(), ReplayIsTheRun()]
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
         self.have_orders_moved = True
         self._moved: object = None
@@ -139,7 +140,7 @@ class World:
             PositionsEqualTheVenues(),
             ProfitIsThatOfTheFills(),
             BooksEqualTheVenues(),
-            self._stream,
+            *self._run_checkers,
         ]
 
     def run(self) -> Outcome:
@@ -312,7 +313,8 @@ class World:
         self._is_crash_armed = False
         if self.engine.is_dead or not is_complete(self.engine):
             return  # with a hole in its journal nobody starts it again without looking
-        self._stream.check(self)
+        for checker in self._run_checkers:
+            checker.check(self)
         is_power_lost = self._rng.random() < POWER_LOSS_SHARE
         self.engine.crash(is_power_lost=is_power_lost)
         delay_ns = self._rng.randrange(RESTART_NS_MAX)
