@@ -22,6 +22,7 @@ from sim.world.engine_parts import make_arc
 from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport
 from sim.world.network import Network
 from sim.world.order_transport import WorldOrderTransport
+from sim.world.reconciliation import WorldReconciler
 from sim.world.venue import Venue
 
 WATCH_NS = 20_000_000
@@ -109,6 +110,11 @@ class WorldEngine:
             make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
             make_listener=cast(Any, WorldFeedListener),
         )
+        self.reconciler = WorldReconciler(
+            self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation
+        )
+        self.order_entry.watcher = self.reconciler
+        self._has_feed = False
         self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
         self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
 
@@ -129,7 +135,6 @@ class WorldEngine:
             if self.first.pause_reason:
                 self._doubt(self.first.pause_reason)
         self.order_transport.start()
-        self.feed_transport.start()
         self._plan_watch()
 
     def pause(self, reason: str) -> None:
@@ -162,6 +167,7 @@ class WorldEngine:
         self.is_dead = True
         self.order_transport.abandon(is_cut=is_power_lost)
         self.feed_transport.abandon()
+        self.reconciler.abandon()
 
     def state_digest(self) -> str:
         """Hash of orders, positions and what the strategies remember: equal runs, equal hashes."""
@@ -172,6 +178,9 @@ class WorldEngine:
     def _doubt(self, reason: str) -> None:
         self.doubts.append(reason)
         self.pause(reason)
+
+    def _end_reconciliation(self, error: Exception) -> None:
+        self._fail(f"reconciliation ended: {error!r}")
 
     def _fail(self, reason: str) -> None:
         self.fatal_reason = self.fatal_reason or reason
@@ -192,6 +201,9 @@ class WorldEngine:
         if not self.is_stopping:
             self.pipeline.call_timers(now_ns)
         self.flush()
+        if self.reconciler.has_compared and not self._has_feed:
+            self._has_feed = True
+            self.feed_transport.start()
         self.feed_transport.tick()
         self.order_transport.tick()
         if self._watches % BEAT_EVERY == 0:

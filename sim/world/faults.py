@@ -48,6 +48,8 @@ class FaultPlan:
     """Feed: a frame arrives behind later ones."""
     mangle_share: float = 0.0
     """Feed: a frame is cut short, or one character of it is another."""
+    rest_loss_share: float = 0.0
+    """A question by REST, or its answer, is lost."""
     reject_share: float = 0.0
     """The venue answers a request with a session Reject(3) and forgets it."""
     echo_share: float = 0.0
@@ -137,6 +139,7 @@ def _be_moody(plan: FaultPlan, rng: random.Random) -> None:
     plan.echo_share = _share(rng)
     plan.log_out_rate = rng.choice((0.0, 0.2))
     plan.by_hand_rate = rng.choice((0.0, 2.0))
+    plan.rest_loss_share = rng.choice((0.0, 0.05))
     plan.dead_socket_rate = rng.choice((0.0, 0.3))
 
 

@@ -11,7 +11,8 @@ from engine.replay import Replay, make_replay_arc
 from engine.snapshot import Snapshot
 from engine.state_hash import hash_state
 from ext.bounds import Bound
-from ext.dtypes import ORDER, RECORD
+from ext.dtypes import EXECUTION_REPORT, ORDER, RECORD
+from ext.wire import ExecutionType, RecordKind, ReportFormat
 from journal.entries import Entry, merge, split_slots
 from sim.world.engine import WorldEngine
 from sim.world.engine_config import EngineSetup
@@ -70,6 +71,17 @@ def read_market(engine: WorldEngine) -> list[Entry]:
     assert written <= MARKET_RING_SLOTS, "the market ring has gone round: the world is too long"
     ring = engine.memory.region("market_ring_offset", RECORD, MARKET_RING_SLOTS)
     return list(split_slots(ring[:written]))
+
+
+def count_missed_fills(entries: list[Entry]) -> int:
+    """Fills that the engine learned by REST: their reports never came."""
+    reports = [
+        np.frombuffer(each.data, EXECUTION_REPORT, 1)[0]
+        for each in entries
+        if each.kind == RecordKind.RECORD_REPORT
+        and each.record["code"] == ReportFormat.REPORT_FIELDS
+    ]
+    return sum(report["execution_type"] == ExecutionType.EXEC_TRADE for report in reports)
 
 
 def is_complete(engine: WorldEngine) -> bool:
