@@ -136,7 +136,7 @@ class Reconciler:
         for _ in range(MAX_ROUNDS):
             answers = await self._questions.ask(self._now_ns())
             found = self._compare(answers)
-            if not found:
+            if not found and not answers.has_unasked:
                 self._agree(answers)
                 return True
             counts = {each: counts.get(each, 0) + 1 for each in found}

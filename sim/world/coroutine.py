@@ -8,6 +8,9 @@ from typing import Any
 
 from sim.world.schedule import Event, Schedule
 
+BEGIN_NS = 1_000_000
+"""A task is begun by the loop, a while after whoever made it."""
+
 
 class Pause:
     """Await it: goes on after so long."""
@@ -33,7 +36,7 @@ class WorldTask:
         self._on_error = on_error
         self._event: Event | None = None
         self._is_over = False
-        self._plan(0)
+        self._plan(BEGIN_NS)
 
     def wake(self) -> None:
         """Goes on now rather than at the end of its pause."""
