@@ -58,7 +58,7 @@ class WorldEngine:
         """Why a person has to look at orders and fills: what a report said."""
         self._network = network
         self._watches = 0
-        self.arc = make_arc(setup, seed, run, network.clock.wall_ns())
+        self.arc = make_arc(setup, seed, run, left, network.clock.wall_ns())
         parts, config = self.arc.orders, setup.config
         assert parts is not None
         self.memory, self.pipeline = self.arc.memory, self.arc.pipeline

@@ -6,7 +6,8 @@ from typing import Any, cast
 
 from engine.composition import Arc, OrderEdge, join, make_order_parts
 from engine.kernels import CompiledStrategy
-from engine.run_identity import NUMBERS_PER_RUN, RunIdentity
+from engine.recovery import Recovery
+from engine.run_identity import NUMBERS_PER_RUN, RunIdentity, follow_numbers
 from ext.order_sender import CapturingSender
 from ext.orders import draw_run_prefix
 from ext.session_store import SessionStore
@@ -21,10 +22,11 @@ MARKET_RING_SLOTS = 32_768
 _DIGEST_BYTES = 8
 
 
-def draw_identity(seed: int, run: int) -> RunIdentity:
+def draw_identity(seed: int, run: int, left: Recovery | None) -> RunIdentity:
     """Who a run is to the venue: the same prefix over the runs of a world, numbers of its own."""
     prefix = draw_run_prefix(_digest(seed, 0, "client ids"))
-    return RunIdentity(prefix, run * NUMBERS_PER_RUN + 1)
+    identity = RunIdentity(prefix, run * NUMBERS_PER_RUN + 1)
+    return identity if left is None else follow_numbers(identity, left.snapshot.next_number)
 
 
 def draw_strategies(setup: EngineSetup, seed: int, run: int) -> tuple[CompiledStrategy, ...]:
@@ -40,7 +42,9 @@ def draw_strategies(setup: EngineSetup, seed: int, run: int) -> tuple[CompiledSt
     return tuple(strategies)
 
 
-def make_arc(setup: EngineSetup, seed: int, run: int, start_time_ns: int) -> Arc:
+def make_arc(
+    setup: EngineSetup, seed: int, run: int, left: Recovery | None, start_time_ns: int
+) -> Arc:
     """The arc of a run with its order session, joined as ``engine.composition`` does it."""
     config, strategies = setup.config, draw_strategies(setup, seed, run)
     section = config.order_entry
@@ -55,7 +59,7 @@ def make_arc(setup: EngineSetup, seed: int, run: int, start_time_ns: int) -> Arc
     sender = CapturingSender(SENDER_BYTES)
     store = SessionStore(None, "world")
     edge = OrderEdge(SENDER_COMP_ID, section.target_comp_id, store, sender)
-    arc = join(config, strategies, memory, edge, draw_identity(seed, run))
+    arc = join(config, strategies, memory, edge, draw_identity(seed, run, left))
     parts = make_order_parts(section, arc, edge, cast(Any, sender))
     return dataclasses.replace(arc, orders=parts)
 

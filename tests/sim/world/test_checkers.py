@@ -232,7 +232,7 @@ def crash_soon(world: World) -> None:
 
 def test_a_client_id_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "sim.world.engine_parts.draw_identity", lambda seed, run: draw_identity(seed, 0)
+        "sim.world.engine_parts.draw_identity", lambda seed, run, left: draw_identity(seed, 0, None)
     )
     assert play_until_caught(crash_soon) == "ClientIdsAreUnique"
 
