@@ -146,7 +146,7 @@ class World:
 
     def run(self) -> Outcome:
         """Plays the world to its end; ``WorldError`` when something does not hold."""
-        trading_ns = self._rng.randint(2 * SECOND_NS, 8 * SECOND_NS)
+        trading_ns = self._rng.randint(3 * SECOND_NS, 8 * SECOND_NS)
         self._plan_market()
         self._plan_faults(trading_ns)
         self.schedule.after(trading_ns, "the network is healed, the engine stops", self._settle)
