@@ -55,8 +55,10 @@ HELP_AFTER_NS = 20 * SECOND_NS
 POWER_LOSS_SHARE = 0.3
 STUCK_NS_MAX = 3 * SECOND_NS
 RESTART_NS_MAX = 2 * SECOND_NS
-CANCEL_EVERY_NS = 970 * MILLISECOND_NS
+LOOK_EVERY_NS = 970 * MILLISECOND_NS
 """No divisor of a second: at rest means that nothing is under way, heartbeats included."""
+CANCEL_EVERY = 6
+"""Looks. An order that the venue does not know any more is asked for between two cancels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +119,7 @@ class World:
         self._is_over = False
         self._settle_started_ns = 0
         self._is_helped = False
+        self._looks = 0
         self._is_fresh = False
         self._plant = plant
         self.engine = self._start_engine()
@@ -336,12 +339,13 @@ class World:
             self._is_helped = True
             self.network.cut_some("orders")
         is_at_rest = self.is_settled() and not self.network.in_flight()
-        if self.engine.order_entry.is_active and not is_at_rest:
+        if self.engine.order_entry.is_active and not is_at_rest and self._looks % CANCEL_EVERY == 0:
             self.engine.cancel_all()
+        self._looks += self.engine.order_entry.is_active
         if is_at_rest and not self._is_fresh:
             self._is_fresh = True
             self.network.cut_some("feed")
         elif is_at_rest or waited_ns > SETTLE_LIMIT_NS:
             self._is_over = True
             return
-        self.schedule.after(CANCEL_EVERY_NS, "stop: cancel all", self._wait_for_rest)
+        self.schedule.after(LOOK_EVERY_NS, "stop: is all at rest?", self._wait_for_rest)
