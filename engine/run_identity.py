@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from ext.bounds import Bound
 from ext.errors import ConfigError
 from ext.orders import draw_run_prefix
 from journal.durable import write_durably
@@ -24,6 +25,17 @@ class RunIdentity:
 
     prefix: bytes
     first_number: int
+
+
+def follow_numbers(identity: RunIdentity, next_number: int) -> RunIdentity:
+    """The identity of a run that goes on where another ended, before ``next_number``.
+
+    Tables find requests and orders by the last digits of their number. A run that began at the same
+    digits as every other would soon write over those of orders that are still open, and reports of
+    them would be of nobody.
+    """
+    distance = (next_number - identity.first_number) % Bound.MAX_REQUESTS
+    return RunIdentity(identity.prefix, identity.first_number + distance)
 
 
 def claim_identity(state_directory: str, name: str) -> RunIdentity:
