@@ -102,6 +102,8 @@ class Venue:
         """Ends it."""
         self._process.terminate()
         self._process.wait(30)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 class Rounds:
