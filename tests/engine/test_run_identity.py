@@ -5,8 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from engine.run_identity import MAX_RUNS, NUMBERS_PER_RUN, claim_identity, write_durably
+from engine.run_identity import (
+    MAX_RUNS,
+    NUMBERS_PER_RUN,
+    RunIdentity,
+    claim_identity,
+    follow_numbers,
+)
+from ext.bounds import Bound
 from ext.errors import ConfigError
+
+PREFIX = b"00000000-0000-4000-8"
 
 
 def test_each_start_has_numbers_of_its_own(tmp_path: Path) -> None:
@@ -42,9 +51,20 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
         claim_identity(str(tmp_path / "file"), "one")
 
 
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "kept"
-    write_durably(path, b"old")
-    write_durably(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path], "no draft is left"
+@pytest.mark.parametrize("next_number", [1, 2, 5_000, 16_384, 16_385, NUMBERS_PER_RUN + 77])
+@pytest.mark.parametrize("run", [1, 2, 1_000])
+def test_numbers_go_on_at_the_digits_of_the_last_run(next_number: int, run: int) -> None:
+    claimed = RunIdentity(PREFIX, run * NUMBERS_PER_RUN + 1)
+    followed = follow_numbers(claimed, next_number)
+    assert followed.prefix == PREFIX
+    assert followed.first_number % Bound.MAX_REQUESTS == next_number % Bound.MAX_REQUESTS
+    distance = followed.first_number - claimed.first_number
+    assert 0 <= distance < Bound.MAX_REQUESTS, "within its own block"
+
+
+def test_the_newest_requests_of_the_last_run_are_the_last_to_be_written_over() -> None:
+    last = range(1, 40_000)
+    newest = {number % Bound.MAX_REQUESTS for number in last[-1_000:]}
+    first = follow_numbers(RunIdentity(PREFIX, NUMBERS_PER_RUN + 1), last[-1] + 1).first_number
+    reused = {number % Bound.MAX_REQUESTS for number in range(first, first + 15_000)}
+    assert not newest & reused
