@@ -52,7 +52,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def start(arguments: list[str], **options: int) -> "subprocess.Popen[bytes]":
         found.append(arguments)
         program = "import time; time.sleep(60)"
-        return real([sys.executable, "-c", program], **options)  # type: ignore[call-overload,no-any-return]
+        command = [sys.executable, "-c", program]
+        return real(command, **options)  # type: ignore[call-overload,no-any-return]
 
     monkeypatch.setattr(subprocess, "Popen", start)
     return found
