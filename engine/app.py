@@ -8,13 +8,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import uvloop
 
 from engine.background_writer import BackgroundWriter
 from engine.composition import Arc, check_secrets, compile_strategies, compose
 from engine.config_schema import EngineConfig
+from engine.decisions import Decisions
 from engine.exit_codes import ExitCode
 from engine.kernels import CompiledStrategy
 from engine.log_setup import CLOSE_TIMEOUT_S, log_in_background, log_into_ring, set_up_logging
@@ -39,16 +39,6 @@ START_LOOK_S = 0.05  # between two looks at how far the start is
 LAST_WORDS_TIMEOUT_S = 0.5  # of a process that has to end now
 
 _log = logging.getLogger("engine.app")
-
-
-@dataclass(frozen=True, slots=True)
-class Decisions:
-    """What the person at the command line has decided: send real orders, leave the state of
-    earlier runs alone, lift the pause of the last run; reasons are journaled."""
-
-    is_live: bool = False
-    fresh_reason: str = ""
-    resume_reason: str = ""
 
 
 def run(config: EngineConfig, decisions: Decisions) -> int:

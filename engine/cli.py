@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from engine.config import config_hash, describe_config, load_config
 from engine.config_schema import EngineConfig
 from engine.config_warnings import find_warnings, require_arming, require_recording
+from engine.decisions import Decisions
 from engine.exit_codes import ExitCode, exit_code_of
 from engine.version import read_version
 from ext.errors import WowError
@@ -123,7 +124,7 @@ def _run(config: EngineConfig, options: argparse.Namespace) -> int:
     require_recording(config)
     from engine import app  # only here: it loads the compiled kernel and Numba
 
-    decisions = app.Decisions(options.live, options.fresh, options.resume)
+    decisions = Decisions(options.live, options.fresh, options.resume)
     return app.run(config, decisions)
 
 

@@ -147,7 +147,7 @@ def compose(
     arc = join(config, strategies, memory, edge, identity)
     if edge is None or section is None or sender is None:
         return arc
-    return replace(arc, orders=_make_order_parts(section, arc, edge, sender))
+    return replace(arc, orders=make_order_parts(section, arc, edge, sender))
 
 
 def join(
@@ -265,9 +265,10 @@ def _make_sender(section: OrderEntrySection) -> TcpSender | TlsChannel:
     return TlsChannel(make_client_context(section.ca_file, "order_entry"))
 
 
-def _make_order_parts(
+def make_order_parts(
     section: OrderEntrySection, arc: Arc, edge: OrderEdge, sender: TcpSender | TlsChannel
 ) -> OrderParts:
+    """The order session over an arc that has an edge."""
     dialect = CoinbaseExchangeDialect(
         edge.sender_comp_id,
         section.secret.reveal(),

@@ -71,15 +71,21 @@ class Reconciler:
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._is_due = True
+        self._has_session_changed = False  # since the comparison in hand began
 
     @property
     def is_due(self) -> bool:
         """Whether a comparison is under way, or has to come before other questions."""
         return self._is_due and not self._is_stopping
 
+    @property
+    def has_compared(self) -> bool:
+        """Whether the first comparison has ended: trading may begin."""
+        return self._has_compared.is_set()
+
     def session_changed(self, is_active: bool) -> None:
         """The order session is lost, or up again: reports may have been missed."""
-        self._is_due = True
+        self._is_due = self._has_session_changed = True
         if is_active:
             self._wake.set()
 
@@ -107,6 +113,7 @@ class Reconciler:
                 await self._sleep(self._interval_s if self._has_compared.is_set() else RETRY_S)
 
     async def _compare_once(self) -> None:
+        self._has_session_changed = False
         try:
             self.is_clean = await self.reconcile()
         except RestAccessRefused as error:
@@ -119,7 +126,7 @@ class Reconciler:
             _log.error("the venue cannot be asked for its record: %s%s", error, rest)
             return
         finally:
-            self._is_due = False
+            self._is_due = self._has_session_changed  # then it has missed what changed meanwhile
         self._has_compared.set()
 
     async def reconcile(self) -> bool:
@@ -129,7 +136,7 @@ class Reconciler:
         for _ in range(MAX_ROUNDS):
             answers = await self._questions.ask(self._now_ns())
             found = self._compare(answers)
-            if not found:
+            if not found and not answers.has_unasked:
                 self._agree(answers)
                 return True
             counts = {each: counts.get(each, 0) + 1 for each in found}
@@ -145,7 +152,11 @@ class Reconciler:
             if self._is_stopping:
                 return False
             delay_s = min(2 * delay_s, ASK_AGAIN_LIMIT_S)
-        _log.warning("after %d rounds the records still move; compared again later", MAX_ROUNDS)
+        _log.warning(
+            "after %d rounds the records still move, compared again later; last: %s",
+            MAX_ROUNDS,
+            "; ".join(map(str, counts)),
+        )
         return False
 
     def _compare(self, answers: Answers) -> list[Difference]:

@@ -48,6 +48,12 @@ class Answers:
     balances: Mapping[str, Decimal]
     is_quiet: bool
 
+    @property
+    def has_unasked(self) -> bool:
+        """Whether an order became Unknown after the question: nothing was asked about it yet."""
+        asked_ns = self.theirs.asked_ns
+        return any(each.is_unknown and not each.is_settled(asked_ns) for each in self.ours.orders)
+
 
 class VenueQuestions:
     """Knows how to ask; keeps the fills that it has heard of."""

@@ -6,8 +6,9 @@ wow-engine replay --diff A B                       where two runs part
 """
 
 import argparse
-import sys
+import logging
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import zip_longest
@@ -19,15 +20,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from engine.composition import compile_strategies
 from engine.config import EngineConfig, load_config
 from engine.exit_codes import ExitCode
-from engine.recovery import Recovery, read_facts, take_over
+from engine.recovery import Recovery, take_over
 from engine.replay import Difference, Replay, ReplayResult, make_replay_arc
-from engine.run_facts import RunFacts
-from engine.snapshot import read_snapshot
 from ext.dtypes import REQUEST_TERMS
 from ext.errors import ConfigError, RecordingError
 from ext.wire import RecordKind
 from journal.entries import Entry
 from journal.reader import read_entries, run_starts
+from journal.run_facts import RunFacts, read_facts
+from journal.snapshot import read_snapshot
+
+_log = logging.getLogger("engine.replay")
 
 NS_PER_SECOND = 1_000_000_000
 PROGRESS_EVERY = 4096  # inputs between two looks of the bar
@@ -93,10 +96,10 @@ def _config_of(facts: RunFacts, overrides: list[str]) -> EngineConfig:
 def _check_sources(facts: RunFacts, digests: list[str]) -> None:
     for recorded, digest in zip(facts.strategies, digests, strict=True):
         if recorded.source_digest != digest:
-            print(
-                f"{recorded.name} on {recorded.instrument}: its source is not the recorded one;"
-                " expect another result",
-                file=sys.stderr,
+            _log.warning(
+                "%s on %s: its source is not the recorded one; expect another result",
+                recorded.name,
+                recorded.instrument,
             )
 
 
@@ -110,12 +113,13 @@ def _until(entries: Iterator[Entry], until_ns: int) -> Iterator[Entry]:
 def _paced(entries: Iterator[Entry], speed: float) -> Iterator[Entry]:
     first_ns = 0
     started_s = time.monotonic()
+    waiting = threading.Event()  # never set: its wait is a sleep until then
     for entry in entries:
         first_ns = first_ns or entry.time_ns
         ahead_s = (entry.time_ns - first_ns) / NS_PER_SECOND / speed
         ahead_s -= time.monotonic() - started_s
         if ahead_s > 0:
-            time.sleep(ahead_s)
+            waiting.wait(ahead_s)
         yield entry
 
 
@@ -159,32 +163,36 @@ def _choose_run(directory: Path, run: int) -> int:
 
 
 def _report(result: ReplayResult, seconds: float, is_other: bool) -> int:
-    print(
+    _say(
         f"{result.frames:,} frames, {result.reports:,} reports, {result.timers:,} timers,"
         f" {result.commands:,} commands in {seconds:.1f} s"
     )
     if result.dropped_frames:
-        print(f"{result.dropped_frames:,} frames were not recorded: behind them all may differ")
+        _say(f"{result.dropped_frames:,} frames were not recorded: behind them all may differ")
     if is_other:
-        print(f"state {result.state_hash}; another strategy, nothing was compared")
+        _say(f"state {result.state_hash}; another strategy, nothing was compared")
         return ExitCode.OK
     if result.difference is not None:
         _print_difference(result.difference)
         return ExitCode.DIFFERENCES
-    print(f"{result.requests:,} requests, every byte as recorded")
+    _say(f"{result.requests:,} requests, every byte as recorded")
     if result.has_cut_end:
-        print("the run ended in the middle of an input: its last requests have no recorded cause")
+        _say("the run ended in the middle of an input: its last requests have no recorded cause")
     if result.hashes_checked:
-        print(f"state {result.recorded_hash} as recorded")
+        _say(f"state {result.recorded_hash} as recorded")
     else:
-        print(f"state {result.state_hash}; the run did not end in order, so none was recorded")
+        _say(f"state {result.state_hash}; the run did not end in order, so none was recorded")
     return ExitCode.OK
 
 
+def _say(text: str) -> None:
+    Console(soft_wrap=True).print(text, markup=False, highlight=False)
+
+
 def _print_difference(found: Difference) -> None:
-    print(f"DIFFERENT: {found.what} at record {found.sequence}, time {found.time_ns}")
-    print(f"  recorded: {_show(found.recorded)}")
-    print(f"  repeated: {_show(found.repeated)}")
+    _say(f"DIFFERENT: {found.what} at record {found.sequence}, time {found.time_ns}")
+    _say(f"  recorded: {_show(found.recorded)}")
+    _say(f"  repeated: {_show(found.repeated)}")
 
 
 def _show(data: bytes) -> str:
@@ -198,15 +206,15 @@ def _diff(first: Path, second: Path) -> int:
     count = 0
     for one, other in pairs:
         if one is None or other is None or _message(one) != _message(other):
-            print(f"{count:,} requests are the same; then")
+            _say(f"{count:,} requests are the same; then")
             for path, entry in ((first, one), (second, other)):
                 shown = "no more requests"
                 if entry is not None:
                     shown = f"record {entry.sequence}, time {entry.time_ns}: {_show(entry.data)}"
-                print(f"  {path}: {shown}")
+                _say(f"  {path}: {shown}")
             return ExitCode.DIFFERENCES
         count += 1
-    print(f"{count:,} requests, all the same")
+    _say(f"{count:,} requests, all the same")
     return ExitCode.OK
 
 

@@ -12,15 +12,16 @@ from pathlib import Path
 from engine.composition import Arc
 from engine.config_schema import EngineConfig
 from engine.recovery import Recovery, recover, take_over
-from engine.run_facts import encode_facts, make_facts, persistent_fields
-from engine.run_identity import RunIdentity, claim_identity
-from engine.snapshot import Snapshot, write_snapshot
+from engine.run_facts import make_facts, persistent_fields
+from engine.run_identity import RunIdentity, claim_identity, follow_numbers
 from engine.version import read_version
 from ext.dtypes import POSITION
 from ext.errors import ConfigError, RecordingError
 from ext.wire import RecordKind
+from journal.run_facts import encode_facts
 from journal.salvage import salvage
 from journal.shared_reader import SharedReader
+from journal.snapshot import Snapshot, write_snapshot
 
 _log = logging.getLogger("engine.recovery")
 
@@ -59,6 +60,8 @@ def look_back(config: EngineConfig, fresh_reason: str = "") -> Inheritance:
     if fresh_reason:
         _log.warning("the state of earlier runs is left alone: %s", fresh_reason)
     identity = claim_identity(config.engine.state_directory, config.engine.name)
+    if recovery is not None:
+        identity = follow_numbers(identity, recovery.snapshot.next_number)
     return Inheritance(identity, recovery)
 
 

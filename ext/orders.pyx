@@ -227,7 +227,8 @@ cdef class OrderTable:
                 order.state_before_pending = NEW
         elif kind == EXEC_CANCELED or kind == EXEC_EXPIRED or kind == EXEC_DONE_FOR_DAY:
             result |= _check_cumulative(order, report)
-            if is_open(order.state):
+            # An end that tells of fills we have not seen: Unknown, until they are found.
+            if is_open(order.state) and not result & REPORT_INCONSISTENT:
                 order.state = CANCELED if kind == EXEC_CANCELED else EXPIRED
                 order.leaves_lots = 0
         elif kind == EXEC_REPLACED:
@@ -335,7 +336,9 @@ cdef class OrderTable:
             return result
         if not is_open(order.state):
             return 0
-        if order.state != UNKNOWN and report.execution_type == EXEC_STATUS:
+        if order.state != UNKNOWN and report.execution_type == EXEC_STATUS and (
+                order.state_before_pending != UNKNOWN or is_open(state)
+                or (order.state != PENDING_CANCEL and order.state != PENDING_REPLACE)):
             return 0                        # we know more than a status in flight
         if state == CANCELED or state == EXPIRED or state == REJECTED or state == FILLED:
             if state == REJECTED:

@@ -224,10 +224,22 @@ def _refuse_living_engine(path: str) -> None:
         return
     header = np.frombuffer(first_page, dtypes.SHARED_HEADER, 1)[0]
     is_ours = header["magic"] == dtypes.SHARED_MAGIC and header["process_id"] != os.getpid()
-    if not is_ours or header["engine_state"] == ENGINE_STOPPED:
+    if not is_ours or header["engine_state"] == ENGINE_STOPPED \
+            or not _process_exists(int(header["process_id"])):
         return
     if abs(read_wall_ns() - int(header["heartbeat_ns"])) < LIVING_NS:
         raise ConfigError(
             f"shared memory {path} is that of a running engine, process {header['process_id']}; "
             "stop it first, or use another [engine] name"
         )
+
+
+def _process_exists(process_id: int) -> bool:
+    """Whether there is a process of that number: a killed one may have beaten just now."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True                 # somebody else's
+    return True

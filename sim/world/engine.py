@@ -7,25 +7,23 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
-import msgspec
-import numpy as np
-
-from engine.config import make_instruments
 from engine.engine_clock import EngineClock
 from engine.market_data import MarketData
 from engine.order_entry import OrderEntry
-from engine.run_facts import encode_facts, make_facts
-from engine.snapshot import Snapshot
+from engine.recovery import Recovery, take_over
+from engine.run_facts import make_facts
+from engine.run_start import snapshot_arc
 from ext.bounds import Bound
 from ext.dtypes import ORDER, POSITION
-from ext.order_history import OrderHistory
 from ext.order_sender import CapturingSender
 from ext.wire import RecordKind
+from journal.run_facts import encode_facts
 from sim.world.engine_config import EngineSetup
-from sim.world.engine_parts import SENDER_COMP_ID, draw_identity, draw_states, join
+from sim.world.engine_parts import make_arc
 from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport
 from sim.world.network import Network
 from sim.world.order_transport import WorldOrderTransport
+from sim.world.reconciliation import WorldReconciler
 from sim.world.venue import Venue
 
 WATCH_NS = 20_000_000
@@ -36,7 +34,7 @@ PENDING_EVERY = 50
 class WorldEngine:
     """One run of the engine. ``run`` counts the runs of a world from 0.
 
-    ``left`` is what the last run left behind; None: nothing, and nobody looks for it.
+    ``left`` is what the last run left behind, ``first`` the state that this one began with.
     ``orders`` and ``positions`` are live views of its tables, records of ``ext.dtypes``. ``sent``
     gets every order message as it leaves, ``heard`` every market data frame as it comes.
     """
@@ -45,7 +43,7 @@ class WorldEngine:
         self,
         seed: int,
         run: int,
-        left: Snapshot | None,
+        left: Recovery | None,
         setup: EngineSetup,
         network: Network,
         venue: Venue,
@@ -61,34 +59,36 @@ class WorldEngine:
         """Why a person has to look at orders and fills: what a report said."""
         self._network = network
         self._watches = 0
-        config = setup.config
-        identity = draw_identity(seed, run)
-        self._states = draw_states(setup, seed, run)
-        self.memory, self.pipeline, parts = join(setup, self._states, identity)
-        self.history = OrderHistory(self.pipeline.orders)
+        self.arc = make_arc(setup, seed, run, left, network.clock.wall_ns())
+        parts, config = self.arc.orders, setup.config
+        assert parts is not None
+        self.memory, self.pipeline = self.arc.memory, self.arc.pipeline
         self._requests_sent = self.memory.header_record()["requests_sent"]
         self._reports = self.memory.header_record()["reports"]
         self.clock = EngineClock(self.memory, network.clock)
         self.header = self.memory.header_record()
         self.orders = self.memory.region("orders_offset", ORDER, int(Bound.MAX_ORDERS))
-        self.positions = self.memory.region("positions_offset", POSITION, len(self._states))
+        self.positions = self.memory.region("positions_offset", POSITION, len(self.arc.strategies))
         self.store = parts.store
         self.session = parts.session
         self._sender = cast(CapturingSender, parts.sender)
+        self.left = left
+        if left is not None:
+            take_over(left, self.arc)
+        pause_reason = left.snapshot.pause_reason if left is not None else ""
+        start_time_ns = self.memory.counters()["start_time_ns"]
+        self.first = snapshot_arc(self.arc, start_time_ns, pause_reason)
         self.facts = make_facts(
             config,
-            make_instruments(config),
-            setup.strategies,
-            identity,
+            self.arc.instruments,
+            self.arc.strategies,
+            self.arc.identity,
             version="world",
-            start_time_ns=self.clock.now_ns(),
-            sender_comp_id=SENDER_COMP_ID,
+            start_time_ns=start_time_ns,
+            sender_comp_id=self.arc.sender_comp_id,
             snapshot="",
         )
-        self.left = None if left is None else self._take_over(left)
-        self.memory.write_blob(
-            self.facts.start_time_ns, RecordKind.RECORD_RUN, encode_facts(self.facts)
-        )
+        self.memory.write_blob(start_time_ns, RecordKind.RECORD_RUN, encode_facts(self.facts))
         self.order_entry = OrderEntry(
             config,
             "world",
@@ -111,6 +111,11 @@ class WorldEngine:
             make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
             make_listener=cast(Any, WorldFeedListener),
         )
+        self.reconciler = WorldReconciler(
+            self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation
+        )
+        self.order_entry.watcher = self.reconciler
+        self._has_feed = False
         self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
         self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
 
@@ -128,10 +133,9 @@ class WorldEngine:
         """Connects both legs and begins to watch; what the last run left open is Unknown first."""
         if self.left is not None:
             self.pipeline.mark_unknown(self.clock.now_ns())
-            if self.left.pause_reason:
-                self._doubt(self.left.pause_reason)
+            if self.first.pause_reason:
+                self._doubt(self.first.pause_reason)
         self.order_transport.start()
-        self.feed_transport.start()
         self._plan_watch()
 
     def pause(self, reason: str) -> None:
@@ -164,28 +168,20 @@ class WorldEngine:
         self.is_dead = True
         self.order_transport.abandon(is_cut=is_power_lost)
         self.feed_transport.abandon()
+        self.reconciler.abandon()
 
     def state_digest(self) -> str:
         """Hash of orders, positions and what the strategies remember: equal runs, equal hashes."""
         parts = (self.orders.tobytes(), self.positions.tobytes())
-        states = (state.tobytes() for state in self._states)
+        states = (strategy.state.tobytes() for strategy in self.arc.strategies)
         return hashlib.blake2b(b"".join((*parts, *states)), digest_size=16).hexdigest()
-
-    def _take_over(self, left: Snapshot) -> Snapshot:
-        self.history.load(left.tables)
-        self.positions[:] = np.frombuffer(left.positions, POSITION)
-        self.history.show_positions(len(self.positions))
-        return msgspec.structs.replace(
-            left,
-            start_time_ns=self.facts.start_time_ns,
-            sequence=0,
-            next_number=self.facts.first_number,
-            pause_reason=left.pause_reason,
-        )
 
     def _doubt(self, reason: str) -> None:
         self.doubts.append(reason)
         self.pause(reason)
+
+    def _end_reconciliation(self, error: Exception) -> None:
+        self._fail(f"reconciliation ended: {error!r}")
 
     def _fail(self, reason: str) -> None:
         self.fatal_reason = self.fatal_reason or reason
@@ -206,6 +202,9 @@ class WorldEngine:
         if not self.is_stopping:
             self.pipeline.call_timers(now_ns)
         self.flush()
+        if self.reconciler.has_compared and not self._has_feed:
+            self._has_feed = True
+            self.feed_transport.start()
         self.feed_transport.tick()
         self.order_transport.tick()
         if self._watches % BEAT_EVERY == 0:

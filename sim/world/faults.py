@@ -5,6 +5,10 @@ from dataclasses import dataclass, fields
 
 MILLISECOND_NS = 1_000_000
 SECOND_NS = 1_000_000_000
+STORM_SHARE = 0.15
+STORM_FACTOR = 6.0
+LARGEST_SHARE = 0.3
+LARGEST_RATE = 3.0
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class FaultPlan:
     """Feed: a frame arrives behind later ones."""
     mangle_share: float = 0.0
     """Feed: a frame is cut short, or one character of it is another."""
+    rest_loss_share: float = 0.0
+    """A question by REST, or its answer, is lost."""
     reject_share: float = 0.0
     """The venue answers a request with a session Reject(3) and forgets it."""
     echo_share: float = 0.0
@@ -70,7 +76,8 @@ class FaultPlan:
 
 
 def draw_faults(rng: random.Random) -> FaultPlan:
-    """A plan: in one of six worlds nothing is wrong, in the others one to all kinds of things."""
+    """A plan: nothing is wrong in one of six worlds, in the others one to all kinds of things are,
+    and in some of those all of them much more often."""
     plan = FaultPlan(
         latency_ns=rng.choice((50_000, MILLISECOND_NS, 20 * MILLISECOND_NS)),
         jitter_ns=rng.choice((0, MILLISECOND_NS, 10 * MILLISECOND_NS)),
@@ -92,7 +99,16 @@ def draw_faults(rng: random.Random) -> FaultPlan:
     for kind in kinds:
         if kind in chosen:
             kind(plan, rng)
+    if rng.random() < STORM_SHARE:
+        _make_storm(plan)
     return plan
+
+
+def _make_storm(plan: FaultPlan) -> None:
+    for each in fields(plan):
+        limit = LARGEST_SHARE if each.name.endswith("_share") else LARGEST_RATE
+        if each.name.endswith(("_share", "_rate")) and each.name != "stall_share":
+            setattr(plan, each.name, min(limit, STORM_FACTOR * getattr(plan, each.name)))
 
 
 def _share(rng: random.Random) -> float:
@@ -123,6 +139,7 @@ def _be_moody(plan: FaultPlan, rng: random.Random) -> None:
     plan.echo_share = _share(rng)
     plan.log_out_rate = rng.choice((0.0, 0.2))
     plan.by_hand_rate = rng.choice((0.0, 2.0))
+    plan.rest_loss_share = rng.choice((0.0, 0.05))
     plan.dead_socket_rate = rng.choice((0.0, 0.3))
 
 

@@ -5,12 +5,18 @@ It is what a new run goes by: whatever the dead engine knew and the stream does 
 
 import numpy as np
 
-from engine.order_ledger import OrderLedger
-from engine.snapshot import Snapshot
+from engine.recovery import Recovery, take_over
+from engine.replay import Replay, make_replay_arc
+from engine.state_hash import hash_state
 from ext.bounds import Bound
-from ext.dtypes import ORDER, RECORD
-from journal.entries import Entry, split_slots
+from ext.dtypes import EXECUTION_REPORT, ORDER, RECORD
+from ext.wire import ExecutionType, RecordKind, ReportFormat
+from journal.entries import Entry, merge, split_slots
+from journal.order_ledger import OrderLedger
+from journal.snapshot import Snapshot
 from sim.world.engine import WorldEngine
+from sim.world.engine_config import EngineSetup
+from sim.world.engine_parts import MARKET_RING_SLOTS, draw_strategies
 
 COMPARED_FIELDS = (
     "position_lots",
@@ -36,12 +42,46 @@ def read_orders(engine: WorldEngine) -> list[Entry]:
     return list(split_slots(ring[:written]))
 
 
-def rebuild(engine: WorldEngine) -> OrderLedger:
-    """The state of the run by its order stream."""
-    ledger = OrderLedger(engine.facts, engine.left)
+def rebuild(engine: WorldEngine) -> Recovery:
+    """The state of the run by its order stream, as ``engine.recovery`` finds it in a journal."""
+    ledger = OrderLedger(engine.facts, engine.first)
     for entry in read_orders(engine):
         ledger.apply(entry)
-    return ledger
+    return Recovery(ledger.facts, ledger.snapshot(), ledger.applied, 0.0)
+
+
+def replay(engine: WorldEngine, seed: int, setup: EngineSetup) -> str:
+    """Plays the run again from both streams; what is not the same, empty: nothing."""
+    strategies = draw_strategies(setup, seed, engine.run)
+    arc, sender, store = make_replay_arc(setup.config, strategies, engine.facts)
+    if engine.left is not None:
+        take_over(engine.left, arc)
+    entries = merge(iter(read_orders(engine)), iter(read_market(engine)))
+    result = Replay(arc, sender, store).run(entries)
+    if result.difference is not None:
+        return f"{result.difference}"
+    if not result.has_cut_end and result.state_hash != hash_state(engine.arc):
+        return f"the state is {result.state_hash}, it was {hash_state(engine.arc)}"
+    return ""
+
+
+def read_market(engine: WorldEngine) -> list[Entry]:
+    """Every frame and trade of the run."""
+    written = int(engine.header["market_write_sequence"][0])
+    assert written <= MARKET_RING_SLOTS, "the market ring has gone round: the world is too long"
+    ring = engine.memory.region("market_ring_offset", RECORD, MARKET_RING_SLOTS)
+    return list(split_slots(ring[:written]))
+
+
+def count_missed_fills(entries: list[Entry]) -> int:
+    """Fills that the engine learned by REST: their reports never came."""
+    reports = [
+        np.frombuffer(each.data, EXECUTION_REPORT, 1)[0]
+        for each in entries
+        if each.kind == RecordKind.RECORD_REPORT
+        and each.record["code"] == ReportFormat.REPORT_FIELDS
+    ]
+    return sum(report["execution_type"] == ExecutionType.EXEC_TRADE for report in reports)
 
 
 def is_complete(engine: WorldEngine) -> bool:

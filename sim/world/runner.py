@@ -1,6 +1,7 @@
 """Plays worlds, one after the other or in several processes, and keeps what a failure needs."""
 
 import concurrent.futures
+import gc
 import itertools
 import multiprocessing
 import traceback
@@ -53,7 +54,9 @@ def play_many(
     """Outcomes of many worlds, in the order of the seeds; ``jobs`` processes, 1: this one."""
     one = play_twice if is_twice else play
     if jobs == 1:
-        yield from map(one, seeds)
+        for seed in seeds:
+            yield one(seed)
+            gc.collect()
         return
     play(0)  # compiles the strategies once, before there are processes to do it each
     remaining = iter(seeds)
@@ -77,4 +80,6 @@ def play_many(
 
 
 def _play_chunk(seeds: list[int], is_twice: bool) -> list[Outcome | Failure]:
-    return [(play_twice if is_twice else play)(seed) for seed in seeds]
+    outcomes = [(play_twice if is_twice else play)(seed) for seed in seeds]
+    gc.collect()  # an engine is a knot of callbacks around some tens of megabytes
+    return outcomes

@@ -14,6 +14,7 @@ from sim.venues.coinbase_exchange_feed import ExchangeFeedSession
 from sim.venues.coinbase_exchange_fix import FixSession, RejectMessage, SessionState
 from sim.venues.coinbase_exchange_orders import OrderDesk
 from sim.venues.coinbase_exchange_reports import Fees
+from sim.venues.coinbase_exchange_rest import RestDesk
 from sim.world.clock import WorldClock
 from sim.world.feed_wire import FeedWire
 from sim.world.market import SmallMarket
@@ -172,6 +173,7 @@ class Venue:
         ids = IdSource(f"{seed}:reports")
         self.desk = MoodyDesk(self.market, self.store, ids, Fees(), self.record, clock.venue_ns)
         self.desk.network = network
+        self.rest = RestDesk(self.desk, self.market, self.credentials, Fees())
         self._order_ends: list[OrderDoorEnd] = []
         self._feed_ends: list[FeedDoorEnd] = []
 

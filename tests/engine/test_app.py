@@ -14,6 +14,7 @@ from engine import app
 from engine.background_writer import BackgroundWriter
 from engine.composition import Arc
 from engine.config import EngineConfig
+from engine.decisions import Decisions
 from engine.exit_codes import ExitCode
 from engine.processes import ChildProcess
 from engine.run_lock import RunLock
@@ -30,7 +31,7 @@ def test_a_second_engine_is_refused(
     lock = RunLock(config.engine.state_directory, config.engine.name)
     lock.acquire()
     try:
-        assert app.run(config, app.Decisions()) == ExitCode.ALREADY_RUNNING
+        assert app.run(config, Decisions()) == ExitCode.ALREADY_RUNNING
     finally:
         lock.release()
     assert f"another engine (process {os.getpid()}) holds" in capsys.readouterr().err
@@ -39,7 +40,7 @@ def test_a_second_engine_is_refused(
 def test_a_start_that_fails_gives_the_lock_back(load_demo: Callable[..., EngineConfig]) -> None:
     config = load_demo("strategy.0.class=nowhere.at:All")
     with pytest.raises(ConfigError, match="nowhere"):
-        app.run(config, app.Decisions())
+        app.run(config, Decisions())
     lock = RunLock(config.engine.state_directory, config.engine.name)
     lock.acquire()
     lock.release()
@@ -50,7 +51,7 @@ def test_a_run_without_a_program_to_start_is_cleaned_up(
 ) -> None:
     monkeypatch.setattr("sys.executable", "/nonexistent/python")
     with pytest.raises(ConfigError, match="wow-relay does not exist"):
-        app.run(load_demo(), app.Decisions())
+        app.run(load_demo(), Decisions())
     assert not any(
         type(handler).__name__ == "RingHandler" for handler in logging.getLogger("engine").handlers
     )

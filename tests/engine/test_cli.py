@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from engine import cli
+from engine.decisions import Decisions
 from engine.exit_codes import ExitCode
 from ext.errors import LogonRefused
 
@@ -24,10 +25,10 @@ class App(ModuleType):
     def __init__(self, outcome: int | BaseException = 0) -> None:
         super().__init__("engine.app")
         self.outcome = outcome
-        self.calls: list[tuple[str, bool]] = []
+        self.calls: list[tuple[str, Decisions]] = []
 
-    def run(self, config: Any, live: bool) -> int:
-        self.calls.append((config.engine.name, live))
+    def run(self, config: Any, decisions: Decisions) -> int:
+        self.calls.append((config.engine.name, decisions))
         if isinstance(self.outcome, BaseException):
             raise self.outcome
         return self.outcome
@@ -55,7 +56,16 @@ def test_run_is_the_default(write_config: WriteConfig, install: Install, words: 
     install(app)
     path = write_config()
     assert cli.main([*words, "--config", str(path), "--set", "engine.name=other"]) == 4
-    assert app.calls == [("other", False)]
+    assert app.calls == [("other", Decisions())]
+
+
+def test_a_person_s_decisions_reach_the_run(write_config: WriteConfig, install: Install) -> None:
+    app = App()
+    install(app)
+    words = ["--config", str(write_config()), "--fresh", "moved house", "--resume", "looked"]
+    cli.main(words)
+    ((_, decisions),) = app.calls
+    assert decisions == Decisions(False, "moved house", "looked")
 
 
 def test_live_without_a_live_config_never_starts(

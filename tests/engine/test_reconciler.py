@@ -280,3 +280,22 @@ async def test_a_stop_ends_the_wait_for_the_first_comparison(rig: Rig) -> None:
     assert not waiting.done()
     stop.set()
     await asyncio.wait_for(waiting, 5)
+
+
+async def test_a_session_that_changes_during_a_comparison_leaves_one_due(rig: Rig) -> None:
+    # Orders that became Unknown after the question was asked are not compared by it.
+    reconciler = rig.reconciler
+
+    def change(path: str) -> None:
+        if rig.rounds == 1 and path == "/accounts":
+            reconciler.session_changed(False)
+
+    rig.venue.before = change
+    task = asyncio.ensure_future(reconciler.run())
+    await reconciler.wait_first(asyncio.Event())
+    assert reconciler.is_due
+    reconciler.session_changed(True)
+    await compared(reconciler)
+    assert rig.rounds == 2
+    reconciler.stop()
+    await asyncio.wait_for(task, 5)

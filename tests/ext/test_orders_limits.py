@@ -203,7 +203,12 @@ def test_the_end_of_an_order_tells_of_a_missed_fill(
 ) -> None:
     rig.report(1, execution_type, status, t14=rig.quantity(40))
     assert rig.gate.is_paused
-    assert rig.position()["working_count"] == 0, "it is not open any more"
+    assert state_of(rig, 1) == OrderState.UNKNOWN, "it ends when the fill is found"
+    rig.fill(1, PRICE, 40)
+    rig.report(1, "I", "4", t14=rig.quantity(40), t17="0")
+    assert state_of(rig, 1) == OrderState.CANCELED
+    assert rig.position()["working_count"] == 0
+    assert rig.position()["position_lots"] == 40
 
 
 def test_a_status_with_fills_that_we_have_not_seen(rig: "OrderRig") -> None:
@@ -219,6 +224,19 @@ def test_a_status_in_flight_moves_nothing(rig: "OrderRig", status: str) -> None:
     rig.report(1, "I", status, t14="0", t31="1", t32="1")
     assert state_of(rig, 1) == OrderState.PENDING_CANCEL
     assert rig.counters()["fills"] == 0
+
+
+@pytest.mark.parametrize(("status", "state"), [("4", "CANCELED"), ("C", "EXPIRED")])
+def test_a_status_ends_an_unknown_order_whose_cancel_is_on_its_way(
+    rig: "OrderRig", status: str, state: str
+) -> None:
+    # A cancel repeated at once whenever the venue refuses it would keep every answer out.
+    rig.order_table.mark_unknown(rig.now_ns)
+    rig.request(rig.cancel(1))
+    rig.report(1, "I", "0", t14="0", t17="0")
+    assert state_of(rig, 1) == OrderState.PENDING_CANCEL, "that may be older than our cancel"
+    rig.report(1, "I", status, t14="0", t17="0")
+    assert state_of(rig, 1) == OrderState[state]
 
 
 def test_a_status_tells_of_a_replace_whose_answer_was_lost(rig: "OrderRig") -> None:

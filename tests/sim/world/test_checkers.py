@@ -2,6 +2,7 @@
 
 # tidy-ok: covers end_checkers too: a planted bug is caught by whichever comes first
 
+import dataclasses
 import re
 from collections.abc import Callable
 
@@ -9,7 +10,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from engine.snapshot import Snapshot
+from engine.composition import Arc
+from engine.recovery import Recovery, take_over
 from ext.dtypes import ORDER
 from ext.wire import RecordKind
 from journal.entries import Entry
@@ -18,7 +20,7 @@ from sim.world.checkers import OPEN_STATES, WorldError
 from sim.world.engine import WorldEngine
 from sim.world.engine_parts import draw_identity
 from sim.world.faults import FaultPlan
-from sim.world.order_stream import read_orders
+from sim.world.order_stream import read_market, read_orders
 from sim.world.world import World
 
 SEEDS = 12
@@ -123,6 +125,8 @@ def test_a_lost_fill_that_nobody_is_told_of() -> None:
             is_last = b"\x01151=0.00000000\x01" in data
             return rewrite(data, t150="4", t39="4", t14="0") if is_only and is_last else data
 
+        reconciler = world.engine.reconciler  # else it finds the fill
+        world.schedule.after(500_000_000, "planted", reconciler.abandon)
         on_received(world, change)
 
     assert play_until_caught(plant) == "VenueAgreesOnEveryOrder"
@@ -229,21 +233,21 @@ def crash_soon(world: World) -> None:
 
 
 def test_a_client_id_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sim.world.engine.draw_identity", lambda seed, run: draw_identity(seed, 0))
+    monkeypatch.setattr(
+        "sim.world.engine_parts.draw_identity", lambda seed, run, left: draw_identity(seed, 0, None)
+    )
     assert play_until_caught(crash_soon) == "ClientIdsAreUnique"
 
 
 def test_an_order_forgotten_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
-    take_over = WorldEngine._take_over
+    def forget(left: Recovery, arc: Arc) -> None:
+        orders = np.frombuffer(left.snapshot.tables["orders"], ORDER).copy()
+        orders[np.isin(orders["state"], list(OPEN_STATES))] = np.zeros((), ORDER)
+        tables = {**left.snapshot.tables, "orders": orders.tobytes()}
+        snapshot = msgspec.structs.replace(left.snapshot, tables=tables)
+        take_over(dataclasses.replace(left, snapshot=snapshot), arc)
 
-    def forget(engine: WorldEngine, left: Snapshot) -> Snapshot:
-        orders = np.frombuffer(left.tables["orders"], ORDER).copy()
-        is_open = np.isin(orders["state"], list(OPEN_STATES))
-        orders[is_open] = np.zeros((), ORDER)
-        tables = {**left.tables, "orders": orders.tobytes()}
-        return take_over(engine, msgspec.structs.replace(left, tables=tables))
-
-    monkeypatch.setattr(WorldEngine, "_take_over", forget)
+    monkeypatch.setattr("sim.world.engine.take_over", forget)
     assert play_until_caught(crash_soon) == "EveryOpenOrderIsKnown"
 
 
@@ -255,6 +259,16 @@ def test_a_record_that_is_missing_in_the_stream(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr("sim.world.order_stream.read_orders", lose_one)
     assert play_until_caught(lambda world: None) == "StreamTellsTheState"
+
+
+def test_a_frame_that_is_missing_in_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_one(engine: WorldEngine) -> list[Entry]:
+        entries = read_market(engine)
+        frames = [each for each in entries if b"l2update" in each.data]
+        return [each for each in entries if not frames or each is not frames[-1]]
+
+    monkeypatch.setattr("sim.world.order_stream.read_market", lose_one)
+    assert play_until_caught(lambda world: None) == "ReplayIsTheRun"
 
 
 def test_a_book_that_is_not_the_venues() -> None:

@@ -9,7 +9,7 @@ from sim.world.runner import Failure, play, play_twice
 from sim.world.world import Outcome, World
 
 SEEDS = int(os.environ.get("WOW_WORLD_SEEDS", "24"))
-CHUNK = 8
+CHUNK = 4
 
 
 def shown(failure: Outcome | Failure) -> str:

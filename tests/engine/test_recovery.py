@@ -1,0 +1,342 @@
+"""What a run leaves behind, and how the next one takes it over."""
+
+import socket
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine.composition import Arc, compile_strategies, compose
+from engine.config import EngineConfig
+from engine.recovery import Recovery, recover, take_over
+from engine.run_identity import claim_identity
+from engine.run_start import Inheritance, begin_run, look_back, outlives_process
+from engine.state_hash import hash_state
+from ext.dtypes import ORDER, POSITION
+from ext.errors import ConfigError, RecordingError
+from ext.tcp_sender import TcpSender
+from ext.wire import OrderState, RecordKind
+from journal.entries import Entry
+from journal.order_ledger import OrderLedger
+from journal.rebuild import rebuild
+from journal.run_facts import decode_facts, read_facts
+from journal.salvage import salvage
+from journal.snapshot import (
+    Snapshot,
+    newest_snapshot,
+    read_snapshot,
+    snapshot_path,
+    write_snapshot,
+)
+from tests.engine.test_replay import NOW_NS, Answers, Run, drive, read_rings, run
+
+__all__ = ["run"]  # the fixture
+
+
+@pytest.fixture
+def ledger(run: Run) -> OrderLedger:
+    """The run of the replay's tests, rebuilt from its order stream."""
+    ledger = OrderLedger(run.facts)
+    for entry in run.entries:
+        if entry.stream == "orders":
+            ledger.apply(entry)
+    return ledger
+
+
+def test_the_order_stream_alone_gives_orders_and_positions(run: Run, ledger: OrderLedger) -> None:
+    ours = run.arc.history.save()
+    assert ledger.history.save() == ours
+    assert ledger.history.next_number == run.arc.history.next_number
+    ours_positions = run.arc.memory.region("positions_offset", POSITION, 2)
+    counted_elsewhere = ("version", "last_reject", "reject_count", "signal_count")
+    for name in POSITION.names or ():
+        if name not in counted_elsewhere:
+            assert (ledger.positions[name] == ours_positions[name]).all(), name
+    assert ours_positions["fill_count"].sum() > 20
+
+
+def test_a_snapshot_and_the_records_behind_it_give_the_same(
+    run: Run, ledger: OrderLedger, tmp_path: Path
+) -> None:
+    orders = [entry for entry in run.entries if entry.stream == "orders"]
+    first = OrderLedger(run.facts)
+    for entry in orders[: len(orders) // 2]:
+        first.apply(entry)
+    again = OrderLedger(run.facts, read_snapshot(write_snapshot(tmp_path, first.snapshot())))
+    for entry in orders:
+        again.apply(entry)
+    assert again.snapshot() == ledger.snapshot()
+    assert again.applied < ledger.applied, "what the snapshot holds is not applied again"
+
+
+def test_a_request_out_of_its_turn_is_told(run: Run) -> None:
+    requests = [each for each in run.entries if each.kind == RecordKind.RECORD_REQUEST]
+    ledger = OrderLedger(run.facts)
+    ledger.apply(requests[1])
+    later = Entry(requests[0].stream, requests[0].record.copy(), requests[0].data)
+    later.record["sequence"] = requests[1].last_sequence + 1
+    with pytest.raises(RecordingError, match=r"order record \d+: request 1 .* out of order"):
+        ledger.apply(later)
+
+
+# Snapshots
+
+
+@pytest.fixture
+def snapshot(ledger: OrderLedger) -> Snapshot:
+    return ledger.snapshot()
+
+
+def test_every_byte_of_a_snapshot_counts(snapshot: Snapshot, tmp_path: Path) -> None:
+    path = write_snapshot(tmp_path, snapshot)
+    whole = path.read_bytes()
+    chance = np.random.default_rng(7)
+    for at in [*range(40), *chance.integers(0, len(whole), 60).tolist()]:
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << int(chance.integers(0, 8))
+        path.write_bytes(damaged)
+        with pytest.raises(RecordingError, match=path.name):
+            read_snapshot(path)
+    for size in (0, 5, 16, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:size])
+        with pytest.raises(RecordingError, match=path.name):
+            read_snapshot(path)
+
+
+def test_an_older_snapshot_stands_in_for_a_damaged_one(snapshot: Snapshot, tmp_path: Path) -> None:
+    write_snapshot(tmp_path, snapshot)
+    newer = snapshot_path(tmp_path, snapshot.start_time_ns, snapshot.sequence + 9)
+    newer.write_bytes(b"WOWSNP01 and then nothing")
+    found, problems = newest_snapshot(tmp_path, snapshot.start_time_ns)
+    assert found == snapshot
+    assert len(problems) == 1
+    assert newer.name in problems[0]
+
+
+# Taking over
+
+
+@pytest.fixture
+def next_arc(
+    load_demo: Callable[..., EngineConfig], tmp_path: Path
+) -> Iterator[Callable[..., Arc]]:
+    """``next_arc("section.key=value")``: the arc of the run after, before it begins."""
+    arcs: list[Arc] = []
+
+    def make(*overrides: str) -> Arc:
+        state = f"engine.state_directory={tmp_path / 'next'}"
+        config = load_demo("engine.name=next", state, *overrides)
+        arcs.append(compose(config, compile_strategies(config, lambda _: None)))
+        return arcs[-1]
+
+    yield make
+    for arc in arcs:
+        if arc.orders is not None:
+            arc.orders.store.close()
+
+
+@pytest.fixture
+def recovery(run: Run, snapshot: Snapshot) -> Recovery:
+    return Recovery(run.facts, snapshot, 0, 0.0)
+
+
+def test_the_next_run_goes_on_with_it(
+    run: Run, recovery: Recovery, next_arc: Callable[..., Arc]
+) -> None:
+    arc = next_arc()
+    take_over(recovery, arc)
+    names = ("position_lots", "average_price_ticks", "realised_pnl", "open_buy_lots",
+             "open_sell_lots", "working_count", "fill_count")  # fmt: skip
+    before = run.arc.memory.region("positions_offset", POSITION, 2)
+    after = arc.memory.region("positions_offset", POSITION, 2)
+    for name in names:
+        assert (after[name] == before[name]).all(), name
+    assert arc.pipeline.orders.open_orders() == run.arc.pipeline.orders.open_orders()
+
+
+def test_strategies_in_another_order_find_their_own(
+    run: Run, recovery: Recovery, next_arc: Callable[..., Arc]
+) -> None:
+    arc = next_arc(
+        "strategy.0.class=jerico_trend", "strategy.0.instrument=ETH-USD", "strategy.0.params={}",
+        "strategy.1.class=jerico_maker", "strategy.1.instrument=BTC-USD", "strategy.1.params={}",
+    )  # fmt: skip
+    take_over(recovery, arc)
+    before = run.arc.memory.region("positions_offset", POSITION, 2)
+    after = arc.memory.region("positions_offset", POSITION, 2)
+    assert after["position_lots"].tolist() == before["position_lots"].tolist()[::-1]
+    assert after["strategy"].tolist() == [0, 1]
+    for order in arc.pipeline.orders.open_orders():
+        assert (order["strategy"], order["instrument"]) == (1, 0)
+
+
+def test_what_is_held_must_be_in_the_config(
+    recovery: Recovery, next_arc: Callable[..., Arc]
+) -> None:
+    arc = next_arc("strategy.0.enabled=false")
+    with pytest.raises(ConfigError, match=r"left a position of .* jerico_maker on BTC-USD, which"):
+        take_over(recovery, arc)
+
+
+def test_what_is_held_must_have_the_same_steps(
+    recovery: Recovery, next_arc: Callable[..., Arc]
+) -> None:
+    arc = next_arc("instrument.BTC-USD.tick=0.1")
+    with pytest.raises(ConfigError, match=r"BTC-USD: .* with tick 0.01 .*; this config says 0.1"):
+        take_over(recovery, arc)
+
+
+def test_a_new_session_file_gets_the_journal_s_numbers(
+    recovery: Recovery, next_arc: Callable[..., Arc]
+) -> None:
+    arc = next_arc()
+    take_over(recovery, arc)
+    assert arc.orders is not None
+    assert arc.orders.store.next_outgoing == recovery.snapshot.next_outgoing > 50
+    last, message = recovery.snapshot.messages[-1]
+    assert arc.orders.store.load_outgoing(last) == message
+
+
+# Whole, through files
+
+
+def test_from_a_dead_engine_s_memory_to_the_next_run(
+    load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No relay ever ran: what the rings hold is all there is."""
+    config = load_demo(
+        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
+        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
+    )  # fmt: skip
+    assert outlives_process(config)
+    first = start_run(config)
+    trade(first)
+    first.pipeline.pause(NOW_NS, "a report could not be read")
+    left = first.pipeline.orders.open_orders()
+    state = hash_state(first, with_market=False)
+    end_process(first, monkeypatch)
+
+    inheritance = look_back(config)
+    assert inheritance.recovery is not None
+    assert inheritance.recovery.snapshot.pause_reason == "a report could not be read"
+    second = compose(config, compile_strategies(config, lambda _: None), inheritance.identity)
+    begin_run(second, inheritance)
+    assert second.pipeline.orders.open_orders() == left
+    assert len(left) > 0
+    assert second.identity.prefix == first.identity.prefix
+    assert second.history.next_number > first.history.next_number + 1_000_000
+    assert hash_state(second, with_market=False) != state, "its numbers begin elsewhere"
+    entries = read_rings(second)
+    assert decode_facts(entries[0]).snapshot.endswith("-000000000000000.snapshot")
+    close(second)
+
+
+def test_a_person_may_begin_afresh(
+    load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_demo(
+        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
+        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
+    )  # fmt: skip
+    first = start_run(config)
+    trade(first)
+    end_process(first, monkeypatch)
+    inheritance = look_back(config, "moved to another account")
+    assert inheritance.recovery is None
+    assert inheritance.identity is not None
+    assert inheritance.identity.first_number > first.history.next_number
+    assert recover(tmp_path / "journal") is not None, "what is there stays there"
+
+
+def test_a_journal_that_is_damaged_stops_the_start(
+    load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_demo(
+        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
+        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
+    )  # fmt: skip
+    first = start_run(config)
+    trade(first)
+    end_process(first, monkeypatch)
+    salvage(config.shared_memory_path, tmp_path / "journal")
+    (segment,) = (tmp_path / "journal").glob("*orders*.journal")
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    with pytest.raises(ConfigError, match=rf"cannot be rebuilt: .*{segment.name}.*--fresh REASON"):
+        look_back(config)
+
+
+def test_a_run_of_a_venue_of_its_own_leaves_nothing(
+    load_demo: Callable[..., EngineConfig],
+) -> None:
+    assert not outlives_process(load_demo())
+    assert look_back(load_demo()) == Inheritance(None, None)
+
+
+def test_a_run_without_a_first_record_has_no_facts(run: Run) -> None:
+    assert read_facts(iter(run.entries[3:4])) is None
+    requests = (each for each in run.entries if each.kind == RecordKind.RECORD_REQUEST)
+    with pytest.raises(RecordingError, match="requests before its first record"):
+        read_facts(requests)
+
+
+def test_rebuilding_needs_no_snapshot(
+    load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_demo(
+        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
+        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
+    )  # fmt: skip
+    first = start_run(config)
+    trade(first)
+    end_process(first, monkeypatch)
+    journal = tmp_path / "journal"
+    salvage(config.shared_memory_path, journal)
+    start_time_ns = first.memory.counters()["start_time_ns"]
+    ledger, _ = rebuild(journal, start_time_ns)
+    assert ledger is not None
+    write_snapshot(journal, ledger.snapshot())
+    quick, _ = rebuild(journal, start_time_ns)
+    slow, _ = rebuild(journal, start_time_ns, use_snapshots=False)
+    assert quick is not None
+    assert slow is not None
+    assert (quick.applied, quick.snapshot()) == (0, slow.snapshot())
+    orders = np.frombuffer(quick.snapshot().tables["orders"], ORDER)
+    assert (orders["state"] == OrderState.FILLED).any() or (orders["state"] > 0).any()
+
+
+def start_run(config: EngineConfig) -> Arc:
+    arc = compose(
+        config,
+        compile_strategies(config, lambda _: None),
+        claim_identity(config.engine.state_directory, config.engine.name),
+    )
+    assert arc.orders is not None
+    arc.orders.store.is_active = True
+    begin_run(arc, Inheritance(arc.identity, None))
+    arc.memory.header_record()["wall_offset_ns"] = 0
+    return arc
+
+
+def trade(arc: Arc) -> None:
+    assert arc.orders is not None
+    assert isinstance(arc.orders.sender, TcpSender)
+    ours, theirs = socket.socketpair()
+    arc.orders.sender.attach(ours.fileno())
+    drive(arc, Answers(arc), range(30))
+    arc.orders.sender.detach()
+    ours.close()
+    theirs.close()
+
+
+def end_process(arc: Arc, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after a crash: the memory is there, its process is not."""
+    close(arc)
+    arc.memory.header_record()["process_id"] = 2**22 + 7
+
+
+def close(arc: Arc) -> None:
+    if arc.orders is not None:
+        arc.orders.store.close()
