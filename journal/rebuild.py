@@ -18,9 +18,6 @@ from journal.snapshot import (
 )
 
 KEPT_SNAPSHOTS = 3  # of a run, beside the one that it began with
-OVERLAP_NS = 10_000_000_000
-"""Records of so much time before a snapshot are read again: times may go back by a little, and
-what the snapshot holds is not applied twice."""
 
 
 def rebuild(
@@ -39,9 +36,8 @@ def rebuild(
     if snapshot is None or snapshot.sequence == 0 or not use_snapshots:
         snapshot = _first_snapshot(directory, facts)
     else:
-        since_ns = snapshot.time_ns - OVERLAP_NS
         entries = read_entries(
-            directory, start_time_ns, with_market=False, from_ns=since_ns, allow_gaps=True
+            directory, start_time_ns, with_market=False, after_sequence=snapshot.sequence
         )
     ledger = OrderLedger(facts, snapshot)
     for entry in entries:

@@ -22,6 +22,7 @@ from journal.order_ledger import OrderLedger
 from journal.rebuild import rebuild
 from journal.run_facts import decode_facts, read_facts
 from journal.salvage import salvage
+from journal.shared_reader import SharedReader
 from journal.snapshot import (
     Snapshot,
     newest_snapshot,
@@ -29,6 +30,7 @@ from journal.snapshot import (
     snapshot_path,
     write_snapshot,
 )
+from journal.writer import JournalWriter
 from tests.engine.test_replay import NOW_NS, Answers, Run, drive, read_rings, run
 
 __all__ = ["run"]  # the fixture
@@ -305,6 +307,45 @@ def test_rebuilding_needs_no_snapshot(
     assert (quick.applied, quick.snapshot()) == (0, slow.snapshot())
     orders = np.frombuffer(quick.snapshot().tables["orders"], ORDER)
     assert (orders["state"] == OrderState.FILLED).any() or (orders["state"] > 0).any()
+
+
+def test_records_that_are_missing_behind_a_snapshot_are_told(
+    load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = load_demo(
+        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
+        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
+    )  # fmt: skip
+    first = start_run(config)
+    trade(first)
+    end_process(first, monkeypatch)
+    journal = tmp_path / "journal"
+    reader = SharedReader(config.shared_memory_path)
+    writer = JournalWriter(journal, reader, segment_bytes=1)
+    while writer.last_sequence < reader.written("orders"):
+        limit = max(reader.written("orders") // 6, 1)
+        writer.append(reader.slots_after("orders", writer.last_sequence, limit)[0], 1)
+        if writer.last_sequence < reader.written("orders") // 2:
+            ledger, _ = rebuild(journal, reader.start_time_ns)
+            assert ledger is not None
+            write_snapshot(journal, ledger.snapshot())
+    writer.close()
+    reader.close()
+    segments = sorted(journal.glob("*orders*.journal"))
+    assert len(segments) > 4
+    quick, _ = rebuild(journal, reader.start_time_ns)
+    slow, _ = rebuild(journal, reader.start_time_ns, use_snapshots=False)
+    assert quick is not None
+    assert slow is not None
+    assert quick.snapshot() == slow.snapshot()
+    assert 0 < quick.applied < slow.applied
+    segments[1].unlink()  # in front of the snapshot: nothing of it is needed
+    again, _ = rebuild(journal, reader.start_time_ns)
+    assert again is not None
+    assert again.snapshot() == slow.snapshot()
+    segments[-2].unlink()
+    with pytest.raises(RecordingError, match="are missing in front of byte"):
+        rebuild(journal, reader.start_time_ns)
 
 
 def start_run(config: EngineConfig) -> Arc:

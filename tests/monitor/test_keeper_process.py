@@ -52,7 +52,8 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
     def start(arguments: list[str], **options: int) -> "subprocess.Popen[bytes]":
         found.append(arguments)
         program = "import time; time.sleep(60)"
-        return real([sys.executable, "-c", program], **options)  # type: ignore[call-overload,no-any-return]
+        command = [sys.executable, "-c", program]
+        return real(command, **options)  # type: ignore[call-overload,no-any-return]
 
     monkeypatch.setattr(subprocess, "Popen", start)
     return found
@@ -63,9 +64,8 @@ def test_one_at_a_time_with_the_relays_words(tmp_path: Path, started: list[list[
     keeper = KeeperProcess(parse_options(options_of(tmp_path, *words)), INTERVAL_NS)
     for now_ns in (1, 200, 5_000, 10_000):
         keeper.poll(now_ns)
-    assert [arguments[1:] for arguments in started] == [
-        ["-m", "journal.keeper", str(tmp_path), *words]
-    ]
+    (arguments,) = started
+    assert arguments[1:] == ["-m", "journal.keeper", str(tmp_path), "--snapshot", *words]
     keeper.close()
     assert not is_at_work(keeper)
 
