@@ -14,6 +14,7 @@ class ReportResult(IntEnum):
     REPORT_FIRST = 32
 
 def draw_run_prefix(seed: bytes | None = None) -> bytes: ...
+
 @final
 class OrderTable:
     def __new__(
