@@ -5,10 +5,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ext.book import OrderBook
-from ext.codecs.binance_order import BinanceOrderEncoder
 from ext.codecs.fix_order import FixOrderEncoder
 from ext.codecs.fix_report import FixReportDecoder
 from ext.feed_decoder import FeedDecoder
+from ext.order_encoder import OrderEncoder
 from ext.pipeline import Pipeline
 
 HASH_START: int
@@ -29,7 +29,7 @@ def time_decodes(
 ) -> tuple[int, int]: ...
 def time_changes(books: list[OrderBook], changes: NDArray[np.int64]) -> tuple[int, int]: ...
 def time_encodes(encoder: FixOrderEncoder, requests: NDArray[np.int64]) -> tuple[int, int]: ...
-def time_requests(encoder: BinanceOrderEncoder, requests: NDArray[np.int64]) -> tuple[int, int]: ...
+def time_requests(encoder: OrderEncoder, requests: NDArray[np.int64]) -> tuple[int, int]: ...
 def time_reports(
     decoder: FixReportDecoder, messages: list[bytes], repeats: int
 ) -> tuple[int, int]: ...

@@ -8,13 +8,12 @@ from ext.book cimport Book, OrderBook, apply_update
 from ext.book_side cimport best_key
 from ext.clock import measure_stamp_rate
 from ext.clock cimport read_stamp
-from ext.codecs.binance_order cimport BinanceOrderEncoder
 from ext.codecs.fix_frame cimport FRAME_COMPLETE, GarbledReason, frame_message
 from ext.codecs.fix_order cimport FixOrderEncoder
 from ext.codecs.fix_report cimport REPORT_READ, FixReportDecoder, ReportHeader
 from ext.errors import UsageError
 from ext.feed_decoder cimport FeedDecoder
-from ext.order_encoder cimport EncodedMessage
+from ext.order_encoder cimport EncodedMessage, OrderEncoder
 from ext.pipeline cimport Pipeline
 from ext.wire cimport (
     CANCELED,
@@ -34,7 +33,7 @@ from ext.wire cimport (
 HASH_START = 14695981039346656037
 
 cdef enum:
-    ID_TAIL_AT = 35                 # last eight of the 36 characters behind {"id":"
+    ID_TAIL_AT = 35                 # of 36 characters behind {"id":", or a signature's first
     TAIL_WORDS = 6                  # of a request: quantity, price, the end of the timestamp
 
 cdef double NS_PER_STAMP = 1.0 / measure_stamp_rate()
@@ -207,7 +206,7 @@ def time_encodes(
 
 
 def time_requests(
-    BinanceOrderEncoder encoder not None, const int64_t[:, ::1] requests
+    OrderEncoder encoder not None, const int64_t[:, ::1] requests
 ) -> tuple[int, int]:
     """Encodes one new order for each row of (side, price_ticks, quantity_lots, request_number,
     sequence, wall_ns); (nanoseconds in all, hash of sizes, ids and last bytes)."""

@@ -74,7 +74,7 @@ def _cat(options: argparse.Namespace) -> int:
 
 def _tail(options: argparse.Namespace) -> int:
     run, selection = _open(options)
-    follower = Follower(options.directory, run.start_time_ns)
+    follower = Follower(options.directory, run.start_time_ns, with_market=selection.may_be_market)
     last = deque(selection.apply(follower.take()), maxlen=options.lines)
     _write(iter(last), run, options)
     try:

@@ -152,7 +152,11 @@ class Reconciler:
             if self._is_stopping:
                 return False
             delay_s = min(2 * delay_s, ASK_AGAIN_LIMIT_S)
-        _log.warning("after %d rounds the records still move; compared again later", MAX_ROUNDS)
+        _log.warning(
+            "after %d rounds the records still move, compared again later; last: %s",
+            MAX_ROUNDS,
+            "; ".join(map(str, counts)),
+        )
         return False
 
     def _compare(self, answers: Answers) -> list[Difference]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from engine.instruments import Instrument
@@ -17,6 +18,8 @@ ENDED_STATES = frozenset(
 )
 SIDES = {"buy": Side.BUY, "sell": Side.SELL}
 NANO = 1_000_000_000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,10 @@ class TheirOrder:
 
 @dataclass(frozen=True, slots=True)
 class TheirFill:
-    """A fill as the venue shows it; ``fee_nano`` is 1e-9 of the quote currency."""
+    """A fill as the venue shows it; ``fee_nano`` is 1e-9 of the quote currency.
+
+    ``time_ns`` is the venue's time of it, to the microsecond; 0: it says none that can be read.
+    """
 
     trade_id: int
     venue_order_id: str
@@ -96,6 +102,7 @@ class TheirFill:
     quantity_lots: int
     fee_nano: int
     is_maker: bool
+    time_ns: int = 0
 
     def __str__(self) -> str:
         what = _terms(self.instrument, self.side, self.quantity_lots, self.price_ticks)
@@ -133,6 +140,7 @@ def read_fill(fill: VenueFill, instruments: Mapping[str, Instrument]) -> TheirFi
         quantity_lots=instrument.quantity_to_lots(fill.size),
         fee_nano=round(fill.fee * NANO),
         is_maker=fill.liquidity == "M",
+        time_ns=_read_time(fill.created_at),
     )
 
 
@@ -141,6 +149,15 @@ def _instrument(symbol: str, instruments: Mapping[str, Instrument], where: str) 
         known = ", ".join(instruments)
         raise InstrumentError(f"{where} is for {symbol}, which this engine does not trade: {known}")
     return instruments[symbol]
+
+
+def _read_time(text: str) -> int:
+    """Nanoseconds since the epoch of ISO 8601 text; 0 when it is none."""
+    try:
+        distance = datetime.fromisoformat(text) - EPOCH
+    except (ValueError, TypeError):  # no time, or none with a zone
+        return 0
+    return (distance // MICROSECOND) * 1000
 
 
 def _side(text: str, where: str) -> Side:

@@ -58,7 +58,9 @@ def make_reports(difference: Difference, request_number: int, now_ns: int) -> li
 
 def _fill(ours: OurOrder, fill: TheirFill, now_ns: int) -> Fields:
     return {
-        **_fields(ours, ExecutionType.EXEC_TRADE, OrderState.PARTIALLY_FILLED, now_ns),
+        **_fields(
+            ours, ExecutionType.EXEC_TRADE, OrderState.PARTIALLY_FILLED, fill.time_ns or now_ns
+        ),
         "last_price_ticks": fill.price_ticks,
         "last_quantity_lots": fill.quantity_lots,
         "is_maker": int(fill.is_maker),

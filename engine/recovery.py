@@ -7,21 +7,20 @@ run takes that over by names, so that its config may list more, and in another o
 
 import logging
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
 from engine.composition import Arc
-from engine.order_ledger import OrderLedger
-from engine.run_facts import RunFacts, decode_facts, persistent_fields
-from engine.snapshot import Snapshot, newest_snapshot, read_snapshot
+from engine.run_facts import persistent_fields
 from ext.dtypes import ORDER, POSITION
-from ext.errors import ConfigError, RecordingError
-from ext.wire import OrderState, RecordKind
-from journal.entries import Entry
-from journal.reader import read_entries, run_starts
+from ext.errors import ConfigError
+from ext.wire import OrderState
+from journal.reader import run_starts
+from journal.rebuild import rebuild
+from journal.run_facts import RunFacts
+from journal.snapshot import Snapshot
 
 OPEN_STATES = frozenset(
     int(state)
@@ -65,36 +64,6 @@ def recover(directory: Path) -> Recovery | None:
             _log.warning("%s; an older state and the records behind it are used", problem)
         seconds = time.perf_counter() - started_s
         return Recovery(ledger.facts, ledger.snapshot(), ledger.applied, seconds, problems)
-    return None
-
-
-def rebuild(
-    directory: Path, start_time_ns: int, *, use_snapshots: bool = True
-) -> tuple[OrderLedger | None, list[str]]:
-    """State of one run at its end; None when not even its first record is there.
-
-    Without ``use_snapshots`` only the one that the run began with is used.
-    """
-    entries = read_entries(directory, start_time_ns, with_market=False)
-    facts = read_facts(entries)
-    if facts is None:
-        return None, []
-    snapshot, problems = newest_snapshot(directory, start_time_ns)
-    if snapshot is None or not use_snapshots:
-        snapshot = read_snapshot(directory / facts.snapshot) if facts.snapshot else None
-    ledger = OrderLedger(facts, snapshot)
-    for entry in entries:
-        ledger.apply(entry)
-    return ledger, problems
-
-
-def read_facts(entries: Iterator[Entry]) -> RunFacts | None:
-    """The facts of a run, which its first entries hold; the iterator stands behind them."""
-    for entry in entries:
-        if entry.kind == RecordKind.RECORD_RUN:
-            return decode_facts(entry)
-        if entry.kind == RecordKind.RECORD_REQUEST:
-            raise RecordingError(f"run {entry.time_ns}: requests before its first record")
     return None
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from engine.composition import Arc, OrderEdge, join, private_memory
 from engine.config_schema import EngineConfig
 from engine.kernels import CompiledStrategy
-from engine.run_facts import RunFacts
+from engine.run_identity import RunIdentity
 from engine.state_hash import hash_state
 from ext.dtypes import EXECUTION_REPORT, REQUEST_TERMS
 from ext.errors import RecordingError
@@ -22,6 +22,7 @@ from ext.order_sender import CapturingSender
 from ext.session_store import SessionStore
 from ext.wire import Command, RecordKind, ReportFormat
 from journal.entries import Entry
+from journal.run_facts import RunFacts
 
 CAPTURE_BYTES = 8 << 20
 
@@ -77,7 +78,8 @@ def make_replay_arc(
     if facts.target_comp_id and config.engine.mode != "shadow":
         edge = OrderEdge(facts.sender_comp_id, facts.target_comp_id, store, sender)
     memory = private_memory(config, strategies)
-    return join(config, strategies, memory, edge, facts.identity), sender, store
+    identity = RunIdentity(facts.prefix.encode(), facts.first_number)
+    return join(config, strategies, memory, edge, identity), sender, store
 
 
 class Replay:

@@ -20,15 +20,15 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from engine.composition import compile_strategies
 from engine.config import EngineConfig, load_config
 from engine.exit_codes import ExitCode
-from engine.recovery import Recovery, read_facts, take_over
+from engine.recovery import Recovery, take_over
 from engine.replay import Difference, Replay, ReplayResult, make_replay_arc
-from engine.run_facts import RunFacts
-from engine.snapshot import read_snapshot
 from ext.dtypes import REQUEST_TERMS
 from ext.errors import ConfigError, RecordingError
 from ext.wire import RecordKind
 from journal.entries import Entry
 from journal.reader import read_entries, run_starts
+from journal.run_facts import RunFacts, read_facts
+from journal.snapshot import read_snapshot
 
 _log = logging.getLogger("engine.replay")
 

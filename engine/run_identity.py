@@ -6,13 +6,13 @@ leaves: so no id is used twice, whatever of the journal was lost in a crash.
 """
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from ext.bounds import Bound
 from ext.errors import ConfigError
 from ext.orders import draw_run_prefix
+from journal.durable import write_durably
 
 NUMBERS_PER_RUN = 1 << 32
 MAX_RUNS = 1 << 22
@@ -75,18 +75,3 @@ def _write(path: Path, prefix: bytes, runs: int) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     text = json.dumps({"prefix": prefix.decode(), "runs": runs})
     write_durably(path, text.encode())
-
-
-def write_durably(path: Path, data: bytes) -> None:
-    """Replaces a file by ``data`` at once: after a crash the old one is there or the new one."""
-    draft = path.with_name(path.name + ".draft")
-    with draft.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

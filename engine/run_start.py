@@ -12,15 +12,16 @@ from pathlib import Path
 from engine.composition import Arc
 from engine.config_schema import EngineConfig
 from engine.recovery import Recovery, recover, take_over
-from engine.run_facts import encode_facts, make_facts, persistent_fields
+from engine.run_facts import make_facts, persistent_fields
 from engine.run_identity import RunIdentity, claim_identity, follow_numbers
-from engine.snapshot import Snapshot, write_snapshot
 from engine.version import read_version
 from ext.dtypes import POSITION
 from ext.errors import ConfigError, RecordingError
 from ext.wire import RecordKind
+from journal.run_facts import encode_facts
 from journal.salvage import salvage
 from journal.shared_reader import SharedReader
+from journal.snapshot import Snapshot, write_snapshot
 
 _log = logging.getLogger("engine.recovery")
 

@@ -317,10 +317,9 @@ class Supervisor:
     async def _shut_down(self) -> None:
         """Every step is tried whatever the one before it did."""
         self._stop.set()
-        self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping", is_stop=True)
         if self._reconciler is not None:
             self._reconciler.stop()
-        self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping")
+        self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping", is_stop=True)
         self.arc.memory.set_state(EngineState.ENGINE_STOPPING, self.reason or "stopping")
         try:
             await self._stop_orders()

@@ -5,6 +5,7 @@ and ``….index`` says what is in it. While one is being compressed both are the
 counts.
 """
 
+import os
 import re
 from contextlib import suppress
 from dataclasses import dataclass
@@ -97,3 +98,12 @@ def stored_bytes(directory: Path, start_time_ns: int | None = None) -> dict[Stre
 def run_starts(directory: Path) -> list[int]:
     """Start times of the engine runs that the directory holds something of, oldest first."""
     return sorted({name.start_time_ns for name in segment_names(directory)})
+
+
+def sync_directory(directory: Path) -> None:
+    """Forces names to the disk: a file whose name is not there is lost with all that is in it."""
+    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

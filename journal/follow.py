@@ -17,9 +17,10 @@ class Follower:
     what waits in the rings. It holds a position, and opens the files anew each time.
     """
 
-    def __init__(self, directory: Path, start_time_ns: int) -> None:
+    def __init__(self, directory: Path, start_time_ns: int, *, with_market: bool = True) -> None:
         """Begins near the end: with the last ``LAST_SEGMENTS`` segments of each stream."""
         self._directory = directory
+        self._with_market = with_market
         self._start_time_ns = start_time_ns
         self._positions: dict[Stream, tuple[int, int]] = {}
         for stream in STREAMS:
@@ -29,7 +30,8 @@ class Follower:
 
     def take(self) -> Iterator[Entry]:
         """New records; RecordingError at damage."""
-        return merge(self._of_stream(ORDERS), self._of_stream(MARKET))
+        market = self._of_stream(MARKET) if self._with_market else iter(())
+        return merge(self._of_stream(ORDERS), market)
 
     def _of_stream(self, stream: Stream) -> Iterator[Entry]:
         for name in segment_names(self._directory, self._start_time_ns, stream):

@@ -24,9 +24,11 @@ from journal.directory import (
     SegmentName,
     run_starts,
     segment_names,
+    sync_directory,
 )
 from journal.entries import MARKET, ORDERS, Stream
 from journal.index import build_index, file_crc32, load_index, store_index
+from journal.rebuild import take_snapshot
 from journal.segment import SegmentReader, compress_segment
 
 COMPRESSION_LEVEL = 9
@@ -150,6 +152,7 @@ def _finish_compression(directory: Path, name: SegmentName) -> None:
     ):
         compressed.unlink()
         raise RecordingError(f"{compressed}: does not hold what {plain} does")
+    sync_directory(directory)  # the new name is there before the old one goes
     plain.unlink()
     store_index(directory, name, index)
 
@@ -203,6 +206,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="journal.keeper", description="One pass over a journal.")
     parser.add_argument("directory", type=Path)
     parser.add_argument("--no-compression", action="store_true")
+    parser.add_argument("--snapshot", action="store_true", help="of the newest run's state")
     parser.add_argument("--keep-days-orders", type=int, default=0)
     parser.add_argument("--keep-days-market", type=int, default=0)
     options = parser.parse_args(arguments)
@@ -214,11 +218,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         not options.no_compression, options.keep_days_orders, options.keep_days_market
     )
     try:
+        if options.snapshot:
+            _take_snapshot(options.directory)
         keep(options.directory, rules, time.time_ns())
     except OSError as error:
         logger.error("%s: %s", options.directory, error)
         return 1
     return 0
+
+
+def _take_snapshot(directory: Path) -> None:
+    """Of the newest run, so that a start after a crash has little to apply."""
+    starts = run_starts(directory)
+    try:
+        if starts:
+            take_snapshot(directory, starts[-1])
+    except RecordingError as error:
+        logger.warning("no snapshot was taken: %s", error)
 
 
 def _lower_priority() -> None:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ext.errors import RecordingError
-from journal.directory import SegmentName, segment_names
+from journal.directory import SegmentName, segment_names, sync_directory
 from journal.entries import ORDERS, Stream, Structured
 from journal.segment import Named, SegmentReader, encode_block, encode_header
 
@@ -193,7 +193,7 @@ class JournalWriter:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         self._begun_ns = now_ns
         self._write(self._header)
-        _sync_directory(self.directory)
+        sync_directory(self.directory)
 
     def _write(self, data: bytes) -> None:
         view = memoryview(data)
@@ -222,13 +222,4 @@ class JournalWriter:
         with suppress(OSError):
             if not self._synced_size:
                 self._path.unlink()
-        os.close(descriptor)
-
-
-def _sync_directory(directory: Path) -> None:
-    """A file whose name is not on the disk is lost with all that is in it."""
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
         os.close(descriptor)

@@ -21,6 +21,7 @@ class KeeperProcess:
             "-m",
             "journal.keeper",
             str(options.journal),
+            "--snapshot",
             f"--keep-days-orders={options.keep_days_orders}",
             f"--keep-days-market={options.keep_days_market}",
             *(() if options.compress else ("--no-compression",)),

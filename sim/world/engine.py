@@ -11,13 +11,14 @@ from engine.engine_clock import EngineClock
 from engine.market_data import MarketData
 from engine.order_entry import OrderEntry
 from engine.recovery import Recovery, take_over
-from engine.run_facts import RunFacts, encode_facts, make_facts
+from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
-from engine.snapshot import Snapshot
 from ext.bounds import Bound
 from ext.dtypes import ORDER, POSITION
 from ext.order_sender import CapturingSender
 from ext.wire import RecordKind
+from journal.run_facts import RunFacts, encode_facts
+from journal.snapshot import Snapshot
 from sim.world.engine_config import EngineSetup
 from sim.world.engine_parts import make_arc
 from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport

@@ -5,15 +5,15 @@ It is what a new run goes by: whatever the dead engine knew and the stream does 
 
 import numpy as np
 
-from engine.order_ledger import OrderLedger
 from engine.recovery import Recovery, take_over
 from engine.replay import Replay, make_replay_arc
-from engine.snapshot import Snapshot
 from engine.state_hash import hash_state
 from ext.bounds import Bound
 from ext.dtypes import EXECUTION_REPORT, ORDER, RECORD
 from ext.wire import ExecutionType, RecordKind, ReportFormat
 from journal.entries import Entry, merge, split_slots
+from journal.order_ledger import OrderLedger
+from journal.snapshot import Snapshot
 from sim.world.engine import WorldEngine
 from sim.world.engine_config import EngineSetup
 from sim.world.engine_parts import MARKET_RING_SLOTS, draw_strategies

@@ -9,25 +9,26 @@ import pytest
 
 from engine.composition import Arc, compile_strategies, compose
 from engine.config import EngineConfig
-from engine.order_ledger import OrderLedger
-from engine.recovery import Recovery, read_facts, rebuild, recover, take_over
-from engine.run_facts import decode_facts
+from engine.recovery import Recovery, recover, take_over
 from engine.run_identity import claim_identity
 from engine.run_start import Inheritance, begin_run, look_back, outlives_process
-from engine.snapshot import (
-    Snapshot,
-    newest_snapshot,
-    read_snapshot,
-    snapshot_path,
-    write_snapshot,
-)
 from engine.state_hash import hash_state
 from ext.dtypes import ORDER, POSITION
 from ext.errors import ConfigError, RecordingError
 from ext.tcp_sender import TcpSender
 from ext.wire import OrderState, RecordKind
 from journal.entries import Entry
+from journal.order_ledger import OrderLedger
+from journal.rebuild import rebuild
+from journal.run_facts import decode_facts, read_facts
 from journal.salvage import salvage
+from journal.snapshot import (
+    Snapshot,
+    newest_snapshot,
+    read_snapshot,
+    snapshot_path,
+    write_snapshot,
+)
 from tests.engine.test_replay import NOW_NS, Answers, Run, drive, read_rings, run
 
 __all__ = ["run"]  # the fixture

@@ -11,7 +11,6 @@ import pytest
 from engine.composition import Arc, compile_strategies
 from engine.config import EngineConfig
 from engine.replay import Replay, ReplayResult, group_entries, make_replay_arc
-from engine.run_facts import RunFacts, decode_facts
 from engine.run_start import Inheritance, begin_run
 from engine.state_hash import hash_state
 from ext.bounds import Bound
@@ -20,6 +19,7 @@ from ext.fix_listener import FixListener
 from ext.tcp_sender import TcpSender
 from ext.wire import RecordKind, StaleReason
 from journal.entries import Entry, merge, split_slots
+from journal.run_facts import RunFacts, decode_facts
 
 NOW_NS = 1_767_623_400_000_000_000
 STEP_NS = 40_000_000

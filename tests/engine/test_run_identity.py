@@ -11,7 +11,6 @@ from engine.run_identity import (
     RunIdentity,
     claim_identity,
     follow_numbers,
-    write_durably,
 )
 from ext.bounds import Bound
 from ext.errors import ConfigError
@@ -50,14 +49,6 @@ def test_a_directory_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"file/one\.identity\.json cannot be used"):
         claim_identity(str(tmp_path / "file"), "one")
-
-
-def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
-    path = tmp_path / "kept"
-    write_durably(path, b"old")
-    write_durably(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path], "no draft is left"
 
 
 @pytest.mark.parametrize("next_number", [1, 2, 5_000, 16_384, 16_385, NUMBERS_PER_RUN + 77])

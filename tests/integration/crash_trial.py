@@ -31,10 +31,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.recovery import rebuild
 from engine.secrets import Secret
 from ext.dtypes import POSITION
 from journal.reader import run_starts
+from journal.rebuild import rebuild
 from journal.shared_reader import SharedReader
 
 REPOSITORY = Path(__file__).parents[2]
@@ -42,6 +42,7 @@ START_S = 60.0
 STOP_S = 60.0
 POLL_S = 0.02
 PAGE = 100
+SLOW_TAKEOVER_S = 10.0
 READY_TEXT = "the venue's record and ours are equal"
 
 
@@ -130,6 +131,8 @@ class Rounds:
         engine = self._start()
         self._wait_until_reconciled(engine)
         self.takeovers_s.append(time.monotonic() - started_s)
+        if self.takeovers_s[-1] > SLOW_TAKEOVER_S:
+            print(f"a takeover of {self.takeovers_s[-1]:.1f} s: {self._tail()}", flush=True)
         time.sleep(self._chance.uniform(0.0, 0.3))
         self._stop(engine)
         self._compare()

@@ -9,7 +9,9 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from http.client import HTTPConnection
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -60,6 +62,13 @@ class RestClient:
                  "client_oid": str(uuid.uuid4()), "post_only": True}  # fmt: skip
         return str(self.ask("POST", "/orders", order)["id"])
 
+    def position_lots(self) -> int:
+        """What all fills of BTC-USD make, in lots."""
+        fills = self.ask("GET", "/fills?product_id=BTC-USD&limit=1000")
+        signs = {"buy": 1, "sell": -1}
+        total = sum(signs[fill["side"]] * Decimal(fill["size"]) for fill in fills)
+        return int(total * 10**8)
+
     def fills(self) -> int:
         """How many fills of BTC-USD the venue lists."""
         return len(self.ask("GET", "/fills?product_id=BTC-USD&limit=1000"))
@@ -75,10 +84,12 @@ class Scene:
         self.rest = RestClient(self.ready["rest_url"])
         self._start_engine = start_engine
 
-    def start(self, *overrides: str) -> "Engine":
+    def start(
+        self, *overrides: str, is_journaled: bool = False, directory: Path | None = None
+    ) -> "Engine":
         """The demo's engine at this venue; it compares every second."""
         return self._start_engine(
-            "telemetry.relay=false",
+            f"telemetry.relay={str(is_journaled).lower()}",
             "simulator.start=false",
             f"feed.url={self.ready['feed_url']}",
             f"order_entry.port={self.cable.port}",
@@ -86,6 +97,7 @@ class Scene:
             f"reconciliation.rest_url={self.ready['rest_url']}",
             "reconciliation.interval_seconds=1",
             *overrides,
+            directory=directory,
         )
 
 
@@ -130,6 +142,28 @@ def test_fills_while_the_order_session_was_cut_are_found_and_counted(scene: Scen
     engine.wait_for_order()  # it trades on
     finish(engine)
     assert engine.figure("fills") == scene.rest.fills() >= missed
+    assert "Nothing left behind" in engine.summary
+
+
+@pytest.mark.slow
+def test_fills_while_the_engine_was_dead_are_found_and_counted(scene: Scene) -> None:
+    killed = scene.start(is_journaled=True)
+    killed.wait_for_order(OrderState.NEW)
+    killed.send_signal(signal.SIGKILL)
+    killed.wait()
+    known = scene.rest.fills()
+    scene.venue.wait_until(lambda: not scene.rest.ask("GET", "/orders"), "fills of what it left")
+    assert scene.rest.fills() > known
+
+    engine = scene.start(is_journaled=True, directory=killed.directory)
+    engine.wait_for("found and explained: fills that we missed")
+    engine.wait_for_order(OrderState.NEW)
+
+    assert not is_paused(engine), engine.everything
+    finish(engine)
+    position = engine.memory.position(0)
+    assert position is not None
+    assert int(position["position_lots"]) == scene.rest.position_lots()
     assert "Nothing left behind" in engine.summary
 
 

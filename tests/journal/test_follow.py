@@ -5,7 +5,7 @@ from journal.follow import Follower
 from journal.shared_reader import SharedReader
 from journal.writer import JournalWriter
 from tests.engine_stand_in import EngineStandIn
-from tests.journal.journal_rig import play
+from tests.journal.journal_rig import play, write
 
 
 def test_what_is_written_is_given_once(
@@ -32,6 +32,13 @@ def test_what_is_written_is_given_once(
         of_stream = [sequence for each, sequence in seen if each == stream]
         assert len(of_stream) == 120
         assert of_stream == sorted(set(of_stream))
+
+
+def test_orders_alone(engine: EngineStandIn, directory: Path) -> None:
+    play(engine, 3)
+    write(engine, directory)
+    follower = Follower(directory, engine.start_time_ns, with_market=False)
+    assert {entry.stream for entry in follower.take()} == {ORDERS}
 
 
 def test_it_begins_near_the_end(

@@ -163,7 +163,7 @@ def test_a_damaged_index_counts_as_none(engine: EngineStandIn, journal: Path) ->
     name = segment_names(journal)[0]
     path = name.index(journal)
     data = path.read_bytes()
-    path.write_bytes(data.replace(b'"latest_ns":1', b'"latest_ns":0'))
+    path.write_bytes(data.replace(b'"earliest_ns":1', b'"earliest_ns":2'))
     assert load_index(journal, name) is None
     assert len(times(engine, journal, 0, 99)) == 160
     path.write_bytes(b"")

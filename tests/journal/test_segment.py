@@ -56,6 +56,7 @@ def journal(engine: EngineStandIn, directory: Path, request: pytest.FixtureReque
     return directory
 
 
+@pytest.mark.slow
 def test_any_flipped_byte_is_found_or_harmless(engine: EngineStandIn, journal: Path) -> None:
     rng = random.Random(3)
     whole = contents(engine, journal)
@@ -83,6 +84,7 @@ def test_any_flipped_byte_is_found_or_harmless(engine: EngineStandIn, journal: P
     assert contents(engine, journal) == whole
 
 
+@pytest.mark.slow
 def test_a_segment_cut_at_any_byte_is_found_or_ends_there(
     engine: EngineStandIn, journal: Path
 ) -> None:

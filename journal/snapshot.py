@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from engine.run_identity import write_durably
 from ext.errors import RecordingError
+from journal.durable import write_durably
 
 MAGIC = b"WOWSNP01"
 _HEAD = struct.Struct("<8sII")  # magic, bytes of what follows, their CRC-32

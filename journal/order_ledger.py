@@ -9,8 +9,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.run_facts import RunFacts
-from engine.snapshot import Snapshot
 from ext.bounds import Bound
 from ext.codecs.fix_report import FixReportDecoder
 from ext.dtypes import POSITION, REQUEST_TERMS
@@ -21,6 +19,8 @@ from ext.orders import OrderTable
 from ext.shared_memory import SharedMemory
 from ext.wire import Command, RecordKind
 from journal.entries import Entry
+from journal.run_facts import RunFacts
+from journal.snapshot import Snapshot
 
 ORDERLY_STOP = 1  # ``detail`` of a pause that belongs to a stop: nobody has to look
 
@@ -46,7 +46,7 @@ class OrderLedger:
             table.add(symbol, tick, lot)
         orders = OrderTable(self._memory, table)
         self.history = OrderHistory(orders)
-        self.history.identify(facts.identity.prefix, facts.first_number)
+        self.history.identify(facts.prefix.encode(), facts.first_number)
         decoder = FixReportDecoder(table, orders, facts.sender_comp_id, facts.target_comp_id)
         self.history = OrderHistory(orders, decoder)
         self.positions = self._memory.region("positions_offset", POSITION, len(facts.strategies))
@@ -103,7 +103,7 @@ class OrderLedger:
 
     def _load(self, start: Snapshot) -> None:
         self.history.load(start.tables)
-        self.history.identify(self.facts.identity.prefix, start.next_number)
+        self.history.identify(self.facts.prefix.encode(), start.next_number)
         self.positions[:] = np.frombuffer(start.positions, POSITION)
         self.sequence, self.time_ns = start.sequence, start.time_ns
         self.pause_reason = start.pause_reason
