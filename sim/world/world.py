@@ -106,7 +106,7 @@ class World:
         self.relay = Relay(self.trace, random.Random(f"{seed}:relay"))
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
-        self.missed_fills = 0
+        self.found_by_rest = 0
         self.left: Recovery | None = None
         """What the last run left behind, by its order stream."""
         self._run_checkers: list[Checker] = [StreamTellsTheState(), ReplayIsTheRun()]
