@@ -38,7 +38,8 @@ BUILD_STAMP := $(VENV)/.stamp-ext
 
 CHECKS := check-format check-lint check-cython check-types check-stubs check-layers check-spelling
 
-.PHONY: help setup build demo test sim crash check bench gate format hooks annotate peers clean $(CHECKS)
+.PHONY: help setup build demo test sim crash check bench gate format hooks annotate peers clean
+.PHONY: $(CHECKS)
 
 help: ## list the words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile

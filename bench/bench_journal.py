@@ -3,6 +3,7 @@
 import functools
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -69,6 +70,7 @@ class RecordedFrames(FrameToOrder):
             directory=directory,
             is_recording=True,
         )
+        self._pause = threading.Event()  # never set: its wait is a sleep until then
         self._header = self._arc.pipeline.memory.header_record()
         self.relay = _start_relay(directory) if has_relay else None
 
@@ -83,7 +85,7 @@ class RecordedFrames(FrameToOrder):
                 or self._header["read_sequence"] < self._header["write_sequence"]
             )
         ):
-            time.sleep(0.01)
+            self._pause.wait(0.01)
         return super().run()
 
     def close(self) -> None:
