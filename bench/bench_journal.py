@@ -92,7 +92,7 @@ class RecordedFrames(FrameToOrder):
         """Ends the relay."""
         if self.relay is not None:
             self.relay.terminate()
-            self.relay.wait()
+            self.relay.communicate()
 
 
 def _start_relay(directory: Path) -> "subprocess.Popen[bytes]":
