@@ -116,9 +116,7 @@ class Supervisor:
             _log.warning("the pause of the last run (%s) was lifted: %s", reason, resume_reason)
         elif reason:
             self.pause(reason)
-            _log.error(
-                "the last run ended PAUSED, and so begins this one: --resume REASON lifts it"
-            )
+            _log.error("the last run ended PAUSED and so begins this one; --resume REASON lifts it")
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked; cancels stay allowed."""
