@@ -38,7 +38,8 @@ BUILD_STAMP := $(VENV)/.stamp-ext
 
 CHECKS := check-format check-lint check-cython check-types check-stubs check-layers check-spelling
 
-.PHONY: help setup build demo test sim check bench gate format hooks annotate peers clean $(CHECKS)
+.PHONY: help setup build demo test sim crash check bench gate format hooks annotate peers clean
+.PHONY: $(CHECKS)
 
 help: ## list the words
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' Makefile
@@ -61,6 +62,10 @@ check: build $(TEST_STAMP) $(CHECK_STAMP) ## format, lint, types, stubs, layers,
 
 bench: build $(TEST_STAMP) ## the benchmarks, real sizes
 	$(BIN)/wow-bench run $(ARGS)
+
+crash: build $(TEST_STAMP) ## kill a trading engine 200 times, a run of a million frames once
+	$(BIN)/python -m tests.integration.crash_trial --count 200 $(ARGS)
+	$(BIN)/python -m tests.engine.long_run_trial --frames 1000000
 
 gate: build $(TEST_STAMP) ## allocations, instruction counts, times against the merge base
 	$(BIN)/wow-bench gate $(ARGS)

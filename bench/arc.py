@@ -13,6 +13,7 @@ from bench.order_every_frame import OrderEveryFrame
 from engine.config_schema import TelemetrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
+from ext.bounds import Bound
 from ext.codecs.binance_feed import BinanceFeed
 from ext.codecs.binance_order import BinanceOrderEncoder
 from ext.codecs.binance_report import BinanceReportDecoder
@@ -32,7 +33,7 @@ from ext.orders import OrderTable
 from ext.pipeline import Pipeline
 from ext.risk import RiskGate
 from ext.session_store import SessionStore
-from ext.shared_memory import SharedMemory
+from ext.shared_memory import PRIVATE_MARKET_SLOTS, SharedMemory
 from feeds.recording_survey import Product
 
 BEGIN_STRING = "FIXT.1.1"
@@ -105,11 +106,12 @@ def make_arc(
     *,
     unit_lots: int = 1,
     directory: Path | None = None,
+    is_recording: bool = False,
 ) -> Arc:
     """An arc whose orders leave by FIX, and whose order session counts as logged on.
 
     ``directory`` takes the shared memory and the session store as files, as in production; None
-    keeps both in this process.
+    keeps both in this process. With ``is_recording`` it keeps what comes in, as in production.
     """
     return _join(
         venue,
@@ -121,6 +123,7 @@ def make_arc(
         lambda table, orders: FixReportDecoder(table, orders, SENDER, TARGET),
         unit_lots,
         directory,
+        is_recording=is_recording,
     )
 
 
@@ -154,12 +157,15 @@ def _join(
     make_decoder: Callable[[InstrumentTable, OrderTable], Decoder],
     unit_lots: int,
     directory: Path | None,
+    *,
+    is_recording: bool = False,
 ) -> JoinedArc[Encoder, Decoder]:
     table = make_table(products)
     memory = SharedMemory(
         str(directory / "bench.shm") if directory else None,
         [(product.symbol, product.tick, product.lot) for product in products],
         [f"order_every_frame {product.symbol}" for product in products],
+        market_ring_slots=Bound.MARKET_RING_SLOTS if is_recording else PRIVATE_MARKET_SLOTS,
     )
     orders = OrderTable(memory, table, RUN_SEED)
     gate = RiskGate()
@@ -190,6 +196,7 @@ def _join(
         sender,
         store,
         step_interval=TelemetrySection().step_timing_interval,
+        is_recording=is_recording,
     )
     decoder = make_decoder(table, orders)
     return JoinedArc(table, orders, store, encoder, decoder, pipeline, tuple(compiled_strategies))

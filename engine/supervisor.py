@@ -115,7 +115,10 @@ class Supervisor:
             pipeline.resume(now_ns, resume_reason)
             _log.warning("the pause of the last run (%s) was lifted: %s", reason, resume_reason)
         elif reason:
-            self.pause(f"as the last run was: {reason}; --resume REASON lifts it")
+            self.pause(reason)
+            _log.error(
+                "the last run ended PAUSED, and so begins this one: --resume REASON lifts it"
+            )
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked; cancels stay allowed."""

@@ -218,7 +218,7 @@ cdef class HmacSha256:
         _write_base64(out, <unsigned char*>digest)
 
     def sign(self, message: bytes, hashed: int = 0) -> bytes:
-        """Test edge: the signature, the first ``hashed`` bytes, whole blocks, taken on their own."""
+        """Test edge: the signature; the first ``hashed`` bytes, whole blocks, go on their own."""
         cdef char text[SIGNATURE_CHARACTERS]
         cdef HashState state = self.inner
         cdef const char* start = message

@@ -145,8 +145,9 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
         cdef const char* rest
         cdef int64_t size = end - body
         cdef int64_t at
-        for at in range(<int64_t>LENGTH_DIGITS):
-            template.text[template.length_at + LENGTH_DIGITS - 1 - at] = <char>(<char>b"0" + size % 10)
+        cdef char* length = template.text + template.length_at
+        for at in range(LENGTH_DIGITS - 1, -1, -1):
+            length[at] = <char>(<char>b"0" + size % 10)
             size //= 10
         if template.second != self.second:
             self._begin_second(template)

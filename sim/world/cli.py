@@ -19,7 +19,15 @@ REPORT_SECONDS = 10.0
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the command; returns the exit status: 0 all held, 1 one did not, 2 a wrong argument."""
     options = _parser().parse_args(arguments)
+    before = logging.root.manager.disable
     logging.disable(logging.CRITICAL)
+    try:
+        return _play(options)
+    finally:
+        logging.disable(before)
+
+
+def _play(options: argparse.Namespace) -> int:
     seed = int(time.time()) if options.seed is None else options.seed
     seeds: Iterable[int] = range(seed, seed + options.count)
     if options.count == 0:

@@ -17,7 +17,8 @@ from ext.bounds import Bound
 from ext.dtypes import ORDER, POSITION
 from ext.order_sender import CapturingSender
 from ext.wire import RecordKind
-from journal.run_facts import encode_facts
+from journal.run_facts import RunFacts, encode_facts
+from journal.snapshot import Snapshot
 from sim.world.engine_config import EngineSetup
 from sim.world.engine_parts import make_arc
 from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport
@@ -73,22 +74,7 @@ class WorldEngine:
         self.session = parts.session
         self._sender = cast(CapturingSender, parts.sender)
         self.left = left
-        if left is not None:
-            take_over(left, self.arc)
-        pause_reason = left.snapshot.pause_reason if left is not None else ""
-        start_time_ns = self.memory.counters()["start_time_ns"]
-        self.first = snapshot_arc(self.arc, start_time_ns, pause_reason)
-        self.facts = make_facts(
-            config,
-            self.arc.instruments,
-            self.arc.strategies,
-            self.arc.identity,
-            version="world",
-            start_time_ns=start_time_ns,
-            sender_comp_id=self.arc.sender_comp_id,
-            snapshot="",
-        )
-        self.memory.write_blob(start_time_ns, RecordKind.RECORD_RUN, encode_facts(self.facts))
+        self.first, self.facts = self._begin_run(left)
         self.order_entry = OrderEntry(
             config,
             "world",
@@ -118,6 +104,26 @@ class WorldEngine:
         self._has_feed = False
         self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
         self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
+
+    def _begin_run(self, left: Recovery | None) -> tuple[Snapshot, RunFacts]:
+        """What ``engine.run_start`` does, without its files."""
+        if left is not None:
+            take_over(left, self.arc)
+        pause_reason = left.snapshot.pause_reason if left is not None else ""
+        start_time_ns = self.memory.counters()["start_time_ns"]
+        first = snapshot_arc(self.arc, start_time_ns, pause_reason)
+        facts = make_facts(
+            self.arc.config,
+            self.arc.instruments,
+            self.arc.strategies,
+            self.arc.identity,
+            version="world",
+            start_time_ns=start_time_ns,
+            sender_comp_id=self.arc.sender_comp_id,
+            snapshot="",
+        )
+        self.memory.write_blob(start_time_ns, RecordKind.RECORD_RUN, encode_facts(facts))
+        return first, facts
 
     @property
     def is_paused(self) -> bool:

@@ -73,15 +73,16 @@ def read_market(engine: WorldEngine) -> list[Entry]:
     return list(split_slots(ring[:written]))
 
 
-def count_missed_fills(entries: list[Entry]) -> int:
-    """Fills that the engine learned by REST: their reports never came."""
+def count_found(entries: list[Entry]) -> int:
+    """What the engine learned by REST of its orders: the report had not come, or never came."""
     reports = [
         np.frombuffer(each.data, EXECUTION_REPORT, 1)[0]
         for each in entries
         if each.kind == RecordKind.RECORD_REPORT
         and each.record["code"] == ReportFormat.REPORT_FIELDS
     ]
-    return sum(report["execution_type"] == ExecutionType.EXEC_TRADE for report in reports)
+    made_here = ExecutionType.EXEC_MESSAGE_REJECT  # of a Reject(3), which is no report
+    return sum(report["execution_type"] != made_here for report in reports)
 
 
 def is_complete(engine: WorldEngine) -> bool:

@@ -12,6 +12,7 @@ from engine.composition import Arc
 from engine.engine_clock import EngineClock
 from engine.own_records import OwnRecords
 from engine.reconciler import Reconciler
+from engine.reconciliation import Difference
 from engine.reconciliation_questions import VenueQuestions
 from gateways.coinbase_rest import CoinbaseSigner, read_answer
 from gateways.rest_request import RestAnswer, RestRateLimited, RestRequest, RestUnavailable
@@ -99,6 +100,7 @@ class WorldReconciler(Reconciler):
             interval_s=INTERVAL_S,
             transport=contextlib.nullcontext(),
         )
+        self.has_explained = False
         self._is_asleep = False
         self._task = WorldTask(network.schedule, self.run(), on_error)
 
@@ -111,6 +113,10 @@ class WorldReconciler(Reconciler):
     def abandon(self) -> None:
         """The process is dead."""
         self._task.stop()
+
+    def _explain(self, differences: list[Difference]) -> None:
+        self.has_explained = True
+        super()._explain(differences)
 
     async def _sleep(self, seconds: float, *, is_woken: bool = True) -> None:
         if is_woken and self._wake.is_set():

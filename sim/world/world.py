@@ -106,7 +106,7 @@ class World:
         self.relay = Relay(self.trace, random.Random(f"{seed}:relay"))
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
-        self.missed_fills = 0
+        self.found_by_rest = 0
         self.left: Recovery | None = None
         """What the last run left behind, by its order stream."""
         self._run_checkers: list[Checker] = [StreamTellsTheState(), ReplayIsTheRun()]
@@ -155,8 +155,7 @@ class World:
         self.schedule.after(trading_ns, "the network is healed, the engine stops", self._settle)
         while not self._is_over and self.schedule.run_next():
             if self._is_crash_armed and self.engine.has_unsent:
-                self.engine.order_transport.crash_in_send(self._rng.random())
-                self._crash()
+                self._crash(is_in_send=True)
             self.engine.flush()
             self._check()
         for checker in self.end_checkers:
@@ -307,10 +306,12 @@ class World:
         else:
             self._is_crash_armed = True
 
-    def _crash(self) -> None:
+    def _crash(self, *, is_in_send: bool = False) -> None:
         self._is_crash_armed = False
         if self.engine.is_dead or not is_complete(self.engine):
             return  # with a hole in its journal nobody starts it again without looking
+        if is_in_send:
+            self.engine.order_transport.crash_in_send(self._rng.random())
         for checker in self._run_checkers:
             checker.check(self)
         is_power_lost = self._rng.random() < POWER_LOSS_SHARE

@@ -11,8 +11,10 @@ way: replay of all of it, and what a start needs with a snapshot and without.
 # tidy-ok: a tool of the tests, not a mirror of a module
 
 import argparse
+import functools
 import random
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -30,7 +32,8 @@ from engine.state_hash import hash_state
 from ext.fix_listener import FixListener
 from ext.order_sender import CapturingSender
 from ext.session_store import SessionStore
-from ext.wire import EngineState
+from ext.tcp_sender import TcpSender
+from ext.wire import EngineState, StaleReason
 from journal.entries import Entry
 from journal.reader import read_entries, run_starts
 from journal.rebuild import rebuild, take_snapshot
@@ -102,7 +105,7 @@ class Driver:
         for index in range(FRAMES_PER_TURN):
             at_ns = base_ns + index * 1_000_000
             frame = make_frame(turn, index)
-            yield at_ns, lambda frame=frame, at_ns=at_ns: pipeline.receive(frame, at_ns)  # type: ignore[misc]
+            yield at_ns, functools.partial(pipeline.receive, frame, at_ns)
         for order in pipeline.orders.open_orders():
             number, sent_ns = int(str(order["order_number"])), int(str(order["sent_time_ns"]))
             if sent_ns >= base_ns:
@@ -110,11 +113,12 @@ class Driver:
             at_ns = base_ns + 10_000_000 + number * 16 % 10_000_000
             message = self._answer(turn, order)
             if message:
-                yield at_ns, lambda m=message, at_ns=at_ns: self._take(m, at_ns)  # type: ignore[misc]
+                yield at_ns, functools.partial(self._take, message, at_ns)
         at_ns = base_ns + 30_000_000
-        yield at_ns, lambda: pipeline.call_timers(at_ns)
+        yield at_ns, functools.partial(pipeline.call_timers, at_ns)
         if turn % 500 == 499:
-            yield base_ns + 31_000_000, lambda: pipeline.mark_stale(0, 2, base_ns + 31_000_000)
+            at_ns = base_ns + 31_000_000
+            yield at_ns, functools.partial(pipeline.mark_stale, 0, StaleReason.SILENCE, at_ns)
 
     def _take(self, message: bytes, at_ns: int) -> None:
         if not self._listener.apply_message(message, at_ns):
@@ -202,10 +206,6 @@ class CapturingSocket:
     """A socket pair into which the arc's orders go, and nobody reads them."""
 
     def __init__(self, arc: Arc) -> None:
-        import socket
-
-        from ext.tcp_sender import TcpSender
-
         self._ours, self._theirs = socket.socketpair()
         self._theirs.setblocking(False)
         if arc.orders is not None and isinstance(arc.orders.sender, TcpSender):
@@ -262,7 +262,7 @@ def killed(directory: Path, turns: int, chance: random.Random) -> tuple[str, int
     ):
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.communicate()
     salvage(config.shared_memory_path, journal)
     start_time_ns = run_starts(journal)[-1]
     entries = read_entries(journal, start_time_ns)

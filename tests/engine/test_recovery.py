@@ -82,6 +82,27 @@ def test_a_request_out_of_its_turn_is_told(run: Run) -> None:
         ledger.apply(later)
 
 
+def test_the_pause_of_a_stop_asks_for_nobody(run: Run) -> None:
+    arc = run.arc
+    for reason, is_stop, left in (
+        ("signal SIGTERM", True, ""),
+        ("a report was odd", False, "a report was odd"),
+        ("signal SIGTERM", True, "a report was odd"),
+    ):
+        arc.pipeline.pause(NOW_NS, reason, is_stop)
+        ledger = OrderLedger(run.facts)
+        for entry in read_rings(arc):
+            if entry.stream == "orders":
+                ledger.apply(entry)
+        assert ledger.pause_reason == left
+    arc.pipeline.resume(NOW_NS, "found out why")
+    ledger = OrderLedger(run.facts)
+    for entry in read_rings(arc):
+        if entry.stream == "orders":
+            ledger.apply(entry)
+    assert ledger.pause_reason == ""
+
+
 # Snapshots
 
 

@@ -42,8 +42,9 @@ START_S = 60.0
 STOP_S = 60.0
 POLL_S = 0.02
 PAGE = 100
-SLOW_TAKEOVER_S = 10.0
+SLOW_TAKEOVER_S = 15.0
 READY_TEXT = "the venue's record and ours are equal"
+PAUSED_TEXT = "PAUSED, no new orders"
 
 
 class TrialError(Exception):
@@ -102,6 +103,8 @@ class Venue:
         """Ends it."""
         self._process.terminate()
         self._process.wait(30)
+        if self._process.stdout is not None:
+            self._process.stdout.close()
 
 
 class Rounds:
@@ -110,7 +113,7 @@ class Rounds:
     def __init__(self, directory: Path, venue: Venue, seed: int) -> None:
         self.kills = 0
         self.killed_with_relay = 0
-        self.fills_while_down = 0
+        self.fills: dict[str, int] = {}
         self.takeovers_s: list[float] = []
         self._directory = directory
         self._venue = venue
@@ -135,6 +138,8 @@ class Rounds:
             print(f"a takeover of {self.takeovers_s[-1]:.1f} s: {self._tail()}", flush=True)
         time.sleep(self._chance.uniform(0.0, 0.3))
         self._stop(engine)
+        if PAUSED_TEXT in self._log.read_text(errors="replace"):
+            raise TrialError(f"the engine does not trade any more: {self._tail()}")
         self._compare()
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -189,6 +194,7 @@ class Rounds:
         for index, (_, symbol) in enumerate(snapshot.strategies):
             lot = Decimal(next(each[2] for each in snapshot.instruments if each[0] == symbol))
             fills = self._venue.fills(symbol)
+            self.fills[symbol] = len(fills)
             signed = sum(
                 (Decimal(each["size"]) if each["side"] == "buy" else -Decimal(each["size"]))
                 for each in fills
@@ -283,11 +289,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"NOT EQUAL: {error}\nstate: {directory}", file=sys.stderr)
         return 1
     takeovers = sorted(rounds.takeovers_s)
+    middle_s, longest_s = takeovers[len(takeovers) // 2], takeovers[-1]
     print(
         f"{rounds.kills} kills ({rounds.killed_with_relay} with the relay) in"
         f" {time.monotonic() - started_s:.0f} s; after each, fills and positions equal to the"
-        f" venue's; takeover with reconciliation p50 {takeovers[len(takeovers) // 2]:.2f} s,"
-        f" longest {takeovers[-1]:.2f} s"
+        f" venue's, {sum(rounds.fills.values())} fills in the end; takeover with reconciliation"
+        f" p50 {middle_s:.2f} s, longest {longest_s:.2f} s"
     )
     return 0
 

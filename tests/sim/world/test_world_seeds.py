@@ -25,6 +25,12 @@ def test_worlds_hold(first: int) -> None:
         assert not shown(play(seed))
 
 
+# What each of them found is in the history of this line.
+@pytest.mark.parametrize("seed", [10, 29, 62, 81, 205, 60_170, 61_061])
+def test_worlds_that_found_something_hold(seed: int) -> None:
+    assert not shown(play(seed))
+
+
 @pytest.mark.parametrize("seed", [3, 27])
 def test_one_seed_is_one_run(seed: int) -> None:
     assert not shown(play_twice(seed))
@@ -37,6 +43,6 @@ def test_other_seeds_are_other_runs() -> None:
 
 def test_a_calm_world_trades_and_ends_without_doubt() -> None:
     outcome = World(5, FaultPlan()).run()
-    assert outcome.orders > 50
+    assert outcome.orders > 30
     assert outcome.fills > 20
     assert (outcome.connections, outcome.has_doubts) == (1, False)
