@@ -47,7 +47,7 @@ def _lines(figures: StreamFigures) -> list[str]:
         f"{figures.stored_bytes:,} bytes on disk ({share:.0%} of the records)",
         f"  {format_time(figures.first_ns)} to {format_time(figures.last_ns)}, "
         f"{figures.per_second:,.1f} a second, at most {figures.peak_per_second:,}",
-        f"  slots missing: {figures.missing_slots:,}",
+        f"  slots missing: {figures.missing_slots:,}; records dropped: {figures.dropped_records:,}",
     ]
     for length_ns, began_ns in figures.quiet:
         lines.append(f"  quiet for {length_ns / NS_PER_S:.3f} s from {format_time(began_ns)}")

@@ -150,8 +150,10 @@ def _nothing(entry: Entry, run: Run) -> Values:
 
 
 def _frame(entry: Entry, run: Run) -> Values:
-    after = {"after_sequence": int(entry.record["after_sequence"])}
-    return {**after, **_payload(entry.data)}
+    values: Values = {"after_sequence": int(entry.record["after_sequence"])}
+    if dropped := int(entry.record["reference"]):
+        values["dropped_before"] = dropped
+    return {**values, **_payload(entry.data)}
 
 
 def _read_end(entry: Entry, run: Run) -> Values:

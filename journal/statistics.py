@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
+from ext.dtypes import BLOB
+from ext.wire import RecordKind
 from journal.directory import segment_names, stored_bytes
 from journal.entries import SLOT_BYTES, STREAMS, Stream, Structured, entry_starts
 from journal.fields import KINDS
@@ -27,7 +29,8 @@ class KindFigures:
 class StreamFigures:
     """Figures of one stream. Times are receive times, 0 when it has none; ``quiet`` are the longest
     times without a record, longest first: (nanoseconds, when it began). Slots that are missing were
-    lost before the relay could take them, or given up while the disk was full."""
+    lost before the relay could take them, or given up while the disk was full; dropped records had
+    no room in the ring, as the market stream's last frame counts them."""
 
     stream: Stream
     segments: int = 0
@@ -38,6 +41,7 @@ class StreamFigures:
     last_ns: int = 0
     peak_per_second: int = 0
     missing_slots: int = 0
+    dropped_records: int = 0
     kinds: dict[str, KindFigures] = field(default_factory=dict)
     quiet: list[tuple[int, int]] = field(default_factory=list)
 
@@ -83,6 +87,9 @@ def _add(figures: StreamFigures, slots: Structured, second: tuple[int, int]) -> 
         of_kind = figures.kinds.setdefault(KINDS[kind], KindFigures())
         of_kind.records += int((kinds == kind).sum())
         of_kind.bytes += int(sizes[kinds == kind].sum())
+    frames = slots.view(BLOB)[starts][kinds == RecordKind.RECORD_FRAME]
+    if len(frames):
+        figures.dropped_records = int(frames["reference"][-1])
     figures.records += len(starts)
     figures.plain_bytes += len(slots) * SLOT_BYTES
     times = slots["time_ns"][starts]

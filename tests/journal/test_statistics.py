@@ -33,6 +33,16 @@ def test_figures_of_both_streams(engine: EngineStandIn, directory: Path) -> None
     assert orders.missing_slots == market.missing_slots == 0
 
 
+def test_dropped_records_are_those_of_the_last_frame(
+    engine: EngineStandIn, directory: Path
+) -> None:
+    for dropped in (0, 3, 7):
+        engine.frame(b"x" * 200, reference=dropped)
+    write(engine, directory)
+    _, market = gather_figures(directory, engine.start_time_ns, lambda amount: None)
+    assert market.dropped_records == 7
+
+
 def test_missing_slots_are_counted(engine: EngineStandIn, directory: Path) -> None:
     play(engine, 30)
     write(engine, directory, blocks=9, segments=3)
