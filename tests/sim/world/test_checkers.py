@@ -247,8 +247,13 @@ def test_an_order_forgotten_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> N
         snapshot = msgspec.structs.replace(left.snapshot, tables=tables)
         take_over(dataclasses.replace(left, snapshot=snapshot), arc)
 
+    def crash_where_orders_stay(world: World) -> None:
+        section = world.setup.config.order_entry
+        if section is not None and section.cancel_on_disconnect == "off":
+            crash_soon(world)
+
     monkeypatch.setattr("sim.world.engine.take_over", forget)
-    assert play_until_caught(crash_soon) == "EveryOpenOrderIsKnown"
+    assert play_until_caught(crash_where_orders_stay) == "EveryOpenOrderIsKnown"
 
 
 def test_a_record_that_is_missing_in_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
