@@ -20,6 +20,7 @@ from engine.reconciliation import (
     OrderFound,
     compare,
     compare_balances,
+    has_late_fills,
 )
 from engine.reconciliation_questions import Answers, VenueQuestions
 from engine.reconciliation_reports import ReportEdge, make_reports
@@ -162,6 +163,8 @@ class Reconciler:
     def _compare(self, answers: Answers) -> list[Difference]:
         found = compare(answers.ours, answers.theirs)
         if found or not answers.is_quiet or not self._baseline:
+            return found
+        if has_late_fills(answers.ours, answers.theirs):
             return found
         own = self._own.changes()
         changes = {

@@ -275,6 +275,19 @@ def compare(ours: OurRecord, theirs: TheirRecord) -> list[Difference]:
     return found + [Unreadable(text) for text in theirs.unreadable]
 
 
+def has_late_fills(ours: OurRecord, theirs: TheirRecord) -> bool:
+    """Whether the venue lists fills of our orders that we have not counted, settled or not: until
+    their reports have come, balances differ by them."""
+    orders = {order.venue_order_id: ours.find(order) for order in theirs.orders}
+    by_venue_id = {order.venue_order_id: order for order in ours.orders if order.venue_order_id}
+    for venue_order_id, fills in theirs.fills.items():
+        order = by_venue_id.get(venue_order_id) or orders.get(venue_order_id)
+        listed_lots = sum(fill.quantity_lots for fill in fills.values())
+        if order is not None and listed_lots > order.filled_lots:
+            return True
+    return False
+
+
 def compare_balances(
     our_changes: Mapping[str, Decimal],
     their_changes: Mapping[str, Decimal],

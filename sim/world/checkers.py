@@ -300,6 +300,7 @@ class TablesAreBounded(Checker):
     """Nothing grows without end: queues, gaps, questions."""
 
     QUEUED_EVENTS = 20_000
+    EVENTS = 200_000
     LOOKS_EVERY_EVENTS = 64
 
     def check(self, world: "World") -> None:
@@ -308,5 +309,7 @@ class TablesAreBounded(Checker):
             return
         queued = world.schedule.queued
         self.require(queued <= self.QUEUED_EVENTS, f"{queued} events are planned")
+        count = world.schedule.event_count
+        self.require(count <= self.EVENTS, f"{count} events and no end")
         written = int(world.engine.header["write_sequence"][0])
         self.require(written < RING_SLOTS, f"{written} records in one run: the world is too long")

@@ -23,16 +23,17 @@ class Pause:
 
 
 class WorldTask:
-    """A coroutine that is stepped by the schedule until it ends or is stopped."""
+    """What ``begin`` makes is stepped by the schedule until it ends or is stopped."""
 
     def __init__(
         self,
         schedule: Schedule,
-        coroutine: Coroutine[Any, Any, None],
+        begin: Callable[[], Coroutine[Any, Any, None]],
         on_error: Callable[[Exception], None],
     ) -> None:
         self._schedule = schedule
-        self._coroutine = coroutine
+        self._begin = begin
+        self._coroutine: Coroutine[Any, Any, None] | None = None
         self._on_error = on_error
         self._event: Event | None = None
         self._is_over = False
@@ -49,7 +50,8 @@ class WorldTask:
         self._is_over = True
         if self._event is not None:
             self._event.cancel()
-        self._coroutine.close()
+        if self._coroutine is not None:
+            self._coroutine.close()
 
     def _plan(self, delay_ns: int) -> None:
         self._event = self._schedule.after(delay_ns, ".task", self._step)
@@ -58,6 +60,8 @@ class WorldTask:
         self._event = None
         if self._is_over:
             return
+        if self._coroutine is None:
+            self._coroutine = self._begin()
         try:
             pause = self._coroutine.send(None)
         except StopIteration:

@@ -67,7 +67,8 @@ class Crowd:
         opposite = self.engine.side(side.opposite).best()
         if opposite is not None:
             limit_ticks = opposite.price_ticks - side
-            price_ticks = side * min(side * price_ticks, side * limit_ticks)
+            if side * price_ticks > side * limit_ticks:  # not all at one price: see refill
+                price_ticks = limit_ticks - side * self._rng.randrange(REACH_TICKS)
         order = self._order(side, price_ticks, TimeInForce.GOOD_TILL_CANCEL)
         events = self.engine.submit(order)
         if order.status.is_open:

@@ -9,8 +9,7 @@ from engine.recovery import Recovery, take_over
 from engine.replay import Replay, make_replay_arc
 from engine.state_hash import hash_state
 from ext.bounds import Bound
-from ext.dtypes import EXECUTION_REPORT, ORDER, RECORD
-from ext.wire import ExecutionType, RecordKind, ReportFormat
+from ext.dtypes import ORDER, RECORD
 from journal.entries import Entry, merge, split_slots
 from journal.order_ledger import OrderLedger
 from journal.snapshot import Snapshot
@@ -71,18 +70,6 @@ def read_market(engine: WorldEngine) -> list[Entry]:
     assert written <= MARKET_RING_SLOTS, "the market ring has gone round: the world is too long"
     ring = engine.memory.region("market_ring_offset", RECORD, MARKET_RING_SLOTS)
     return list(split_slots(ring[:written]))
-
-
-def count_found(entries: list[Entry]) -> int:
-    """What the engine learned by REST of its orders: the report had not come, or never came."""
-    reports = [
-        np.frombuffer(each.data, EXECUTION_REPORT, 1)[0]
-        for each in entries
-        if each.kind == RecordKind.RECORD_REPORT
-        and each.record["code"] == ReportFormat.REPORT_FIELDS
-    ]
-    made_here = ExecutionType.EXEC_MESSAGE_REJECT  # of a Reject(3), which is no report
-    return sum(report["execution_type"] != made_here for report in reports)
 
 
 def is_complete(engine: WorldEngine) -> bool:

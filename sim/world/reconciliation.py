@@ -102,7 +102,7 @@ class WorldReconciler(Reconciler):
         )
         self.has_explained = False
         self._is_asleep = False
-        self._task = WorldTask(network.schedule, self.run(), on_error)
+        self._task = WorldTask(network.schedule, self.run, on_error)
 
     def session_changed(self, is_active: bool) -> None:
         """The order session is lost, or up again: reports may have been missed."""

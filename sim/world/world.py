@@ -106,7 +106,8 @@ class World:
         self.relay = Relay(self.trace, random.Random(f"{seed}:relay"))
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
-        self.found_by_rest = 0
+        self.has_explained = False
+        """Whether a run that has ended had learned something by REST."""
         self.left: Recovery | None = None
         """What the last run left behind, by its order stream."""
         self._run_checkers: list[Checker] = [StreamTellsTheState(), ReplayIsTheRun()]
@@ -314,6 +315,7 @@ class World:
             self.engine.order_transport.crash_in_send(self._rng.random())
         for checker in self._run_checkers:
             checker.check(self)
+        self.has_explained |= self.engine.reconciler.has_explained
         is_power_lost = self._rng.random() < POWER_LOSS_SHARE
         self.engine.crash(is_power_lost=is_power_lost)
         delay_ns = self._rng.randrange(RESTART_NS_MAX)

@@ -182,6 +182,16 @@ async def test_balances_are_not_compared_while_reports_come(rig: Rig) -> None:
     assert await rig.reconciler.reconcile()
 
 
+async def test_balances_wait_for_the_report_of_a_fill_that_is_under_way(rig: Rig) -> None:
+    # The order session is silent for a while: the cancel is unanswered, the fill not yet told.
+    rig.rest_order()
+    assert await rig.reconciler.reconcile()
+    rig.own.table[1] = our_order(state=OrderState.PENDING_CANCEL)
+    rig.venue.fill("v-1", "0.004", 501)
+    await rig.reconciler.reconcile()
+    assert (rig.pauses, rig.pipeline.applied) == ([], [])
+
+
 async def test_a_report_that_does_not_fit_pauses(rig: Rig) -> None:
     rig.rest_order()
     await rig.reconciler.reconcile()

@@ -8,8 +8,8 @@ from sim.world.faults import FaultPlan
 from sim.world.runner import Failure, play, play_twice
 from sim.world.world import Outcome, World
 
-SEEDS = int(os.environ.get("WOW_WORLD_SEEDS", "24"))
-CHUNK = 4
+SEEDS = int(os.environ.get("WOW_WORLD_SEEDS", "12"))
+CHUNK = 2
 
 
 def shown(failure: Outcome | Failure) -> str:
