@@ -228,10 +228,7 @@ def test_from_a_dead_engine_s_memory_to_the_next_run(
     load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """No relay ever ran: what the rings hold is all there is."""
-    config = load_demo(
-        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
-        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
-    )  # fmt: skip
+    config = make_lasting(load_demo, tmp_path)
     assert outlives_process(config)
     first = start_run(config)
     trade(first)
@@ -258,10 +255,7 @@ def test_from_a_dead_engine_s_memory_to_the_next_run(
 def test_a_person_may_begin_afresh(
     load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = load_demo(
-        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
-        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
-    )  # fmt: skip
+    config = make_lasting(load_demo, tmp_path)
     first = start_run(config)
     trade(first)
     end_process(first, monkeypatch)
@@ -275,10 +269,7 @@ def test_a_person_may_begin_afresh(
 def test_a_journal_that_is_damaged_stops_the_start(
     load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = load_demo(
-        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
-        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
-    )  # fmt: skip
+    config = make_lasting(load_demo, tmp_path)
     first = start_run(config)
     trade(first)
     end_process(first, monkeypatch)
@@ -308,10 +299,7 @@ def test_a_run_without_a_first_record_has_no_facts(run: Run) -> None:
 def test_rebuilding_needs_no_snapshot(
     load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = load_demo(
-        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
-        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
-    )  # fmt: skip
+    config = make_lasting(load_demo, tmp_path)
     first = start_run(config)
     trade(first)
     end_process(first, monkeypatch)
@@ -333,10 +321,7 @@ def test_rebuilding_needs_no_snapshot(
 def test_records_that_are_missing_behind_a_snapshot_are_told(
     load_demo: Callable[..., EngineConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    config = load_demo(
-        "simulator.start=false", "feed.url=ws://127.0.0.1:9", "order_entry.port=9",
-        "reconciliation.rest_url=http://127.0.0.1:9", f"journal.path={tmp_path / 'journal'}",
-    )  # fmt: skip
+    config = make_lasting(load_demo, tmp_path)
     first = start_run(config)
     trade(first)
     end_process(first, monkeypatch)
@@ -367,6 +352,17 @@ def test_records_that_are_missing_behind_a_snapshot_are_told(
     segments[-2].unlink()
     with pytest.raises(RecordingError, match="are missing in front of byte"):
         rebuild(journal, reader.start_time_ns)
+
+
+def make_lasting(load_demo: Callable[..., EngineConfig], directory: Path) -> EngineConfig:
+    """The demo with a venue that outlives it: its runs go on from one another."""
+    return load_demo(
+        "simulator.start=false",
+        "feed.url=ws://127.0.0.1:9",
+        "order_entry.port=9",
+        "reconciliation.rest_url=http://127.0.0.1:9",
+        f"journal.path={directory / 'journal'}",
+    )
 
 
 def start_run(config: EngineConfig) -> Arc:
