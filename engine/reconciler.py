@@ -8,7 +8,7 @@ is believed stand in ``engine/reconciliation.py``.
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from decimal import Decimal
 
 from engine.composition import Arc
@@ -132,16 +132,17 @@ class Reconciler:
 
     async def reconcile(self) -> bool:
         """One comparison: whether the records are equal now. RestError: nobody could be asked."""
-        counts: dict[Difference, int] = {}
+        counts: dict[Hashable, int] = {}
         delay_s = self._ask_again_s
+        found: list[Difference] = []
         for _ in range(MAX_ROUNDS):
             answers = await self._questions.ask(self._now_ns())
             found = self._compare(answers)
             if not found and not answers.has_unasked:
                 self._agree(answers)
                 return True
-            counts = {each: counts.get(each, 0) + 1 for each in found}
-            believed = [each for each in found if counts[each] >= each.answers_needed]
+            counts = {each.identity: counts.get(each.identity, 0) + 1 for each in found}
+            believed = [each for each in found if counts[each.identity] >= each.answers_needed]
             explained = [each for each in believed if each.is_explained]
             if explained:
                 self._explain(explained)
@@ -156,7 +157,7 @@ class Reconciler:
         _log.warning(
             "after %d rounds the records still move, compared again later; last: %s",
             MAX_ROUNDS,
-            "; ".join(map(str, counts)),
+            "; ".join(map(str, found)),
         )
         return False
 

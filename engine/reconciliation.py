@@ -20,7 +20,7 @@ An order in flight, or changed since the question was asked, is no difference ye
 a row as ``answers_needed`` have shown the same one.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 
@@ -84,6 +84,11 @@ class Difference:
         return False
 
     @property
+    def identity(self) -> Hashable:
+        """What is the same in two answers when they tell of the same difference."""
+        return self
+
+    @property
     def answers_needed(self) -> int:
         """How many questions in a row must be answered alike before it is believed."""
         if self.is_certain:
@@ -144,6 +149,12 @@ class OrderGone(Difference):
     def is_explained(self) -> bool:
         """Only without fills: the venue forgets no order that had one."""
         return self.ours.filled_lots == 0
+
+    @property
+    def identity(self) -> Hashable:
+        """While its book is not LIVE a cancel of it is tried each second: that makes it another
+        record of ours, and no other order at the venue."""
+        return OrderGone, self.ours.order_number, self.ours.state, self.ours.filled_lots
 
     def __str__(self) -> str:
         return f"an order that the venue does not know. Ours: {self.ours}. Venue: nothing"

@@ -1,5 +1,6 @@
 """Two records in, differences out: each row of the table, and what is no difference yet."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -209,3 +210,15 @@ def test_a_balance_is_told_with_both_changes() -> None:
     assert not difference.is_explained
     assert "BTC. Ours: fills and fees changed it by 0.5" in str(difference)
     assert "Venue: it changed by 0" in str(difference)
+
+
+def test_an_order_that_is_gone_is_the_same_while_its_cancel_is_tried() -> None:
+    """Each try is another request of ours; another state or fill is another difference."""
+    first = our_order(state=OrderState.UNKNOWN)
+    tried = replace(
+        first, request_numbers=frozenset({1, 9}), update_time_ns=first.update_time_ns + 1
+    )
+    assert OrderGone(first) != OrderGone(tried)
+    assert OrderGone(first).identity == OrderGone(tried).identity
+    for other in (replace(first, state=OrderState.NEW), replace(first, filled_lots=1)):
+        assert OrderGone(first).identity != OrderGone(other).identity
