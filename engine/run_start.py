@@ -50,7 +50,7 @@ def look_back(config: EngineConfig, fresh_reason: str = "") -> Inheritance:
         return Inheritance(None, None)
     directory = Path(config.journal.path)
     try:
-        _salvage(config.shared_memory_path, directory)
+        _salvage(config, directory)
         recovery = None if fresh_reason else recover(directory)
     except (RecordingError, OSError) as error:
         raise ConfigError(
@@ -65,14 +65,15 @@ def look_back(config: EngineConfig, fresh_reason: str = "") -> Inheritance:
     return Inheritance(identity, recovery)
 
 
-def _salvage(path: Path, directory: Path) -> None:
+def _salvage(config: EngineConfig, directory: Path) -> None:
+    path = config.shared_memory_path
     try:
         SharedReader(path).close()
     except ConfigError as error:  # none, or one that this version cannot read
         if path.exists():
             _log.warning("%s; what it may hold that the journal lacks is left alone", error)
         return
-    count = salvage(path, directory)
+    count = salvage(path, directory, with_market=config.journal.market_data)
     if count:
         _log.warning("the last run ended without its relay: %d records were saved", count)
 
