@@ -127,4 +127,7 @@ class OwnRecords:
             quantity_lots=int(record["quantity_lots"]),
             filled_lots=int(record["filled_lots"]),
             update_time_ns=int(record["update_time_ns"]),
+            unacknowledged_since_ns=(
+                0 if record["acknowledged_time_ns"] else int(record["sent_time_ns"])
+            ),
         )

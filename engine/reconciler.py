@@ -18,6 +18,7 @@ from engine.reconciliation import (
     Difference,
     OrderEnded,
     OrderFound,
+    OrderGone,
     compare,
     compare_balances,
     has_late_fills,
@@ -72,6 +73,7 @@ class Reconciler:
         self._wake = asyncio.Event()
         self._is_stopping = False
         self._is_due = True
+        self._active_since_ns = 0  # of the order session; 0: it is down
         self._has_session_changed = False  # since the comparison in hand began
 
     @property
@@ -87,6 +89,7 @@ class Reconciler:
     def session_changed(self, is_active: bool) -> None:
         """The order session is lost, or up again: reports may have been missed."""
         self._is_due = self._has_session_changed = True
+        self._active_since_ns = self._now_ns() if is_active else 0
         if is_active:
             self._wake.set()
 
@@ -142,7 +145,11 @@ class Reconciler:
                 self._agree(answers)
                 return True
             counts = {each.identity: counts.get(each.identity, 0) + 1 for each in found}
-            believed = [each for each in found if counts[each.identity] >= each.answers_needed]
+            believed = [
+                each
+                for each in found
+                if counts[each.identity] >= each.answers_needed and not self._may_arrive(each)
+            ]
             explained = [each for each in believed if each.is_explained]
             if explained:
                 self._explain(explained)
@@ -160,6 +167,15 @@ class Reconciler:
             "; ".join(map(str, found)),
         )
         return False
+
+    def _may_arrive(self, difference: Difference) -> bool:
+        """Whether the venue may still get an order that it does not know. What was sent on a
+        connection before this one cannot come any more: the venue has ended that one, for it holds
+        one session of a key. What was sent on this one is for FIX to ask, in its order."""
+        if not isinstance(difference, OrderGone):
+            return False
+        sent_ns = difference.ours.unacknowledged_since_ns
+        return sent_ns > 0 and not 0 < sent_ns < self._active_since_ns
 
     def _compare(self, answers: Answers) -> list[Difference]:
         found = compare(answers.ours, answers.theirs)

@@ -38,6 +38,8 @@ class OurOrder:
     quantity_lots: int
     filled_lots: int
     update_time_ns: int
+    unacknowledged_since_ns: int = 0
+    """When it was sent, while the venue has never told of it; 0: it has."""
 
     @property
     def is_open(self) -> bool:

@@ -128,6 +128,24 @@ async def test_an_unknown_order_is_settled_at_once(rig: Rig) -> None:
     assert rig.own.table[1].state == OrderState.FILLED
 
 
+async def test_an_order_that_may_still_arrive_is_not_taken_for_gone(rig: Rig) -> None:
+    """Its bytes may wait in a connection that dies slowly: only a new one ends that."""
+    sent_ns = ASKED_NS - 10
+    lost = replace(our_order(state=OrderState.UNKNOWN), unacknowledged_since_ns=sent_ns)
+    rig.own.table[1] = lost
+    assert not await rig.reconciler.reconcile()
+    assert rig.own.table[1].state == OrderState.UNKNOWN
+    assert rig.pauses == []
+    rig.reconciler.session_changed(True)
+    assert await rig.reconciler.reconcile()
+    assert not rig.own.table[1].is_open
+    rig.own.table[1] = replace(lost, unacknowledged_since_ns=ASKED_NS + 10)
+    assert not await rig.reconciler.reconcile(), "sent on this one: FIX is asked, in its order"
+    rig.reconciler.session_changed(False)
+    rig.own.table[1] = lost
+    assert not await rig.reconciler.reconcile(), "the connection is down, and may not be dead"
+
+
 async def test_an_order_of_nobody_pauses_with_both_records(rig: Rig) -> None:
     rig.rest_order()
     rig.venue.place(77, client_oid="11111111-0000-4000-8000-000000000001")
