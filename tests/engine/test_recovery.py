@@ -2,8 +2,10 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -13,6 +15,7 @@ from engine.recovery import Recovery, recover, take_over
 from engine.run_identity import claim_identity
 from engine.run_start import Inheritance, begin_run, look_back, outlives_process
 from engine.state_hash import hash_state
+from engine.supervisor import Supervisor
 from ext.dtypes import ORDER, POSITION
 from ext.errors import ConfigError, RecordingError
 from ext.tcp_sender import TcpSender
@@ -219,6 +222,44 @@ def test_a_new_session_file_gets_the_journal_s_numbers(
     assert arc.orders.store.next_outgoing == recovery.snapshot.next_outgoing > 50
     last, message = recovery.snapshot.messages[-1]
     assert arc.orders.store.load_outgoing(last) == message
+
+
+# What the next run makes of it
+
+
+def begin(arc: Arc, recovery: Recovery, reason: str, *, resume_reason: str = "") -> Supervisor:
+    found = replace(
+        recovery, snapshot=msgspec.structs.replace(recovery.snapshot, pause_reason=reason)
+    )
+    take_over(found, arc)
+    supervisor = Supervisor(arc, lambda: None)
+    supervisor.take_up(Inheritance(None, found), resume_reason=resume_reason)
+    return supervisor
+
+
+def test_open_orders_are_unknown_until_the_venue_has_told(
+    recovery: Recovery, next_arc: Callable[..., Arc]
+) -> None:
+    arc = next_arc()
+    begin(arc, recovery, "")
+    states = {order["state"] for order in arc.pipeline.orders.open_orders()}
+    assert states == {OrderState.UNKNOWN}
+    assert not arc.pipeline.gate.is_paused
+
+
+def test_a_pause_holds_until_a_person_lifts_it(
+    recovery: Recovery, next_arc: Callable[..., Arc], caplog: pytest.LogCaptureFixture
+) -> None:
+    arc = next_arc()
+    begin(arc, recovery, "a report was odd")
+    assert arc.pipeline.gate.is_paused
+    assert "PAUSED, no new orders: a report was odd" in caplog.text
+    assert "--resume REASON lifts it" in caplog.text
+    state = f"engine.state_directory={arc.config.engine.state_directory}-other"
+    other = next_arc("engine.name=other", state)
+    begin(other, recovery, "a report was odd", resume_reason="it was a test")
+    assert not other.pipeline.gate.is_paused
+    assert "the pause of the last run (a report was odd) was lifted: it was a test" in caplog.text
 
 
 # Whole, through files
