@@ -136,7 +136,8 @@ def _tell(arc: Arc, recovery: Recovery) -> None:
     open_orders = arc.pipeline.orders.open_orders()
     positions = arc.memory.region("positions_offset", POSITION, len(arc.strategies))
     held = [
-        f"{int(position['position_lots'])} lots of {strategy.instrument.symbol} ({strategy.name})"
+        f"{strategy.instrument.format_quantity(int(position['position_lots']))}"
+        f" {strategy.instrument.symbol} ({strategy.name})"
         for strategy, position in zip(arc.strategies, positions, strict=True)
         if position["position_lots"]
     ]
