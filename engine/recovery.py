@@ -7,7 +7,7 @@ run takes that over by names, so that its config may list more, and in another o
 
 import logging
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,24 +16,11 @@ from engine.composition import Arc
 from engine.run_facts import persistent_fields
 from ext.dtypes import ORDER, POSITION
 from ext.errors import ConfigError
-from ext.wire import OrderState
 from journal.reader import run_starts
 from journal.rebuild import rebuild
 from journal.run_facts import RunFacts
+from journal.shared_reader import OPEN_STATES
 from journal.snapshot import Snapshot
-
-OPEN_STATES = frozenset(
-    int(state)
-    for state in (
-        OrderState.PENDING_NEW,
-        OrderState.NEW,
-        OrderState.PARTIALLY_FILLED,
-        OrderState.PENDING_CANCEL,
-        OrderState.PENDING_REPLACE,
-        OrderState.SUSPENDED,
-        OrderState.UNKNOWN,
-    )
-)
 
 _log = logging.getLogger("engine.recovery")
 
@@ -46,7 +33,6 @@ class Recovery:
     snapshot: Snapshot
     applied_records: int
     seconds: float
-    problems: list[str] = field(default_factory=list)
 
 
 def recover(directory: Path) -> Recovery | None:
@@ -58,12 +44,11 @@ def recover(directory: Path) -> Recovery | None:
     for start_time_ns in reversed(run_starts(directory)):
         ledger, problems = rebuild(directory, start_time_ns)
         if ledger is None:
-            problems.append(f"run {start_time_ns} ended before its first record")
-            continue
+            continue  # it ended before its first record
         for problem in problems:
             _log.warning("%s; an older state and the records behind it are used", problem)
         seconds = time.perf_counter() - started_s
-        return Recovery(ledger.facts, ledger.snapshot(), ledger.applied, seconds, problems)
+        return Recovery(ledger.facts, ledger.snapshot(), ledger.applied, seconds)
     return None
 
 
@@ -75,7 +60,7 @@ def take_over(recovery: Recovery, arc: Arc) -> None:
     old = recovery.snapshot
     positions = np.frombuffer(old.positions, POSITION)
     orders = np.frombuffer(old.tables["orders"], ORDER).copy()
-    is_open = np.isin(orders["state"], list(OPEN_STATES))
+    is_open = np.isin(orders["state"], OPEN_STATES)
     place_of_strategy = _match_strategies(old, arc)
     held = {int(index) for index in np.flatnonzero(positions["position_lots"])}
     held |= {int(index) for index in orders["strategy"][is_open]}

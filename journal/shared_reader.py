@@ -75,7 +75,7 @@ _WORD_OF = {
 
 _READ_WORDS: dict[Stream, str] = {ORDERS: "read_sequence", MARKET: "market_read_sequence"}
 
-_OPEN_STATES = [
+OPEN_STATES = [
     int(state)
     for state in (
         OrderState.PENDING_NEW,
@@ -87,6 +87,7 @@ _OPEN_STATES = [
         OrderState.UNKNOWN,
     )
 ]
+"""Of orders that may still trade."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,7 @@ class SharedReader:
         The journal has the exact history.
         """
         states = np.array(self._orders["state"])
-        found = self._orders[np.isin(states, _OPEN_STATES)]
+        found = self._orders[np.isin(states, OPEN_STATES)]
         return found[np.argsort(found["order_number"], kind="stable")]
 
     def histograms(self) -> NDArray[np.int64]:
