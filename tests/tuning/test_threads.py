@@ -2,12 +2,22 @@
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tuning.threads import list_threads, move_all_threads, move_thread, parse_cores, read_thread
+from tuning.threads import (
+    TASKS,
+    list_threads,
+    move_all_threads,
+    move_thread,
+    parse_cores,
+    read_thread,
+)
+
+END_WAIT_S = 10.0
 
 
 class Sleeper:
@@ -26,8 +36,12 @@ class Sleeper:
         ready.wait()
 
     def end(self) -> None:
+        """Returns when the kernel has none of it: `join` may return a moment before that."""
         self._stop.set()
         self._thread.join()
+        deadline = time.monotonic() + END_WAIT_S
+        while (TASKS / str(self.thread_id)).exists() and time.monotonic() < deadline:
+            os.sched_yield()
 
 
 @pytest.fixture
