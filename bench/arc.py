@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from bench.order_every_frame import OrderEveryFrame
-from engine.config_schema import TelemetrySection
+from engine.config_records import TelemetrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from ext.bounds import Bound

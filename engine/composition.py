@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.config import EngineConfig, make_instruments, make_limits
-from engine.config_schema import FeedSection, OrderEntrySection
+from engine.config_venues import FeedSection, OrderEntrySection
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from engine.run_identity import RunIdentity

@@ -10,20 +10,12 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from engine.config_instrument_checks import check_instruments, check_strategies
+from engine.config_metadata import SIMULATOR
 from engine.config_problems import KeyPath, Problems, find_nearest
-from engine.config_schema import (
-    SIMULATOR,
-    EngineSection,
-    FeedSection,
-    InstrumentSection,
-    LoopSection,
-    OrderEntrySection,
-    ReconciliationSection,
-    RiskSection,
-    SimulatorSection,
-    StrategySection,
-    TelemetrySection,
-)
+from engine.config_records import TelemetrySection
+from engine.config_schema import EngineSection, LoopSection, SimulatorSection
+from engine.config_trading import InstrumentSection, RiskSection, StrategySection
+from engine.config_venues import FeedSection, OrderEntrySection, ReconciliationSection
 from engine.secrets import Secret
 
 # What a venue's session subscribes to, the first of them being the default for the book; see

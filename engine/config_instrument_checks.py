@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from engine.config_problems import KeyPath, Problems, find_nearest
-from engine.config_schema import InstrumentSection, LimitsTable, StrategySection
+from engine.config_trading import InstrumentSection, LimitsTable, StrategySection
 from engine.instruments import INT64_MAXIMUM, Instrument, collar_to_parts_per_million
 from ext.bounds import Bound
 from ext.errors import InstrumentError

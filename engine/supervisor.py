@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from engine.composition import Arc
-from engine.config_schema import SIMULATOR
+from engine.config_metadata import SIMULATOR
 from engine.engine_clock import EngineClock
 from engine.exit_codes import ExitCode
 from engine.kernels import FailureLog

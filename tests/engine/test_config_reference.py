@@ -2,7 +2,8 @@
 
 from engine.config_keys import keys_of
 from engine.config_reference import PAGE, render_page
-from engine.config_schema import EngineConfig, RiskSection
+from engine.config_schema import EngineConfig
+from engine.config_trading import RiskSection
 from engine.exit_codes import ExitCode
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine.composition import Arc
-from engine.config_schema import LogSection
+from engine.config_records import LogSection
 from engine.log_setup import log_in_background, log_into_ring, set_up_logging
 from ext.dtypes import RECORD
 from ext.errors import ConfigError
