@@ -1,0 +1,245 @@
+"""The pipeline's cold edge, see the ``.pxd``."""
+
+from libc.stdint cimport int64_t
+from libc.string cimport memset
+
+from ext.feed_decoder import PADDING
+from ext.pipeline_parts cimport PipelineParts
+from ext.report_fields cimport fill_report
+from ext.tap cimport record_timer
+from ext.wire cimport (
+    ACCEPTED,
+    CANCEL_ORDER,
+    COMMAND_CANCEL_ALL,
+    COMMAND_CONNECTION_LOST,
+    COMMAND_EXPIRE_PENDING,
+    COMMAND_FORGET_SEQUENCES,
+    COMMAND_MARK_STALE,
+    COMMAND_MARK_UNKNOWN,
+    COMMAND_PAUSE,
+    COMMAND_RESUME,
+    COMMAND_SUBSCRIBED,
+    CONNECTING,
+    DISCONNECTED,
+    EXEC_MESSAGE_REJECT,
+    FEED_CONTROL,
+    FEED_OK,
+    INTENT_INVALID,
+    LIVE,
+    NOT_STALE,
+    PENDING_CANCEL,
+    RECORD_COMMAND,
+    SYNCING,
+    ExecutionReport,
+    FeedStatus,
+    Intent,
+    Intents,
+    Order,
+    Position,
+    StaleReason,
+    Verdict,
+)
+
+
+cdef enum:
+    CANCEL_AGAIN_NS = 1_000_000_000     # between two cancels of an order that nobody has ended
+
+
+cdef class PipelineCommands(PipelineParts):
+    """Base of ``Pipeline``: everything that does not belong to the arc of a frame or a report."""
+
+    # The steps of the arc that the commands begin; ``Pipeline`` has them.
+
+    cdef FeedStatus receive_frame(
+        self, const char* payload, Py_ssize_t size, int64_t receive_time_ns
+    ) noexcept nogil:
+        return FEED_OK
+
+    cdef void decide_pending(self, int64_t receive_time_ns) noexcept nogil:
+        pass
+
+    cdef void _act(self, int64_t strategy, Intents* intents, int64_t receive_time_ns) \
+            noexcept nogil:
+        pass
+
+    cdef Verdict _submit(self, int64_t strategy, Intent* intent, int64_t time_ns) noexcept nogil:
+        return INTENT_INVALID
+
+    cdef int receive_report(
+        self, const ExecutionReport* report, int64_t receive_time_ns, const char* message,
+        int64_t size, int64_t format
+    ) noexcept nogil:
+        return 0
+
+    cdef void _pull_orders(self, int64_t receive_time_ns, int64_t quiet_ns) noexcept nogil:
+        """Cancels every working order of the instruments whose books may not be traded on.
+
+        Orders about which something was said or asked within ``quiet_ns`` are left alone.
+        """
+        cdef Position* position
+        cdef Order* order
+        cdef Intent intent
+        cdef int64_t strategy, index
+        self.market.has_fallen = False
+        memset(&intent, 0, sizeof(intent))
+        intent.kind = CANCEL_ORDER
+        for strategy in range(self.strategy_count):
+            position = &self.memory.positions[strategy]
+            if self.memory.books[position.instrument].state == LIVE \
+                    or self.store.state.is_active == 0:
+                continue
+            for index in range(position.working_count):
+                order = self.orders.find_open(position.working[index].order_number)
+                if order != NULL and order.state != PENDING_CANCEL and (
+                        quiet_ns == 0 or receive_time_ns - order.update_time_ns >= quiet_ns):
+                    intent.order_number = order.order_number
+                    self._submit(strategy, &intent, receive_time_ns)
+
+    cdef void _fall(self, int64_t instrument, int64_t reason, int64_t time_ns) noexcept nogil:
+        """Takes a book, or with -1 every one, for STALE and pulls its orders."""
+        cdef int64_t index
+        for index in range(self.table.count):
+            if instrument < 0 or instrument == index:
+                self.market.go_stale(index, <StaleReason>reason, time_ns)
+        if self.market.has_fallen:
+            self._pull_orders(time_ns, 0)
+
+    # The cold edge: what the engine, tools and tests call.
+
+    def receive(self, payload: bytes, receive_time_ns: int) -> int:
+        """Takes a copy of one frame through the arc; its FeedStatus."""
+        cdef bytes padded = payload + PADDING
+        return self.receive_frame(padded, len(payload), receive_time_ns)
+
+    def receive_padded(self, payloads: list[bytes], receive_time_ns: int, gap_ns: int = 0) -> int:
+        """Takes frames that carry FRAME_PADDING_BYTES behind them, without a copy or an object.
+
+        The n-th has the receive time ``receive_time_ns + n * gap_ns``. Returns how many of them
+        were FEED_OK or FEED_CONTROL.
+        """
+        cdef int64_t time_ns = receive_time_ns
+        cdef int64_t step_ns = gap_ns
+        cdef int64_t padding = len(PADDING)
+        cdef int64_t good = 0
+        cdef FeedStatus status
+        cdef bytes payload
+        for payload in payloads:
+            status = self.receive_frame(payload, len(payload) - padding, time_ns)
+            good += status == FEED_OK or status == FEED_CONTROL
+            time_ns += step_ns
+        return good
+
+    def decide(self, now_ns: int) -> None:
+        """Decides on the books that frames have changed since the last call (``is_conflating``)."""
+        self.decide_pending(now_ns)
+
+    def call_timers(self, now_ns: int) -> None:
+        """Calls the timer hooks that are due; ``now_ns`` is wall time like a receive time.
+
+        Orders of books that are not LIVE are pulled again: the rate may have refused a cancel.
+        """
+        cdef int64_t strategy, instrument
+        self._begin(False, now_ns)
+        if self.is_recording and (
+                self.strategies.is_timer_due(now_ns) or self._has_orders_to_pull()):
+            record_timer(self.memory, now_ns)
+        self._pull_orders(now_ns, CANCEL_AGAIN_NS)
+        for strategy in range(self.strategy_count):
+            instrument = self.memory.positions[strategy].instrument
+            if self.memory.books[instrument].state == LIVE:
+                self._act(strategy, self.strategies.decide_timer(
+                    strategy, now_ns, &self.memory.books[instrument],
+                    &self.memory.positions[strategy]
+                ), now_ns)
+
+    def cancel_all(self, now_ns: int) -> int:
+        """Asks for the cancel of every open order that has none pending; how many were sent."""
+        cdef Intent intent
+        cdef Order* order
+        cdef int64_t count = 0
+        self._command(COMMAND_CANCEL_ALL, 0, 0, now_ns)
+        memset(&intent, 0, sizeof(intent))
+        intent.kind = CANCEL_ORDER
+        for fields in self.orders.open_orders():
+            intent.order_number = fields["order_number"]
+            order = self.orders.find_open(intent.order_number)
+            if order != NULL and order.state != PENDING_CANCEL:
+                count += self._submit(order.strategy, &intent, now_ns) == ACCEPTED
+        return count
+
+    def reject_request(self, reference_sequence: int, reason: int, now_ns: int) -> bool:
+        """A session reject of the message with that MsgSeqNum; whether it was one of ours."""
+        cdef ExecutionReport report
+        memset(&report, 0, sizeof(report))
+        report.request_number = self.orders.requests.of_sequence(reference_sequence)
+        if report.request_number == 0:
+            return False
+        report.execution_type = EXEC_MESSAGE_REJECT
+        report.order_quantity_lots = report.price_ticks = -1
+        report.cumulative_lots = report.leaves_lots = -1
+        report.reject_code = reason
+        report.reference_sequence = reference_sequence
+        self.receive_report(&report, now_ns, NULL, 0, 0)
+        return True
+
+    def apply_report(self, fields: dict[str, object], now_ns: int) -> int:
+        """Applies a report that was made here of what the venue has told by another way.
+
+        ``fields`` are those of ``ExecutionReport`` by name; absent numbers that may be absent in a
+        report are. Returns ReportResult bits.
+        """
+        cdef ExecutionReport report = fill_report(fields)
+        return self.receive_report(&report, now_ns, NULL, 0, 0)
+
+    def mark_unknown(self, now_ns: int) -> int:
+        """The order session is down: every open order is Unknown; how many."""
+        self._command(COMMAND_MARK_UNKNOWN, 0, 0, now_ns)
+        return self.orders.mark_unknown(now_ns)
+
+    def expire_pending(self, now_ns: int, limit_ns: int) -> int:
+        """Requests unanswered for longer than ``limit_ns``: their orders are Unknown; how many."""
+        if not self.orders.has_expired(now_ns, limit_ns):
+            return 0
+        self._command(COMMAND_EXPIRE_PENDING, 0, limit_ns, now_ns)
+        return self.orders.expire_pending(now_ns, limit_ns)
+
+    def forget_sequences(self, now_ns: int) -> None:
+        """The order session counts from 1 again: old numbers name no request of ours any more."""
+        self._command(COMMAND_FORGET_SEQUENCES, 0, 0, now_ns)
+        self.orders.requests.forget_sequences()
+
+    def pause(self, now_ns: int, reason: str, is_stop: bool = False) -> None:
+        """No new risk from now on; cancels stay allowed. ``is_stop``: it belongs to an orderly
+        stop, the next start need not ask for a person."""
+        self._tell_command(COMMAND_PAUSE, now_ns, reason, is_stop)
+        self.gate.is_paused = True
+
+    def resume(self, now_ns: int, reason: str) -> None:
+        """New risk is allowed again; ``reason`` says who decided that and why."""
+        self._tell_command(COMMAND_RESUME, now_ns, reason, 0)
+        self.gate.is_paused = False
+
+    def _tell_command(self, command: int, now_ns: int, reason: str, detail: int) -> None:
+        self._begin(False, now_ns)
+        if self.is_recording:
+            text = reason.encode()
+            self.memory.write_blob(now_ns, RECORD_COMMAND, text, code=command, detail=detail)
+
+    def connection_lost(self, now_ns: int) -> None:
+        """The feed is down: every book is STALE and the next connection counts from its start."""
+        self._command(COMMAND_CONNECTION_LOST, 0, 0, now_ns)
+        self._fall(-1, DISCONNECTED, now_ns)
+        self.market.expected_sequence = -1
+
+    def subscribed(self, now_ns: int) -> None:
+        """The subscribe is on its way: books without a snapshot wait for theirs."""
+        cdef int64_t index
+        self._command(COMMAND_SUBSCRIBED, 0, 0, now_ns)
+        for index in range(self.table.count):
+            if self.memory.books[index].state == CONNECTING:
+                self.market.set_state(index, SYNCING, NOT_STALE, now_ns)
+
+    def mark_stale(self, instrument: int, reason: int, now_ns: int) -> None:
+        """Makes a LIVE book, or with -1 every one, STALE for a StaleReason."""
+        self._command(COMMAND_MARK_STALE, instrument, reason, now_ns)
+        self._fall(instrument, reason, now_ns)
