@@ -20,7 +20,7 @@ PYTHON := $(shell for candidate in python3.11 python3 python3.12 python3.13; do 
     && { echo $$candidate; exit; }; done; echo python3)
 endif
 
-PACKAGES := bench engine ext feeds gateways journal monitor sim tuning
+PACKAGES := bench control engine ext feeds gateways journal monitor sim tuning
 CYTHON_SOURCES := $(shell find bench ext -name '*.pyx' -o -name '*.pxd')
 COMPILED := $(subst /,.,$(basename $(shell find bench ext -name '*.pyx' | sort)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet

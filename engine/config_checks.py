@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from engine.config_control import KillSection
 from engine.config_instrument_checks import check_instruments, check_strategies
 from engine.config_metadata import SIMULATOR
 from engine.config_problems import KeyPath, Problems, find_nearest
@@ -63,11 +64,18 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
             _check_order_address(engine, simulator, order_entry, problems)
         reconciliation: ReconciliationSection | None = sections.get("reconciliation")
         if reconciliation and reconciliation.enabled and engine.mode != "shadow":
-            _check_rest_address(engine, simulator, reconciliation, problems)
+            _check_rest_address("reconciliation", engine, simulator, reconciliation, problems)
+        kill: KillSection | None = sections.get("kill")
+        if kill and kill.rest_url and engine.mode != "shadow":
+            _check_rest_address("kill", engine, simulator, kill, problems)
     if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
         _check_cores(loop, telemetry, problems)
     if engine:
-        _check_secrets(engine, {"feed": feed, "order_entry": order_entry}, problems)
+        kill = sections.get("kill")
+        connections = {"feed": feed, "order_entry": order_entry, "kill": kill}
+        _check_secrets(engine, connections, problems)
+        if kill:
+            _check_kill_keys(kill, problems)
         if telemetry := sections.get("telemetry"):
             _check_publish(engine, telemetry, problems)
 
@@ -209,12 +217,13 @@ def _check_order_address(
 
 
 def _check_rest_address(
+    name: str,
     engine: EngineSection,
     simulator: SimulatorSection,
-    reconciliation: ReconciliationSection,
+    section: ReconciliationSection | KillSection,
     problems: Problems,
 ) -> None:
-    path, url = ("reconciliation", "rest_url"), reconciliation.rest_url
+    path, url = (name, "rest_url"), section.rest_url
     if url == SIMULATOR or simulator.start:
         _check_simulator_name(path, url, engine, simulator, problems)
         is_plain = not simulator.certificate
@@ -229,8 +238,15 @@ def _check_rest_address(
             problems.add_value(path, url, "a loopback address in simulated mode, as 127.0.0.1")
         elif is_plain and not is_loopback(host):
             problems.add_value(path, url, "https://, or the passphrase travels in clear text")
-    if reconciliation.ca_file and is_plain:
-        problems.add(("reconciliation", "ca_file"), "is for https:// alone; use no ca_file")
+    if section.ca_file and is_plain:
+        problems.add((name, "ca_file"), "is for https:// alone; use no ca_file")
+
+
+def _check_kill_keys(kill: KillSection, problems: Problems) -> None:
+    given = [name for name in CREDENTIALS if getattr(kill, name)]
+    for name in CREDENTIALS:
+        if given and name not in given:
+            problems.add(("kill", name), f"is missing; it goes with {given[0]}")
 
 
 def _split_url(url: str) -> SplitResult | None:
@@ -267,7 +283,7 @@ def _check_cores(loop: LoopSection, telemetry: TelemetrySection, problems: Probl
 
 def _check_secrets(
     engine: EngineSection,
-    connections: Mapping[str, FeedSection | OrderEntrySection | None],
+    connections: Mapping[str, FeedSection | OrderEntrySection | KillSection | None],
     problems: Problems,
 ) -> None:
     """The demo's secrets in simulated mode and only there: a loopback address may be a tunnel."""

@@ -115,7 +115,7 @@ class OrderEntry:
         self._ask_for_unknown(now_ns)
 
     def _is_risk_allowed(self) -> bool:
-        return not self._pipeline.gate.is_paused
+        return not self._pipeline.gate.is_paused and not self._pipeline.is_killed
 
     def _make_listener(
         self, on_message: Callable[[bytes], None], on_garbled: Callable[[str, bytes], None]

@@ -279,6 +279,16 @@ SHARED_HEADER = _record(
     ("engine_name", "S32"),
     ("mode", "S16"),
     ("state_reason", "S128"),
+    *_integers(
+        "kill_word",
+        "kill_time_ns",
+        "relay_heartbeat_ns",
+        "command_sequence",
+        "answer_sequence",
+    ),
+    ("kill_reason", "S192"),
+    ("command_text", "S1024"),
+    ("answer_text", "S1024"),
 )
 
 SHARED_MAGIC = b"WOWSHM01"

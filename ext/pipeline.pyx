@@ -25,6 +25,7 @@ from ext.wire cimport (
     ACCEPTED,
     CANCEL_ORDER,
     COMMAND_SEND_FAILED,
+    ENGINE_KILLED,
     FEED_OK,
     JOURNAL_BEHIND,
     LIVE,
@@ -194,6 +195,8 @@ cdef class Pipeline(PipelineCommands):
         )
         if verdict == ACCEPTED and self.is_behind and intent.kind != CANCEL_ORDER:
             verdict = JOURNAL_BEHIND
+        if intent.kind != CANCEL_ORDER and self._is_killed(time_ns):
+            verdict = ENGINE_KILLED
         self._time_step(STEP_CHECK)
         header.intents += 1
         position.signal_count += intent.kind != CANCEL_ORDER

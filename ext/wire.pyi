@@ -75,6 +75,7 @@ class Verdict(IntEnum):
     SESSION_DOWN = 13
     INTENT_INVALID = 14
     JOURNAL_BEHIND = 15
+    ENGINE_KILLED = 21
 
 class OrderState(IntEnum):
     NO_ORDER = 0
@@ -142,6 +143,10 @@ class Command(IntEnum):
     COMMAND_PAUSE = 8
     COMMAND_RESUME = 9
     COMMAND_SEND_FAILED = 10
+    COMMAND_KILL = 11
+    COMMAND_REARM = 12
+    COMMAND_FLATTEN = 13
+    COMMAND_OPERATOR = 14
 
 class EngineState(IntEnum):
     ENGINE_STARTING = 0
@@ -149,6 +154,17 @@ class EngineState(IntEnum):
     ENGINE_PAUSED_STATE = 2
     ENGINE_STOPPING = 3
     ENGINE_STOPPED = 4
+    ENGINE_KILLED_STATE = 5
+
+class KillSource(IntEnum):
+    NOT_KILLED = 0
+    KILL_TERMINAL = 1
+    KILL_SIGNAL = 2
+    KILL_CONTROL = 3
+    KILL_COMMAND = 4
+    KILL_BREAKER = 5
+    KILL_RELAY = 6
+    KILL_LATCH = 7
 
 class SessionState(IntEnum):
     SESSION_DISCONNECTED = 0

@@ -23,7 +23,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     """State of a run behind slot ``sequence`` of its order stream; 0: as it began.
 
     ``strategy_states`` holds the persistent bytes of each strategy. ``pause_reason`` is empty
-    unless the engine was PAUSED. ``messages`` are those that the venue may ask for again.
+    unless the engine was PAUSED, ``kill_reason`` unless it was KILLED. ``messages`` are those that
+    the venue may ask for again.
     """
 
     start_time_ns: int
@@ -39,6 +40,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     positions: bytes
     strategy_states: list[bytes]
     messages: list[tuple[int, bytes]]
+    kill_reason: str = ""
 
 
 def snapshot_path(directory: Path, start_time_ns: int, sequence: int) -> Path:
