@@ -6,9 +6,9 @@ chain there. A second file, the head, holds number and hash of the newest record
 missing at the end are missed too. Each append is on the disk before it returns.
 
 A crash in the middle of an append leaves a line without its end. Nobody was told that it was
-written. The next append ends that line where it stands and says so in a record of its own, ``heal``,
-with the hash of the torn bytes. Nothing is ever removed, and the file is never rotated: it grows
-with what people do.
+written. The next append ends that line where it stands and says so in a record of its own,
+``heal``, with the hash of the torn bytes. Nothing is ever removed, and the file is never rotated:
+it grows with what people do.
 
 Every process of the engine may append; a lock on the file keeps them apart.
 """
@@ -113,8 +113,8 @@ class AuditLog:
 
     def _append(self, descriptor: int, entry: AuditEntry) -> AuditRecord:
         size = os.fstat(descriptor).st_size
-        number, previous, torn = _read_end(descriptor, size)
-        written = b""
+        number, previous, torn, is_open = _read_end(descriptor, size)
+        written = b"\n" if is_open else b""
         if torn:
             healed = self._make(
                 AuditEntry(
@@ -170,16 +170,6 @@ def hash_bytes(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=HASH_BYTES).hexdigest()
 
 
-def split_line(line: bytes) -> tuple[bytes, str] | None:
-    """The hashed part of a line, and the hash that it carries; None when it has not the form."""
-    if len(line) <= _TAIL_BYTES or not line.endswith(b'"}'):
-        return None
-    body, tail = line[:-_TAIL_BYTES], line[-_TAIL_BYTES:]
-    if not tail.startswith(_HASH_KEY):
-        return None
-    return body + b"}", tail[len(_HASH_KEY) : -2].decode("ascii", "replace")
-
-
 def show_time(time_ns: int) -> str:
     """UTC to the nanosecond, ISO 8601."""
     seconds, rest_ns = divmod(time_ns, _NANOSECONDS_PER_SECOND)
@@ -201,23 +191,36 @@ def _seal(record: AuditRecord) -> tuple[bytes, str]:
     return body[:-1] + _HASH_KEY + newest.encode() + b'"}\n', newest
 
 
-def _read_end(descriptor: int, size: int) -> tuple[int, str, bytes]:
-    """Number and hash of the newest record, and the bytes of a line that has no end."""
+def read_line(line: bytes) -> tuple[AuditRecord, str] | None:
+    """The record of a line and its hash; None: it is no record, or not as it was written."""
+    if len(line) <= _TAIL_BYTES or not line.endswith(b'"}'):
+        return None
+    body, tail = line[:-_TAIL_BYTES] + b"}", line[-_TAIL_BYTES:]
+    newest = hash_bytes(body)
+    if tail != _HASH_KEY + newest.encode() + b'"}':
+        return None
+    try:
+        return msgspec.json.decode(body, type=AuditRecord), newest
+    except msgspec.MsgspecError:
+        return None
+
+
+def _read_end(descriptor: int, size: int) -> tuple[int, str, bytes, bool]:
+    """Number and hash of the newest record, the bytes of a line that was torn, and whether the
+    newest record lacks nothing but the end of its line."""
     window = min(size, 2 * MAX_RECORD_BYTES + _TAIL_BYTES)
     *lines, torn = os.pread(descriptor, window, size - window).split(b"\n")
+    if last := read_line(torn):
+        return last[0].number, last[1], b"", True
     for line in reversed(lines):
-        parts = split_line(line)
-        if parts is not None and hash_bytes(parts[0]) == parts[1]:
-            try:
-                return msgspec.json.decode(parts[0], type=AuditRecord).number, parts[1], torn
-            except msgspec.MsgspecError:
-                break
+        if found := read_line(line):
+            return found[0].number, found[1], torn, False
     if any(lines):
         raise AuditError(
             "the last record of the audit log is damaged: run `wow-ctl audit verify`, move the"
             " files *.audit.jsonl and *.audit.head aside and keep them; a new log begins"
         )
-    return 0, FIRST_HASH, torn
+    return 0, FIRST_HASH, torn, False
 
 
 def _lock(descriptor: int, path: Path) -> None:

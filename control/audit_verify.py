@@ -3,15 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from control.audit_log import (
     FIRST_HASH,
     HEAL,
     AuditError,
     AuditRecord,
     hash_bytes,
-    split_line,
+    read_line,
 )
 
 
@@ -41,14 +39,17 @@ def verify_log(path: Path, head_path: Path) -> Verification:
     except OSError as error:
         raise AuditError(f"the audit log {path} cannot be read: {error.strerror}") from error
     *lines, torn = data.split(b"\n")
+    if read_line(torn):
+        lines, torn = [*lines, torn], b""  # it lacks nothing but the end of its line
     number, previous, broken = 0, FIRST_HASH, b""
     for count, line in enumerate(lines, 1):
-        record, newest = _read(line)
-        if record is None:
+        found = read_line(line)
+        if found is None:
             if broken:
                 return _fail(path, number, previous, count - 1, "is no record, or was changed")
             broken = line  # excused only by a record that heals exactly these bytes
             continue
+        record, newest = found
         if broken:
             problem = _check_heal(record, broken)
             if problem:
@@ -67,16 +68,6 @@ def verify_log(path: Path, head_path: Path) -> Verification:
     if broken:
         return _fail(path, number, previous, len(lines), "is no record, or was changed")
     return _check_head(path, head_path, number, previous, len(lines), torn)
-
-
-def _read(line: bytes) -> tuple[AuditRecord | None, str]:
-    parts = split_line(line)
-    if parts is None or hash_bytes(parts[0]) != parts[1]:
-        return None, ""
-    try:
-        return msgspec.json.decode(parts[0], type=AuditRecord), parts[1]
-    except msgspec.MsgspecError:
-        return None, ""
 
 
 def _check_heal(record: AuditRecord, broken: bytes) -> str:
@@ -101,6 +92,9 @@ def _check_head(
         reason = f"nothing says that it is the last one: {head_path.name} cannot be read"
         return _fail(path, number, newest, lines, reason) if number else _whole(path, 0, "", note)
     if head_number > number:
+        if torn:
+            reason = "was written whole, and its end has changed since"
+            return _fail(path, number, newest, lines + 1, reason)
         missing = head_number - number
         reason = f"is followed by nothing: the last {missing} of {head_number} records are missing"
         return _fail(path, number, newest, lines, reason)

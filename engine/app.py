@@ -13,6 +13,7 @@ from types import FrameType
 import uvloop
 
 from control.commands import new_command_id
+from control.kill_source import KillSource
 from control.latch import LatchFile, make_latch
 from control.paths import control_paths
 from control.people import find_who
@@ -22,7 +23,6 @@ from engine.config_schema import EngineConfig
 from engine.decisions import Decisions
 from engine.exit_codes import ExitCode
 from engine.kernels import CompiledStrategy
-from engine.kill_switch import SOURCE_NAMES
 from engine.log_setup import CLOSE_TIMEOUT_S, log_in_background, log_into_ring, set_up_logging
 from engine.run_lock import AlreadyRunning, RunLock
 from engine.run_start import Inheritance, begin_run, look_back
@@ -35,7 +35,6 @@ from engine.summary import (
     print_venue,
 )
 from engine.supervisor import Supervisor
-from ext.wire import KillSource
 
 SIGNAL_EXIT_CODES = {
     signal.SIGINT: ExitCode.INTERRUPTED,
@@ -89,7 +88,7 @@ def _kill_before_the_loop(config: EngineConfig) -> None:
 
     def kill(number: int, frame: FrameType | None) -> None:
         name = signal.Signals(number).name
-        where = SOURCE_NAMES[KILL_SIGNALS[signal.Signals(number)]]
+        where = KILL_SIGNALS[signal.Signals(number)].words
         reason = f"signal {name} before the engine was ready"
         latch.write(make_latch(new_command_id(), reason, where, time.time_ns(), find_who()))
 

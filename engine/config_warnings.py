@@ -62,9 +62,11 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
     if is_live and (reconciliation is None or not reconciliation.enabled):
         yield "[reconciliation]: nobody compares the venue's orders, fills and balances with ours"
     if is_live and config.kill.key is None:
-        yield "[kill]: a KILL has no key of its own; when that of [order_entry] is refused, so is it"
-    if config.order_entry and config.engine.mode != "shadow" and not kill_address(config):
-        yield "[kill] rest_url: without it a KILL has the order session alone, wow-kill has nothing"
+        yield "[kill]: a KILL has no key of its own, it shares that of [order_entry]"
+    if is_live and not kill_address(config):
+        yield "[kill] rest_url: a KILL has the order session alone, and wow-kill has nothing"
+    if is_live and not config.telemetry.relay:
+        yield "[telemetry] relay is false: nobody can arm a live engine, or command it"
     if config.loop.busy_poll and config.loop.engine_core < 0:
         yield "[loop] busy_poll without engine_core: the spinning thread may be moved about"
     if config.loop.keep_warm_ms and not config.loop.warm_up:

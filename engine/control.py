@@ -17,6 +17,7 @@ import msgspec
 
 from control.audit_log import AuditEntry, AuditError, AuditLog
 from control.commands import Answer, Command, CommandBook, CommandError, Verb, decode_command
+from control.kill_source import KillSource
 from control.latch import Latch, LatchFile, make_latch
 from control.mailbox import Mailbox
 from control.paths import control_paths
@@ -26,7 +27,7 @@ from engine.engine_clock import EngineClock
 from engine.flatten import Flatten
 from engine.kill_switch import KillEdges, KillSwitch
 from ext.clock import read_monotonic_ns, read_wall_ns
-from ext.wire import EngineState, KillSource
+from ext.wire import EngineState
 
 REARM_TIMEOUT_S = 8.0  # for a comparison with the venue; below a command's time to live
 REARM_ATTEMPTS, REARM_WAIT_S = 20, 0.5  # of --rearm: reports settle first

@@ -25,6 +25,7 @@ from control.commands import (
     new_command_id,
 )
 from control.door import DoorClosed, ask_door
+from control.kill_source import KillSource
 from control.paths import ControlPaths, control_paths
 from control.people import find_who
 from engine.config import load_config
@@ -34,7 +35,6 @@ from engine.exit_codes import ControlExitCode
 from engine.kill_command import DEFAULT_TIMEOUT_S, Kill, reason_text, run_kill
 from engine.version import read_version
 from ext.errors import WowError
-from ext.wire import KillSource
 
 PROGRAM = "wow-ctl"
 AUDIT = "audit"

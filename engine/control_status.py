@@ -6,11 +6,12 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from control.kill_source import KillSource
 from control.latch import LatchFile
 from control.paths import ControlPaths
 from engine.config_schema import EngineConfig
 from ext.errors import ConfigError
-from ext.wire import BookState, KillSource, OrderState, Side
+from ext.wire import BookState, OrderState, Side
 from journal.names import ENGINE_STATES, SESSION_STATES, name_of
 from journal.shared_reader import SharedReader
 

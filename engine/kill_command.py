@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from control.audit_log import AuditEntry, AuditError, AuditLog
 from control.commands import MAX_REASON, new_command_id
+from control.kill_source import KillSource
 from control.latch import LatchFile, make_latch
 from control.mailbox import Header, open_header, set_kill_word
 from control.paths import ControlPaths, control_paths
@@ -31,7 +32,6 @@ from engine.exit_codes import ControlExitCode
 from engine.kill_access import describe_key, find_address
 from engine.version import read_version
 from ext.errors import ConfigError, WowError
-from ext.wire import KillSource
 from journal.names import ENGINE_STATES, name_of
 from journal.processes import process_lives
 
@@ -59,6 +59,8 @@ class Kill:
         """Word, latch, waking call: what stops new risk, here and over a restart."""
         header = self._set_word(shared_memory)
         self._latch(paths)
+        if header is not None:  # a rearm may have cleared it in between; it looks for the latch
+            set_kill_word(header, int(self.source), self.reason, time.time_ns())
         self._wake(header)
 
     async def empty_venue(self, config: EngineConfig, timeout_s: float) -> "ZeroProof":
@@ -79,10 +81,9 @@ class Kill:
 
     def record(self, paths: ControlPaths, what: str) -> None:
         """Into the audit log, as far as it can be written: a KILL does not depend on it."""
-        where = "wow-kill" if self.source == KillSource.KILL_COMMAND else "wow-ctl"
         entry = AuditEntry(
             what=what,
-            where=where,
+            where=self.source.words,
             why=self.reason,
             command_id=self.id,
             detail=dict(self.facts),
@@ -112,8 +113,7 @@ class Kill:
 
     def _latch(self, paths: ControlPaths) -> None:
         latch_file = LatchFile(paths.latch)
-        where = "wow-kill" if self.source == KillSource.KILL_COMMAND else "wow-ctl"
-        latch = make_latch(self.id, self.reason, where, time.time_ns(), self.who)
+        latch = make_latch(self.id, self.reason, self.source.words, time.time_ns(), self.who)
         is_new_place = not paths.latch.parent.is_dir()
         try:
             is_first = latch_file.write(latch)
@@ -228,7 +228,10 @@ def _stop_by_bare_config(kill: Kill, config_path: str, overrides: Sequence[str])
             "shared_memory_directory", "/dev/shm"
         ),
     }
-    values.update(each.split("=", 1) for each in overrides if each.split("=")[0] in values)
+    for override in overrides:
+        place, _, value = override.partition("=")
+        if place in values:
+            values[place] = value
     name = str(values["engine.name"])
     if not name:
         kill.say("kill word", "NOT SET: the config does not say which engine; kill it by signal")

@@ -19,6 +19,7 @@ import msgspec
 
 from control.audit_log import AuditEntry
 from control.commands import new_command_id
+from control.kill_source import KillSource, source_words
 from control.latch import Latch, make_latch
 from control.mailbox import read_kill_word, set_kill_word
 from control.people import Who
@@ -30,20 +31,10 @@ from engine.cancel_by_rest import (
     count_open_orders,
 )
 from engine.composition import Arc
-from ext.wire import EngineState, KillSource
+from ext.wire import EngineState
 from gateways.rest_request import RestError
 
 LOOK_AGAIN_S = 5.0  # while KILLED: an order may have been on its way, or somebody places one
-SOURCE_NAMES = {
-    KillSource.KILL_TERMINAL: "the terminal (Ctrl-\\)",
-    KillSource.KILL_SIGNAL: "a signal (SIGUSR2)",
-    KillSource.KILL_CONTROL: "wow-ctl",
-    KillSource.KILL_COMMAND: "wow-kill",
-    KillSource.KILL_BREAKER: "a circuit breaker",
-    KillSource.KILL_RELAY: "the watch over the relay",
-    KillSource.KILL_LATCH: "the latch of an earlier run",
-}
-
 _log = logging.getLogger("engine.kill")
 
 
@@ -82,8 +73,11 @@ class KillEdges:
 
 
 class KillSwitch:
-    """The KILL of one run. Call ``look`` often: it is a glance. ``rest`` is set as soon as the venue's
-    address is known; ``has_no_rest`` when the config leads to none."""
+    """The KILL of one run. Call ``look`` often: it is a glance.
+
+    ``rest`` is set as soon as the venue's address is known; ``has_no_rest`` when the config leads
+    to none.
+    """
 
     def __init__(self, arc: Arc, edges: KillEdges) -> None:
         self.proof: ZeroProof | None = None
@@ -124,9 +118,7 @@ class KillSwitch:
         started_ns = self._edges.monotonic_ns()
         now_ns = self._edges.now_ns()
         shown = {name: str(value) for name, value in (inputs or {}).items()}
-        latch = make_latch(
-            new_command_id(), reason, SOURCE_NAMES.get(source, "unknown"), now_ns, who, shown
-        )
+        latch = make_latch(new_command_id(), reason, source.words, now_ns, who, shown)
         set_kill_word(self._header, int(source), reason, now_ns)
         self._begin(latch, int(source), started_ns)
 
@@ -136,7 +128,7 @@ class KillSwitch:
             return
         started_ns = self._edges.monotonic_ns()
         source, reason, time_ns = read_kill_word(self._header)
-        where = SOURCE_NAMES.get(KillSource(source), "unknown")
+        where = source_words(source)
         reason = reason or "the kill word was set"
         self._begin(make_latch(new_command_id(), reason, where, time_ns), source, started_ns)
 
@@ -328,5 +320,6 @@ class KillSwitch:
         self._progress = ""
         self.sent_cancels = self.last_byte_ns = self.proven_ns = 0
         _log.warning("REARMED by %s: %s", who, reason)
-        self.look_at_latch()
+        self._is_rearming = False
+        self.look_at_latch()  # whoever kills puts it there before setting the word once more
         return ""

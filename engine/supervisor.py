@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from control.kill_source import KillSource
 from engine.composition import Arc
 from engine.config_metadata import SIMULATOR
 from engine.control import Control
@@ -42,7 +43,7 @@ from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
 from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError
-from ext.wire import EngineState, KillSource, LoopSource, RecordKind
+from ext.wire import EngineState, LoopSource, RecordKind
 from gateways.rest_transport import RestTransport
 from tuning.affinity import available_cores
 from tuning.core_plan import plan_cores
@@ -143,7 +144,7 @@ class Supervisor:
         source: KillSource = KillSource.KILL_BREAKER,
         inputs: Mapping[str, object] | None = None,
     ) -> None:
-        """Everything is cancelled and nothing new leaves until a person rearms: ``docs/control.md``.
+        """Everything is cancelled, nothing new leaves until a person rearms: ``docs/control.md``.
 
         ``inputs`` are the figures that made it necessary; they are journaled and audited.
         """

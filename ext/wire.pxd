@@ -168,12 +168,10 @@ cpdef enum Command:
     COMMAND_PAUSE = 8               # detail = 1: of an orderly stop; 2: not armed yet
     COMMAND_RESUME = 9
     COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave
-    COMMAND_KILL = 11               # detail = KillSource; with text: who, why, from what inputs;
-    #                                 without: the arc saw the word, reference = intents before
-    COMMAND_REARM = 12              # the KILL is over: who and why
-    COMMAND_FLATTEN = 13            # one order that lowers a position: detail = strategy,
-    #                                 reference = price in ticks, text = quantity in lots
-    COMMAND_OPERATOR = 14           # any other audited command: JSON of who, what, why
+    COMMAND_KILL = 11               # detail = KillSource, reference = intents so far
+    COMMAND_REARM = 12
+    COMMAND_FLATTEN = 13            # detail = strategy, reference = price_ticks, text = lots
+    COMMAND_OPERATOR = 14           # any other audited command
 
 cpdef enum EngineState:
     ENGINE_STARTING = 0
@@ -182,16 +180,6 @@ cpdef enum EngineState:
     ENGINE_STOPPING = 3
     ENGINE_STOPPED = 4
     ENGINE_KILLED_STATE = 5         # everything is cancelled, no new risk until a person rearms
-
-cpdef enum KillSource:              # who set the kill word
-    NOT_KILLED = 0
-    KILL_TERMINAL = 1               # SIGQUIT: Ctrl-\ where the engine runs
-    KILL_SIGNAL = 2                 # SIGUSR2
-    KILL_CONTROL = 3                # wow-ctl
-    KILL_COMMAND = 4                # wow-kill
-    KILL_BREAKER = 5                # the engine's own circuit breakers
-    KILL_RELAY = 6                  # the relay has been dead for too long
-    KILL_LATCH = 7                  # a KILL of an earlier run that nobody has lifted
 
 cpdef enum SessionState:
     SESSION_DISCONNECTED = 0
@@ -502,13 +490,11 @@ cdef struct SharedHeader:           # first page of the shared memory; plain cou
     char engine_name[32]
     char mode[16]
     char state_reason[128]          # why the engine is in this state
-    int64_t kill_word               # KillSource; not 0: nothing but cancels leaves. Anybody sets
-    #                                 it, the engine alone clears it
+    int64_t kill_word               # KillSource, set by anybody, see control/mailbox.py; 0: none
     int64_t kill_time_ns            # wall clock of when it was set
     int64_t relay_heartbeat_ns      # wall clock, written by the relay's loop
-    int64_t command_sequence        # number of the command in the mailbox, from 1; written by the
-    #                                 relay behind the text
-    int64_t answer_sequence         # of the command that was answered; by the engine, as above
-    char kill_reason[192]           # written before kill_word
+    int64_t command_sequence        # of the command in the mailbox; written by the relay
+    int64_t answer_sequence         # of the command that the answer is to
+    char kill_reason[192]
     char command_text[1024]         # JSON, see control/commands.py
     char answer_text[1024]

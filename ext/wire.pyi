@@ -156,16 +156,6 @@ class EngineState(IntEnum):
     ENGINE_STOPPED = 4
     ENGINE_KILLED_STATE = 5
 
-class KillSource(IntEnum):
-    NOT_KILLED = 0
-    KILL_TERMINAL = 1
-    KILL_SIGNAL = 2
-    KILL_CONTROL = 3
-    KILL_COMMAND = 4
-    KILL_BREAKER = 5
-    KILL_RELAY = 6
-    KILL_LATCH = 7
-
 class SessionState(IntEnum):
     SESSION_DISCONNECTED = 0
     SESSION_CONNECTING = 1

@@ -32,12 +32,12 @@ from control.commands import (
     encode_command,
 )
 from control.door import MAX_LINE_BYTES, short_path
+from control.kill_source import KillSource
 from control.latch import LatchFile, make_latch
 from control.mailbox import Header, Mailbox, set_kill_word
 from control.paths import ControlPaths
 from control.people import Who, find_who
 from ext.errors import ConfigError
-from ext.wire import KillSource
 from journal.names import ENGINE_STATES, name_of
 from journal.processes import process_lives
 
@@ -206,6 +206,7 @@ class ControlDoor:
             said.append("latched on the disk")
         except OSError as error:
             said.append(f"NOT latched ({error.strerror})")
+        set_kill_word(self._header, int(KillSource.KILL_CONTROL), reason, now_ns)  # see wow-kill
         is_recorded = self._record(client, command.verb.value, command, reason)
         said.append("recorded" if is_recorded else "NOT in the audit log")
         answer = Answer(id=command.id, code="done", text=", ".join(said))

@@ -26,6 +26,8 @@ class SentMessage:
     """Whether the engine was PAUSED already when the event began that sent it."""
     was_behind: bool
     """Whether its journal was behind already, see ``sim.world.relay``."""
+    was_killed: bool
+    """Whether somebody had killed it already, and nobody had rearmed it."""
 
     @property
     def sequence(self) -> int:
@@ -65,13 +67,19 @@ class Observations:
         self._reader = FixReader()
 
     def note_sent(
-        self, engine: WorldEngine, data: bytes, *, was_paused: bool, was_behind: bool
+        self,
+        engine: WorldEngine,
+        data: bytes,
+        *,
+        was_paused: bool,
+        was_behind: bool,
+        was_killed: bool,
     ) -> None:
         """Bytes that leave the engine: whole messages."""
         for message in self._reader.feed(data):
             if isinstance(message, Garbled):
                 raise AssertionError(f"the engine sent what is no message: {message.reason}")
-            self.sent.append(SentMessage(engine.run, message, was_paused, was_behind))
+            self.sent.append(SentMessage(engine.run, message, was_paused, was_behind, was_killed))
             kind, client_id = message.message_type, message.get(11) or ""
             self.connections += kind == "A"
             if kind == "D" and client_id not in self.number_of_id:
