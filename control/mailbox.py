@@ -46,17 +46,19 @@ def open_header(path: Path) -> Header:
 
 def set_kill_word(header: Header, source: int, reason: str, now_ns: int) -> bool:
     """No new risk leaves from now on; ``source`` is a KillSource. False: it was set before, and
-    the first reason stays."""
-    if header["kill_word"][0]:
-        return False
-    header["kill_reason"] = _fit(reason, KILL_REASON_BYTES)
+    the first reason stays; the time is the newest one's, so that a rearm that is under way sees
+    that somebody has killed again."""
+    is_first = not header["kill_word"][0]
+    if is_first:
+        header["kill_reason"] = _fit(reason, KILL_REASON_BYTES)
     header["kill_time_ns"] = now_ns
-    header["kill_word"] = source
-    return True
+    if is_first:
+        header["kill_word"] = source
+    return is_first
 
 
 def read_kill_word(header: Header) -> tuple[int, str, int]:
-    """(KillSource, reason, wall clock of it); the first is 0 when nobody has set it."""
+    """(KillSource, its reason, wall clock of the newest KILL); the first is 0 when nobody has set it."""
     reason = bytes(header["kill_reason"][0]).decode(errors="replace")
     return int(header["kill_word"][0]), reason, int(header["kill_time_ns"][0])
 

@@ -289,11 +289,12 @@ class KillSwitch:
         if not reason.strip():
             return "a rearm needs a reason: --reason TEXT"
         self._is_rearming = True
+        killed_ns = int(self._header["kill_time_ns"][0])
         try:
             problem = await self._find_problem(is_clean)
-            if problem or self.latch is not latch:
+            if problem or int(self._header["kill_time_ns"][0]) != killed_ns:
                 return problem or "another KILL came meanwhile"
-            return self._lift(latch, reason, who)
+            return self._lift(latch, reason, who, killed_ns)
         finally:
             self._is_rearming = False
 
@@ -310,7 +311,7 @@ class KillSwitch:
             return f"{ours} orders are open or unknown here: wait until the venue has told"
         return await is_clean()
 
-    def _lift(self, latch: Latch, reason: str, who: str) -> str:
+    def _lift(self, latch: Latch, reason: str, who: str, killed_ns: int) -> str:
         said: dict[str, Any] = {"what": "rearm", "id": latch.id, "who": who, "why": reason}
         if not self._edges.latch.remove(latch.id):
             return "another KILL came meanwhile: its latch stays"
@@ -321,5 +322,8 @@ class KillSwitch:
         self.sent_cancels = self.last_byte_ns = self.proven_ns = 0
         _log.warning("REARMED by %s: %s", who, reason)
         self._is_rearming = False
-        self.look_at_latch()  # whoever kills puts it there before setting the word once more
-        return ""
+        # Whoever kills sets time and word, then the latch, then both again: one of them is seen.
+        self.look_at_latch()
+        if self.latch is None and int(self._header["kill_time_ns"][0]) != killed_ns:
+            self.kill("killed while it was rearmed", KillSource.KILL_LATCH)
+        return "another KILL came meanwhile" if self.latch is not None else ""

@@ -29,7 +29,7 @@ def test_the_first_reason_of_a_kill_stays(header: Header) -> None:
     assert read_kill_word(header) == (0, "", 0)
     assert set_kill_word(header, KillSource.KILL_COMMAND, "drill", 5)
     assert not set_kill_word(header, KillSource.KILL_CONTROL, "other", 6)
-    assert read_kill_word(header) == (KillSource.KILL_COMMAND, "drill", 5)
+    assert read_kill_word(header) == (KillSource.KILL_COMMAND, "drill", 6), "the newest time"
 
 
 def test_a_long_reason_is_cut_between_characters(header: Header) -> None:

@@ -277,6 +277,33 @@ async def test_a_kill_during_a_rearm_wins(rig: Rig) -> None:
     assert latch.id == "other"
 
 
+async def test_a_kill_that_finds_word_and_latch_set_stops_a_rearm_too(rig: Rig) -> None:
+    rig.switch.kill("first", KillSource.KILL_SIGNAL)
+
+    async def meanwhile() -> str:
+        assert not set_kill_word(rig.arc.memory.header_record(), 4, "second", NOW_NS + 1)
+        return ""
+
+    assert await rig.switch.rearm("why", "ana", meanwhile) == "another KILL came meanwhile"
+    assert rig.arc.pipeline.is_killed
+
+
+async def test_a_kill_in_the_last_moment_of_a_rearm_is_seen(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig.switch.kill("first", KillSource.KILL_SIGNAL)
+    remove = rig.latch_file.remove
+
+    def remove_behind_it(kill_id: str) -> bool:
+        set_kill_word(rig.arc.memory.header_record(), 4, "second", NOW_NS + 1)
+        return remove(kill_id)
+
+    monkeypatch.setattr(rig.latch_file, "remove", remove_behind_it)
+    assert await rearm(rig) == "another KILL came meanwhile"
+    assert rig.arc.pipeline.is_killed
+    assert rig.latch_file.read() is not None
+
+
 def test_a_run_that_begins_with_a_latch_begins_killed(rig: Rig) -> None:
     rig.switch.take_over(make_latch("old", "last week", "wow-kill", 9))
     assert rig.arc.pipeline.is_killed
