@@ -58,7 +58,7 @@ def set_kill_word(header: Header, source: int, reason: str, now_ns: int) -> bool
 
 
 def read_kill_word(header: Header) -> tuple[int, str, int]:
-    """(KillSource, its reason, wall clock of the newest KILL); the first is 0 when nobody has set it."""
+    """(KillSource, its reason, wall clock of the newest KILL); 0 first when nobody has set it."""
     reason = bytes(header["kill_reason"][0]).decode(errors="replace")
     return int(header["kill_word"][0]), reason, int(header["kill_time_ns"][0])
 

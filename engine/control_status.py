@@ -6,7 +6,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from control.kill_source import KillSource
+from control.kill_source import source_words
 from control.latch import LatchFile
 from control.paths import ControlPaths
 from engine.config_schema import EngineConfig
@@ -89,7 +89,7 @@ def _read(reader: SharedReader, latch: str) -> Status:
         relay="lives" if abs(relay_ns) < HUNG_NS else "DOES NOT LIVE",
         market_data=name_of(SESSION_STATES, reader.word("feed_state")),
         order_session=name_of(SESSION_STATES, reader.word("order_session_state")),
-        kill_word=KillSource(word).name if word else "",
+        kill_word=source_words(word) if word else "",
         latch=latch,
         open_orders=[_order(reader, order) for order in reader.open_orders()],
         positions=_positions(reader),

@@ -22,6 +22,7 @@ from engine.exit_codes import ExitCode
 from engine.kernels import FailureLog
 from engine.kill_access import kill_address, note_venue
 from engine.kill_transport import make_kill_transport
+from engine.known_trades import KnownTrades, known_trades
 from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.measured import MeasuredCoroutine
@@ -43,7 +44,8 @@ from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
 from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError
-from ext.wire import EngineState, LoopSource, RecordKind
+from ext.loop_source import LoopSource
+from ext.wire import EngineState, RecordKind
 from gateways.rest_transport import RestTransport
 from tuning.affinity import available_cores
 from tuning.core_plan import plan_cores
@@ -53,6 +55,8 @@ HEARTBEAT_EVERY = 10  # watches
 PENDING_EVERY = 100
 CANCEL_POLL_S = 0.005
 RELAY_RESTART_S = 0.5
+FIRST_RECORD_POLL_S = 0.005
+FIRST_RECORD_POLLS = 1000
 CLOCK_DISTANCE_LOGGED_NS = 1_000_000_000
 
 _log = logging.getLogger("engine.supervisor")
@@ -80,6 +84,7 @@ class Supervisor:
         self._market_data: MarketData | None = None
         self._order_entry: OrderEntry | None = None
         self._reconciler: Reconciler | None = None
+        self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._control_tasks: set[asyncio.Task[None]] = set()
@@ -123,6 +128,8 @@ class Supervisor:
 
     def _go_on(self, recovery: Recovery, resume_reason: str) -> None:
         now_ns, pipeline = self._clock.now_ns(), self.arc.pipeline
+        if not resume_reason:  # who resumes has looked at what was traded meanwhile
+            self._known_trades = known_trades(recovery.snapshot, recovery.facts.start_time_ns)
         if pipeline.orders.open_orders():
             count = pipeline.mark_unknown(now_ns)
             _log.warning("%d orders of the last run are Unknown until the venue has told", count)
@@ -205,6 +212,7 @@ class Supervisor:
         self.loop_care.begin(self._warm_up)
         self.has_begun = True
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
+        await self._wait_for_journal()
         self._start_order_entry(venue)
         await self._reconcile(venue)
         if self._stop.is_set():
@@ -226,6 +234,17 @@ class Supervisor:
             return
         self._kill_transport = make_kill_transport(self.arc.config, url)
         self.control.switch.rest = await self._kill_transport.__aenter__()
+
+    async def _wait_for_journal(self) -> None:
+        """Returns when the run's first record is on the disk: without it a loss of power would take
+        the run with all of its orders, and nobody would know that there was one."""
+        if self._relay is None:
+            return
+        for _ in range(FIRST_RECORD_POLLS):
+            if self._header["synced_sequence"][0] > 0 or self._stop.is_set():
+                return
+            await asyncio.sleep(FIRST_RECORD_POLL_S)
+        self.pause("the first record of the run has not reached the disk: see the relay's log")
 
     def _warm_up(self) -> WarmUp | None:
         if not self.arc.config.loop.warm_up:
@@ -270,7 +289,9 @@ class Supervisor:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
-        self._reconciler = make_reconciler(self.arc, url, self._clock, self.pause)
+        self._reconciler = make_reconciler(
+            self.arc, url, self._clock, self.pause, self._known_trades
+        )
         self._order_entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
         await self._reconciler.wait_first(self._stop)

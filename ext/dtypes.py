@@ -8,7 +8,7 @@ import hashlib
 import numpy as np
 
 from ext.bounds import Bound
-from ext.wire import LoopSource
+from ext.loop_source import LoopSource
 
 _LEVELS = Bound.BOOK_VIEW_LEVELS
 

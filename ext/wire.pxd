@@ -16,6 +16,7 @@ from ext.bounds cimport (
     MAX_WORKING_ORDERS,
     VENUE_ORDER_ID_BYTES,
 )
+from ext.loop_source cimport LOOP_SOURCE_COUNT
 
 
 # Values are written to disk and to shared memory: append, never renumber, never reuse.
@@ -87,7 +88,7 @@ cpdef enum Verdict:
     NOTIONAL = 5
     PRICE_COLLAR = 6
     POSITION_LIMIT = 7              # worst case with all open orders of that side filled
-    OPEN_ORDERS = 8                 # MAX_WORKING_ORDERS of the strategy, or the order table is full
+    OPEN_ORDERS = 8                 # count of the strategy, the instrument or the engine
     MESSAGE_RATE = 9
     DUPLICATE = 10
     UNKNOWN_ORDER = 11              # cancel or replace of an order that is not ours or not open
@@ -95,6 +96,11 @@ cpdef enum Verdict:
     SESSION_DOWN = 13
     INTENT_INVALID = 14             # unknown kind, side, type or time in force
     JOURNAL_BEHIND = 15             # the journal cannot be written, or its ring is nearly full
+    OPEN_NOTIONAL = 16              # open orders of the instrument, or of the quote currency
+    SELF_MATCH = 17                 # it would trade with an open order of ours
+    OUTSIDE_HOURS = 18
+    BELOW_MINIMUM = 19              # quantity or notional that the venue would refuse
+    EXPOSURE = 20                   # worth of positions: of the strategy, or of the quote currency
     ENGINE_KILLED = 21              # the kill word is set: nothing but cancels
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one
@@ -202,18 +208,6 @@ cpdef enum Step:                    # latency histograms, in the order of the da
     STEP_REPORT = 8                 # report received -> position updated
     STEP_ACKNOWLEDGE = 9            # order sent -> first report of it
     STEP_COUNT = 10
-
-cpdef enum LoopSource:              # whose time of the loop it is
-    LOOP_IDLE = 0                   # asleep, or reading sockets that have nothing
-    LOOP_MARKET_DATA = 1            # the frames of one read, with all that follows from them
-    LOOP_ORDER_REPORTS = 2          # the messages of one read of the order socket
-    LOOP_FEED_SESSION = 3           # control frames, timers, reconnects
-    LOOP_ORDER_SESSION = 4          # timers, reconnects
-    LOOP_STRATEGY_TIMERS = 5        # on_timer hooks
-    LOOP_BACKGROUND = 6             # heartbeat, checks, the printed line
-    LOOP_OTHER = 7                  # whatever else the loop called; busy poll alone sees it
-    LOOP_SOURCE_COUNT = 8
-
 
 cdef struct BookDelta:              # one level: the quantity is absolute, 0 deletes
     int64_t price_ticks

@@ -75,6 +75,11 @@ class Verdict(IntEnum):
     SESSION_DOWN = 13
     INTENT_INVALID = 14
     JOURNAL_BEHIND = 15
+    OPEN_NOTIONAL = 16
+    SELF_MATCH = 17
+    OUTSIDE_HOURS = 18
+    BELOW_MINIMUM = 19
+    EXPOSURE = 20
     ENGINE_KILLED = 21
 
 class OrderState(IntEnum):
@@ -177,14 +182,3 @@ class Step(IntEnum):
     STEP_REPORT = 8
     STEP_ACKNOWLEDGE = 9
     STEP_COUNT = 10
-
-class LoopSource(IntEnum):
-    LOOP_IDLE = 0
-    LOOP_MARKET_DATA = 1
-    LOOP_ORDER_REPORTS = 2
-    LOOP_FEED_SESSION = 3
-    LOOP_ORDER_SESSION = 4
-    LOOP_STRATEGY_TIMERS = 5
-    LOOP_BACKGROUND = 6
-    LOOP_OTHER = 7
-    LOOP_SOURCE_COUNT = 8

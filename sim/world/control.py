@@ -56,6 +56,11 @@ class WorldLatch:
         if not self._is_synced:
             self.latch = None
 
+    @property
+    def is_safe(self) -> bool:
+        """Whether there is one that outlives the power."""
+        return self.latch is not None and self._is_synced
+
 
 class WorldControl:
     """The switch of one run, and what dies with its process."""
