@@ -324,6 +324,6 @@ class KillSwitch:
         self._is_rearming = False
         # Whoever kills sets time and word, then the latch, then both again: one of them is seen.
         self.look_at_latch()
-        if self.latch is None and int(self._header["kill_time_ns"][0]) != killed_ns:
+        if int(self._header["kill_time_ns"][0]) != killed_ns and not self.is_killed:
             self.kill("killed while it was rearmed", KillSource.KILL_LATCH)
-        return "another KILL came meanwhile" if self.latch is not None else ""
+        return "another KILL came meanwhile" if self.is_killed else ""

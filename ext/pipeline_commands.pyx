@@ -233,13 +233,13 @@ cdef class PipelineCommands(PipelineParts):
         self.gate.is_paused = False
 
     def disarm(self, now_ns: int, reason: str) -> None:
-        """As ``pause``, of an engine that nobody has armed yet: the next start need not ask why."""
+        """As ``pause``, of an engine that nobody has armed: the next start need not ask why."""
         self._tell_command(COMMAND_PAUSE, now_ns, reason, 2)
         self.gate.is_paused = True
 
     def kill(self, now_ns: int, source: int, text: str) -> None:
-        """Sets the kill word for a KillSource, if it is not set yet; ``text`` says who, why and from
-        what inputs. Cancels are the caller's to send."""
+        """Sets the kill word for a KillSource, if it is not set yet; ``text`` says who, why and
+        from what inputs. Cancels are the caller's to send."""
         if self.memory.header.kill_word == 0:
             self.memory.header.kill_word = source
         self.is_kill_told = True

@@ -108,7 +108,14 @@ class WorldEngine:
             self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation, known
         )
         self.order_entry.watcher = self.reconciler
-        self.control = WorldControl(
+        self.control = self._make_control(network, venue, latch)
+        self._latch = latch
+        self._has_feed = False
+        self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
+        self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
+
+    def _make_control(self, network: Network, venue: Venue, latch: WorldLatch) -> WorldControl:
+        return WorldControl(
             self.arc,
             self.clock,
             network,
@@ -117,10 +124,6 @@ class WorldEngine:
             lambda: self.order_entry.is_active,
             lambda error: self._fail(f"control ended: {error!r}"),
         )
-        self._latch = latch
-        self._has_feed = False
-        self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
-        self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
 
     def _begin_run(self, left: Recovery | None) -> tuple[Snapshot, RunFacts]:
         """What ``engine.run_start`` does, without its files."""

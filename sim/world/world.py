@@ -149,7 +149,11 @@ class World:
         self._is_fresh = False
         self._plant = plant
         self.engine = self._start_engine()
-        self.checkers: list[Checker] = [
+        self.checkers = self._make_checkers()
+        self.end_checkers = self._make_end_checkers()
+
+    def _make_checkers(self) -> list[Checker]:
+        return [
             ClientIdsAreUnique(),
             NothingNewWhilePaused(),
             NothingNewAfterKill(),
@@ -165,7 +169,9 @@ class World:
             OneConnectionNeedsNoPause(),
             TablesAreBounded(),
         ]
-        self.end_checkers: list[Checker] = [
+
+    def _make_end_checkers(self) -> list[Checker]:
+        return [
             EverythingSettles(),
             VenueAgreesOnEveryOrder(),
             PositionsEqualTheVenues(),

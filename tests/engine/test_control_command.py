@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from control.audit_log import AuditEntry, AuditLog
-from control.commands import Answer, Command
+from control.commands import Answer, Code, Command
 from control.latch import LatchFile, make_latch
 from control.mailbox import Mailbox
 from control.paths import control_paths
@@ -39,11 +39,14 @@ class Place:
         self.paths = control_paths(directory / "state", loaded.engine.name)
         self.paths.latch.parent.mkdir()
         names = [(each.symbol, str(each.tick), str(each.lot)) for each in loaded.instruments]
-        self.make_memory = lambda: SharedMemory(
-            str(directory / f"wow-{loaded.engine.name}.shm"),
-            names,
-            ["maker"],
-            engine_name=loaded.engine.name,
+        self._memory = (str(directory / f"wow-{loaded.engine.name}.shm"), names, ["maker"])
+        self._name = loaded.engine.name
+
+    def make_memory(self) -> SharedMemory:
+        """What a running engine has."""
+        return SharedMemory(
+            *self._memory,
+            engine_name=self._name,
             mode="simulated",
             start_time_ns=time.time_ns(),
         )
@@ -75,8 +78,8 @@ def relay(place: Place) -> Iterator[list[Command]]:
             if found is not None:
                 taken = found[0]
                 seen.append(msgspec.json.decode(found[1], type=Command))
-                code = "refused" if seen[-1].reason == "refuse" else "done"
-                answer = Answer(id=seen[-1].id, code=code, text="so it is")  # type: ignore[arg-type]
+                code: Code = "refused" if seen[-1].reason == "refuse" else "done"
+                answer = Answer(id=seen[-1].id, code=code, text="so it is")
                 mailbox.answer(taken, msgspec.json.encode(answer))
 
     thread = threading.Thread(target=serve, daemon=True)

@@ -139,8 +139,10 @@ def command(arc: Arc, turn: int, now_ns: int) -> None:
         pipeline.flatten(0, best[0], min(abs(lots), 100), now_ns + 1)
     elif turn == 97:
         pipeline.resume(now_ns, "enough")
-    elif turn == 116:
+    elif turn == 104:
         pipeline.disarm(now_ns, "not armed")
+    elif turn == 106:
+        pipeline.resume(now_ns, "armed")
 
 
 def drive(arc: Arc, answers: Answers, rounds: range) -> None:

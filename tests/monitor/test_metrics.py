@@ -65,7 +65,7 @@ def test_counters_and_gauges(engine: "EngineStandIn", reader: SharedReader) -> N
         labels[0][1]: v for (name, labels), v in samples.items() if name == "wow_engine_state"
     }
     assert [state for state, value in states.items() if value] == ["running"]
-    assert len(states) == 5
+    assert len(states) == len(EngineState)
 
 
 def test_positions_and_books(engine: "EngineStandIn", reader: SharedReader) -> None:
