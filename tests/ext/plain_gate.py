@@ -357,8 +357,10 @@ class PlainGate:
             return Verdict.EXPOSURE
         if own_reach > 0 and limits.gross < NO_LIMIT and gross > limits.gross:
             return Verdict.EXPOSURE
-        if limits.net < NO_LIMIT and has_prices and (
-            toward >= NO_LIMIT or toward - min(against, NO_LIMIT) > limits.net
+        if (
+            limits.net < NO_LIMIT
+            and has_prices
+            and (toward >= NO_LIMIT or toward - min(against, NO_LIMIT) > limits.net)
         ):
             return Verdict.EXPOSURE
         return Verdict.ACCEPTED
