@@ -106,8 +106,7 @@ class World:
         self.observations = Observations(self.venue.record)
         self.mirror = Mirror(SYMBOLS)
         self.disk = Disk(self.trace, random.Random(f"{seed}:disk"))
-        relay_rng = random.Random(f"{seed}:relay")
-        self.relay = Relay(self.clock, self.disk, self.trace, relay_rng)
+        self.relay = Relay(self.clock, self.disk, self.trace, seed)
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
         self.has_explained = False
