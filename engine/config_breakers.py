@@ -110,7 +110,7 @@ class BreakersSection(StrategyBreakersTable, frozen=True, kw_only=True, forbid_u
         whole(
             0,
             3600,
-            "The order session is down, or the book of a strategy is not LIVE, for so long; 0: any.",
+            "The order session down, or the book of a strategy not LIVE, for so long; 0: any.",
         ),
     ] = 60
     consistent_looks: Annotated[

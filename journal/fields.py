@@ -214,9 +214,10 @@ def _run(entry: Entry, run: Run) -> Values:
 
 def _kept_state(entry: Entry, run: Run) -> Values:
     kind = int(entry.record["code"])
-    dtype = {int(KeptState.KEPT_BREAKERS): BREAKER_STATE, int(KeptState.KEPT_GUARD): GUARD_STATE}.get(
-        kind
-    )
+    dtype = {
+        int(KeptState.KEPT_BREAKERS): BREAKER_STATE,
+        int(KeptState.KEPT_GUARD): GUARD_STATE,
+    }.get(kind)
     if dtype is None:
         return _payload(entry.data)
     state = np.frombuffer(entry.data.ljust(dtype.itemsize, b"\0"), dtype, 1)[0]

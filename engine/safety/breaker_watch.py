@@ -14,8 +14,12 @@ from engine.composition import Arc
 from engine.safety.breaker_limits import ENGINE, limits_of
 from ext.dtypes import BREAKER_STATE
 from ext.safety_records import Breaker, BreakerLevel
+from journal.names import BREAKER_LEVELS, BREAKERS
 
-WARN_LEVELS = {BreakerLevel.BREAKER_WARNED: logging.WARNING, BreakerLevel.BREAKER_QUIET: logging.INFO}
+WARN_LEVELS = {
+    BreakerLevel.BREAKER_WARNED: logging.WARNING,
+    BreakerLevel.BREAKER_QUIET: logging.INFO,
+}
 
 _log = logging.getLogger("engine.breakers")
 
@@ -27,9 +31,29 @@ class KillHook(Protocol):
         """``reason`` in words, ``source`` is "breaker", ``inputs`` the values as JSON."""
 
 
-def breaker_name(cause: int) -> str:
-    """As in the config and in metrics: ``daily_loss``."""
-    return Breaker(cause).name.removeprefix("BREAKER_").lower()
+def read_use(arc: Arc) -> list[str]:
+    """A line for each strategy, and the engine, that uses something of its limits."""
+    states = arc.memory.region("breakers_offset", BREAKER_STATE, len(arc.strategies) + 1)
+    lines = []
+    for index in (*range(len(arc.strategies)), ENGINE):
+        state = states[index]
+        words = [
+            f"{name} {int(state['use_permille'][kind]) / 10:.1f} %"
+            for kind, name in BREAKERS.items()
+            if state["use_permille"][kind]
+        ]
+        if state["level"]:
+            words.insert(0, BREAKER_LEVELS[int(state["level"])])
+        if words:
+            lines.append(f"{_name_of(arc, index)}: {', '.join(words)}")
+    return lines
+
+
+def _name_of(arc: Arc, index: int) -> str:
+    if index == ENGINE:
+        return "the engine"
+    strategy = arc.strategies[index]
+    return f"{strategy.name} on {strategy.instrument.symbol}"
 
 
 class BreakerWatch:
@@ -44,9 +68,7 @@ class BreakerWatch:
         self._on_state = on_state
         self._on_kill = on_kill
         self._is_engine_stopped = False
-        self._states = arc.memory.region(
-            "breakers_offset", BREAKER_STATE, len(arc.strategies) + 1
-        )
+        self._states = arc.memory.region("breakers_offset", BREAKER_STATE, len(arc.strategies) + 1)
 
     def poll(self, now_ns: int) -> None:
         """Tells what has changed since the last call."""
@@ -71,21 +93,22 @@ class BreakerWatch:
             for value in [getattr(limits, name)]
         }
         return {
-            "who": self._name(index),
-            "breaker": breaker_name(int(state["cause"])),
-            "level": BreakerLevel(int(state["level"])).name.removeprefix("BREAKER_"),
+            "who": _name_of(self._arc, index),
+            "breaker": BREAKERS.get(int(state["cause"]), ""),
+            "level": BREAKER_LEVELS[int(state["level"])],
             "state": kept,
             "limits": allowed,
         }
 
     def describe(self, index: int) -> str:
         """One line: who, what, value, limit, what happens next, how to resume."""
-        state, who = self._states[index], self._name(index)
+        state, who = self._states[index], _name_of(self._arc, index)
         level = BreakerLevel(int(state["level"]))
         if level == BreakerLevel.BREAKER_QUIET:
             return f"breakers of {who} are quiet again"
         cause = int(state["cause"])
-        shown = f"breaker {breaker_name(cause)} of {who}: {self._value(index, state, cause)}"
+        value = self._value(index, state, cause)
+        shown = f"breaker {BREAKERS.get(cause, 'no_breaker')} of {who}: {value}"
         if level == BreakerLevel.BREAKER_WARNED:
             return f"{shown}; at 90 % it is paused"
         if index == ENGINE and level == BreakerLevel.BREAKER_KILLED:
@@ -106,12 +129,6 @@ class BreakerWatch:
         self._is_engine_stopped = is_stopped
         if level == BreakerLevel.BREAKER_KILLED:
             self._on_kill(reason, "breaker", inputs)
-
-    def _name(self, index: int) -> str:
-        if index == ENGINE:
-            return "the engine"
-        strategy = self._arc.strategies[index]
-        return f"{strategy.name} on {strategy.instrument.symbol}"
 
     def _value(self, index: int, state: np.void, cause: int) -> str:
         limits = limits_of(self._arc.config, index)

@@ -61,9 +61,9 @@ class HealthBreakers:
         self._clock_error_ns = clock_error_ns
         self._failures = failures
         self._header = arc.memory.header_record()
-        self._state = arc.memory.region(
-            "breakers_offset", BREAKER_STATE, len(arc.strategies) + 1
-        )[-1:]
+        self._state = arc.memory.region("breakers_offset", BREAKER_STATE, len(arc.strategies) + 1)[
+            -1:
+        ]
         self._looks: dict[Breaker, int] = {}
         self._is_warned: set[Breaker] = set()
         self._well_since_ns = 0

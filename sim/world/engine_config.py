@@ -86,11 +86,19 @@ class EngineSetup:
 BREAKERS: tuple[tuple[str, ...], ...] = (
     (),
     (),
-    ("strategy.0.breakers.losses_in_row=4", "strategy.0.breakers.losses_cooldown_seconds=1"),
-    ("strategy.0.breakers.daily_loss=0.05", "strategy.1.breakers.drawdown=0.02"),
-    ("strategy.2.breakers.max_fills=5", "strategy.2.breakers.fills_window_ms=500"),
-    ("breakers.losses_in_row=6", "breakers.losses_cooldown_seconds=1"),
-    ("strategy.2.breakers.max_rejects=3", "strategy.0.breakers.losses_in_row=8"),
+    (
+        "strategy.0.breakers.losses_in_row=2",
+        "strategy.0.breakers.losses_cooldown_seconds=1",
+        "strategy.0.breakers.count_losses=reducing_fills",
+    ),
+    ("strategy.0.breakers.daily_loss=0.004", "strategy.1.breakers.drawdown=0.002"),
+    ("strategy.2.breakers.max_fills=4", "strategy.2.breakers.fills_window_ms=1000"),
+    (
+        "breakers.losses_in_row=2",
+        "breakers.losses_cooldown_seconds=1",
+        "strategy.2.breakers.drawdown=0.02",
+    ),
+    ("strategy.2.breakers.max_rejects=2", "strategy.0.breakers.losses_in_row=2"),
 )
 """What may trip; in money very little, for a world lasts some seconds."""
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 import pytest
 
 from engine.composition import Arc
-from engine.safety.breaker_watch import BreakerWatch
+from engine.safety.breaker_watch import BreakerWatch, read_use
 from ext.dtypes import RECORD
 from ext.safety_records import Breaker, BreakerLevel
 from ext.wire import Command, RecordKind
@@ -52,9 +52,7 @@ def test_quiet_breakers_tell_nothing(rig: Rig) -> None:
     assert (rig.told(), rig.states, rig.kills) == ([], [], [])
 
 
-def test_a_strategy_is_told_of_with_its_values(
-    rig: Rig, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_strategy_is_told_of_with_its_values(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     rig.trip(0, BreakerLevel.BREAKER_PAUSED, Breaker.BREAKER_LOSSES_IN_ROW)
     assert "breaker losses_in_row of jerico_maker on BTC-USD: 0 of 5; PAUSED" in caplog.text
     assert "--resume REASON" in caplog.text
@@ -102,3 +100,13 @@ def test_every_breaker_has_words(rig: Rig, cause: Breaker, index: int) -> None:
     rig.trip(index, BreakerLevel.BREAKER_KILLED, cause)
     words = rig.watch.describe(index)
     assert cause.name.removeprefix("BREAKER_").lower() in words
+
+
+def test_use_in_words(rig: Rig) -> None:
+    assert read_use(rig.arc) == []
+    rig.watch._states["use_permille"][0][Breaker.BREAKER_LOSSES_IN_ROW] = 400
+    rig.trip(-1, BreakerLevel.BREAKER_PAUSED, Breaker.BREAKER_DAILY_LOSS)
+    assert read_use(rig.arc) == [
+        "jerico_maker on BTC-USD: losses_in_row 40.0 %",
+        "the engine: PAUSED",
+    ]
