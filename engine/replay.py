@@ -237,6 +237,12 @@ class Replay:
                 pipeline.pause(now_ns, text, bool(detail))
             case Command.COMMAND_RESUME:
                 pipeline.resume(now_ns, text)
+            case Command.COMMAND_STRATEGY_PAUSE:
+                pipeline.pause_strategy(detail, reference, now_ns, text)
+            case Command.COMMAND_STRATEGY_RESUME:
+                pipeline.resume_strategy(detail, now_ns, text, reference)
+            case Command.COMMAND_BREAKER:
+                pipeline.tell_breaker(detail, now_ns, text)
             case Command.COMMAND_SEND_FAILED:
                 pass  # of a request: the sender of its group fails
 

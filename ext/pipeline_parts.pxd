@@ -8,6 +8,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from ext.bounds cimport MAX_INSTRUMENTS
+from ext.breakers cimport Breakers
 from ext.clock cimport read_stamp
 from ext.feed_decoder cimport FeedDecoder
 from ext.instrument_table cimport InstrumentTable
@@ -29,6 +30,7 @@ cdef class PipelineParts:
     cdef readonly StrategyTable strategies
     cdef readonly OrderTable orders
     cdef readonly RiskGate gate
+    cdef readonly Breakers breakers
     cdef OrderEncoder encoder
     cdef OrderSender sender
     cdef SessionStore store
@@ -58,7 +60,10 @@ cdef class PipelineParts:
     cdef void _keep_state(self, int64_t strategy, int64_t time_ns) noexcept nogil
 
     @cython.final
-    cdef bint _has_orders_to_pull(self) noexcept nogil
+    cdef void _keep_breakers(self, int64_t time_ns) noexcept nogil
+
+    @cython.final
+    cdef bint _has_orders_to_pull(self, int64_t time_ns) noexcept nogil
 
     @cython.final
     cdef void _command(

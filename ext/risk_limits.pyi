@@ -33,9 +33,7 @@ class RiskLimits:
         currency: int = 0,
         step_value: int = 1,
     ) -> None: ...
-    def set_trading_hours(
-        self, instrument: int, windows: Sequence[tuple[int, int]]
-    ) -> None: ...
+    def set_trading_hours(self, instrument: int, windows: Sequence[tuple[int, int]]) -> None: ...
     def add_strategy(
         self,
         instrument: int,
