@@ -13,6 +13,7 @@ from engine.gate_setup import make_gate
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from engine.run_identity import RunIdentity
+from engine.safety.breaker_limits import make_breakers
 from engine.strategy_loader import load_strategy
 from engine.tls_context import make_client_context
 from ext.bounds import Bound
@@ -171,6 +172,7 @@ def join(
         names = edge.sender_comp_id, edge.target_comp_id
         decoder = FixReportDecoder(table, orders, *names)
         encoder = FixOrderEncoder(table, orders, FIXT_BEGIN_STRING, *names, SELF_TRADE_RULE)
+    numbers = [strategy.instrument.index for strategy in strategies]
     pipeline = Pipeline(
         table,
         DECODERS[config.feed.venue](table),
@@ -181,6 +183,7 @@ def join(
         encoder=encoder,
         sender=edge.sender if edge else None,
         store=edge.store if edge else None,
+        breakers=make_breakers(config, numbers, memory, table),
         is_sending=config.engine.mode != "shadow",
         step_interval=config.telemetry.step_timing_interval,
         is_conflating=config.feed.conflate,

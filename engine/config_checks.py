@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from engine.config_breaker_checks import check_breakers
 from engine.config_control import KillSection
 from engine.config_instrument_checks import check_instruments, check_strategies
 from engine.config_metadata import SIMULATOR
@@ -62,6 +63,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_currencies(sections.get("currencies") or (), instruments, strategies, problems)
         if risk:
             check_trading_hours(risk, instruments, problems)
+    if breakers := sections.get("breakers"):
+        check_breakers(breakers, strategies, problems)
     if engine and simulator:
         _check_simulator(engine, simulator, instruments, problems)
         if feed:

@@ -252,6 +252,12 @@ class Replay:
                 pipeline.flatten(detail, reference, int(text), now_ns)
             case Command.COMMAND_OPERATOR:
                 pipeline.note_command(now_ns, text)
+            case Command.COMMAND_STRATEGY_PAUSE:
+                pipeline.pause_strategy(detail, reference, now_ns, text)
+            case Command.COMMAND_STRATEGY_RESUME:
+                pipeline.resume_strategy(detail, now_ns, text, reference)
+            case Command.COMMAND_BREAKER:
+                pipeline.tell_breaker(detail, now_ns, text)
             case Command.COMMAND_SEND_FAILED:
                 pass  # of a request: the sender of its group fails
 

@@ -23,6 +23,9 @@ cdef class Pipeline(PipelineCommands):
     cdef void _decide_book(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil
 
     @cython.final
+    cdef void _note_breakers(self, int64_t receive_time_ns) noexcept nogil
+
+    @cython.final
     cdef void _postpone_book(self, int64_t instrument) noexcept nogil
 
     @cython.final

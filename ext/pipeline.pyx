@@ -26,6 +26,8 @@ from ext.wire cimport (
     CANCEL_ORDER,
     COMMAND_SEND_FAILED,
     ENGINE_KILLED,
+    EXEC_MESSAGE_REJECT,
+    EXEC_REJECTED,
     FEED_OK,
     JOURNAL_BEHIND,
     LIVE,
@@ -139,11 +141,20 @@ cdef class Pipeline(PipelineCommands):
         cdef int64_t strategy
         for strategy in range(self.strategy_count):
             if self.memory.positions[strategy].instrument == instrument:
+                self.breakers.mark(strategy, &self.memory.books[instrument], receive_time_ns)
+                if self.breakers.changed != 0:
+                    self._note_breakers(receive_time_ns)
                 intents = self.strategies.decide_book(
                     strategy, &self.memory.books[instrument], &self.memory.positions[strategy]
                 )
                 self._time_step(STEP_DECIDE)
                 self._act(strategy, intents, receive_time_ns)
+
+    cdef void _note_breakers(self, int64_t receive_time_ns) noexcept nogil:
+        """A breaker has changed: it is kept, and what has tripped has its orders pulled."""
+        self._keep_breakers(receive_time_ns)
+        if self.breakers.has_tripped:
+            self._pull_orders(receive_time_ns, 0)
 
     cdef void _decide_trades(self, const FeedEvent* event, int64_t receive_time_ns) \
             noexcept nogil:
@@ -195,6 +206,8 @@ cdef class Pipeline(PipelineCommands):
         )
         if verdict == ACCEPTED and self.is_behind and intent.kind != CANCEL_ORDER:
             verdict = JOURNAL_BEHIND
+        if verdict == ACCEPTED and intent.kind != CANCEL_ORDER and not self.is_flattening:
+            verdict = self.breakers.check(strategy, time_ns)
         if intent.kind != CANCEL_ORDER and self._is_killed(time_ns):
             verdict = ENGINE_KILLED
         self._time_step(STEP_CHECK)
@@ -291,8 +304,17 @@ cdef class Pipeline(PipelineCommands):
         if result & <int>REPORT_INCONSISTENT:
             self.gate.is_paused = True      # until a person has looked: an invariant is broken
             self.has_report_notice = True
+        if order != NULL and (report.execution_type == EXEC_REJECTED
+                              or report.execution_type == EXEC_MESSAGE_REJECT):
+            self.breakers.note_reject(order.strategy, receive_time_ns)
         if result & <int>REPORT_FILL:
             header.fills += 1
+            self.breakers.note_fill(
+                order.strategy, &self.memory.books[order.instrument], receive_time_ns
+            )
+        if self.breakers.changed != 0:
+            self._note_breakers(receive_time_ns)
+        if result & <int>REPORT_FILL:
             self._act(order.strategy, self.strategies.decide_fill(
                 order.strategy, &self.orders.last_fill, &self.memory.books[order.instrument],
                 &self.memory.positions[order.strategy]

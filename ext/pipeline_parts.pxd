@@ -8,6 +8,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from ext.bounds cimport MAX_INSTRUMENTS
+from ext.breakers cimport Breakers
 from ext.clock cimport read_stamp
 from ext.feed_decoder cimport FeedDecoder
 from ext.fence cimport read_word
@@ -31,6 +32,7 @@ cdef class PipelineParts:
     cdef readonly StrategyTable strategies
     cdef readonly OrderTable orders
     cdef readonly RiskGate gate
+    cdef readonly Breakers breakers
     cdef OrderEncoder encoder
     cdef OrderSender sender
     cdef SessionStore store
@@ -55,6 +57,7 @@ cdef class PipelineParts:
     cdef bint told_behind
     cdef int64_t came_after                 # order records written before the frame in hand
     cdef bint has_report_notice             # a report was inconsistent: a person has to look
+    cdef bint is_flattening                 # the order in hand only lowers a position
     cdef bint is_kill_told                  # the kill word is recorded
     cdef int64_t killed_from                # intents after so many are behind the KILL of a replay
     cdef int64_t killed_source              # its KillSource
@@ -63,7 +66,10 @@ cdef class PipelineParts:
     cdef void _keep_state(self, int64_t strategy, int64_t time_ns) noexcept nogil
 
     @cython.final
-    cdef bint _has_orders_to_pull(self) noexcept nogil
+    cdef void _keep_breakers(self, int64_t time_ns) noexcept nogil
+
+    @cython.final
+    cdef bint _has_orders_to_pull(self, int64_t time_ns) noexcept nogil
 
     @cython.final
     cdef void _command(

@@ -3,6 +3,7 @@ from typing import Self
 from typing_extensions import disjoint_base
 
 from ext.book import OrderBook
+from ext.breakers import Breakers
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
@@ -26,6 +27,7 @@ class PipelineParts:
         encoder: OrderEncoder | None = None,
         sender: OrderSender | None = None,
         store: SessionStore | None = None,
+        breakers: Breakers | None = None,
         is_sending: bool = True,
         step_interval: int = 1,
         is_conflating: bool = False,
@@ -43,6 +45,8 @@ class PipelineParts:
     def orders(self) -> OrderTable: ...
     @property
     def gate(self) -> RiskGate: ...
+    @property
+    def breakers(self) -> Breakers: ...
     @property
     def has_notices(self) -> bool: ...
     @property

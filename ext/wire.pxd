@@ -102,6 +102,8 @@ cpdef enum Verdict:
     BELOW_MINIMUM = 19              # quantity or notional that the venue would refuse
     EXPOSURE = 20                   # worth of positions: of the strategy, or of the quote currency
     ENGINE_KILLED = 21              # the kill word is set: nothing but cancels
+    STRATEGY_PAUSED = 22            # a breaker, or a person, has paused the strategy
+    ENTRY_REFUSED = 24              # position management: exit under way, ratio, too many entries
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one
     NO_ORDER = 0
@@ -143,19 +145,16 @@ cpdef enum RecordKind:
     RECORD_SESSION = 6              # code = SessionState, detail = 0 market data, 1 order entry
     RECORD_TEXT = 7                 # code = severity (logging levels), text in the last bytes
     # What came in, for a replay, and what went out as bytes. From here on a Blob where it says so.
-    RECORD_FRAME = 8                # market ring: blob, the payload of a market data frame;
-    #                                 reference = market records dropped before it
+    RECORD_FRAME = 8                # market ring: blob, a frame; reference = records dropped before
     RECORD_READ_END = 9             # market ring: blob of 0 bytes, books are decided on here
-    RECORD_REQUEST = 10             # blob, before it is sent: RequestTerms and the message;
-    #                                 detail = IntentKind, reference = number of the message
+    RECORD_REQUEST = 10             # blob, before the send; detail = IntentKind, reference = number
     RECORD_REPORT = 11              # blob, the message as it came; code = ReportFormat
     RECORD_TIMER = 12               # the timers were looked at
-    RECORD_COMMAND = 13             # blob, who and why; code = Command, detail and reference its
-    #                                 arguments
-    RECORD_SESSION_WORDS = 14       # they changed: order_number = next number out, reference = in,
-    #                                 code = session is active, detail = journal is behind
+    RECORD_COMMAND = 13             # blob, who and why; code = Command, with its arguments
+    RECORD_SESSION_WORDS = 14       # next out, in; code: active; detail: journal is behind
     RECORD_RUN = 15                 # blob, JSON: config, hashes, seeds; the first of a run
-    RECORD_STRATEGY_STATE = 16      # blob, the persistent fields of a strategy's state
+    RECORD_STRATEGY_STATE = 16      # blob, what is kept over a restart: code = KeptState;
+    #                                 strategy = -1: the engine's
     RECORD_STATE_HASH = 17          # blob, text of the hash of the state at this point
 
 cpdef enum ReportFormat:            # how the bytes of a RECORD_REPORT are to be read
@@ -178,6 +177,9 @@ cpdef enum Command:
     COMMAND_REARM = 12
     COMMAND_FLATTEN = 13            # detail = strategy, reference = price_ticks, text = lots
     COMMAND_OPERATOR = 14           # any other audited command
+    COMMAND_BREAKER = 15            # JSON of what a breaker has seen; the arc has acted by itself
+    COMMAND_STRATEGY_PAUSE = 16     # detail = strategy
+    COMMAND_STRATEGY_RESUME = 17    # detail = strategy
 
 cpdef enum EngineState:
     ENGINE_STARTING = 0
@@ -430,6 +432,8 @@ cdef struct SharedHeader:           # first page of the shared memory; plain cou
     int64_t books_offset            # BookView per instrument
     int64_t positions_offset        # Position per strategy
     int64_t orders_offset           # Order, MAX_ORDERS of them
+    int64_t breakers_offset         # BreakerState per strategy, then the engine's
+    int64_t guards_offset           # GuardState per strategy
     int64_t histograms_offset       # HISTOGRAM_BUCKETS int64 per Step, of ring_offset's alignment
     int64_t ring_offset             # order ring: RING_SLOTS of 128 bytes, Record or Blob
     int64_t market_ring_offset      # market ring: market_ring_slots of them

@@ -81,6 +81,8 @@ class Verdict(IntEnum):
     BELOW_MINIMUM = 19
     EXPOSURE = 20
     ENGINE_KILLED = 21
+    STRATEGY_PAUSED = 22
+    ENTRY_REFUSED = 24
 
 class OrderState(IntEnum):
     NO_ORDER = 0
@@ -152,6 +154,9 @@ class Command(IntEnum):
     COMMAND_REARM = 12
     COMMAND_FLATTEN = 13
     COMMAND_OPERATOR = 14
+    COMMAND_BREAKER = 15
+    COMMAND_STRATEGY_PAUSE = 16
+    COMMAND_STRATEGY_RESUME = 17
 
 class EngineState(IntEnum):
     ENGINE_STARTING = 0

@@ -6,6 +6,7 @@ from typing import Literal
 
 from ext import wire
 from ext.loop_source import LoopSource
+from ext.safety_records import Breaker, BreakerLevel
 
 SideName = Literal["BUY", "SELL", ""]
 
@@ -24,6 +25,12 @@ ORDER_STATES = _names(wire.OrderState)
 EXECUTION_TYPES = _names(wire.ExecutionType, "EXEC_")
 INTENT_KINDS = _names(wire.IntentKind, suffix="_ORDER")
 VERDICTS = _names(wire.Verdict)
+BREAKER_LEVELS = _names(BreakerLevel, "BREAKER_")
+BREAKERS = {
+    int(each): each.name.removeprefix("BREAKER_").lower()
+    for each in Breaker
+    if each not in (Breaker.NO_BREAKER, Breaker.BREAKER_COUNT)
+}
 STEPS = [
     step.name.removeprefix("STEP_").lower().replace("_", " ")
     for step in wire.Step

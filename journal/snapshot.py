@@ -24,7 +24,9 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     ``strategy_states`` holds the persistent bytes of each strategy. ``pause_reason`` is empty
     unless the engine was PAUSED, ``kill_reason`` unless it was KILLED. ``messages`` are those that
-    the venue may ask for again.
+    the venue may ask for again. ``breakers`` are the kept bytes of each strategy's, then the
+    engine's; ``guards`` those of each strategy's position management. Empty: nothing is known of
+    it.
     """
 
     start_time_ns: int
@@ -40,6 +42,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     positions: bytes
     strategy_states: list[bytes]
     messages: list[tuple[int, bytes]]
+    breakers: list[bytes] = []
+    guards: list[bytes] = []
     kill_reason: str = ""
 
 

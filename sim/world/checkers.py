@@ -119,9 +119,35 @@ class NoLatchIsLost(Checker):
 
     def check(self, world: "World") -> None:
         """Looks at the engine's own word."""
-        if world.is_killed_by_hand and not world.engine.is_dead:
+        if world.people.has_killed and not world.engine.is_dead:
             is_killed = world.engine.pipeline.is_killed
             self.require(is_killed, "somebody killed it, nobody rearmed it, and it may trade")
+
+
+class NothingNewOfTheStopped(SentChecker):
+    """A strategy that breakers have stopped sends no new order and no replace, not even a repeated
+    one."""
+
+    def check_message(self, message: SentMessage) -> None:
+        """Whose new risk it is."""
+        kind = message.fields.message_type
+        is_risk = message.was_stopped and kind in NEW_RISK
+        text = f"35={kind} 34={message.sequence} of strategy {message.strategy}, which is stopped"
+        self.require(not is_risk, text)
+
+
+class TrippedBreakersAreKept(Checker):
+    """What has tripped and waits for a person does so in the next run too: nobody resumes here."""
+
+    def __init__(self) -> None:
+        self._tripped: set[int] = set()
+
+    def check(self, world: "World") -> None:
+        """Compares with all that has ever tripped."""
+        stopped = world.engine.stopped_until_ns()
+        lost = sorted(index for index in self._tripped if stopped.get(index, -1) != 0)
+        self.require(not lost, f"strategies {lost} were stopped until a person looks")
+        self._tripped |= {index for index, until_ns in stopped.items() if until_ns == 0}
 
 
 class NothingNewBehindTheJournal(SentChecker):

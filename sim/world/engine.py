@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
+from control.kill_source import KillSource
 from engine.engine_clock import EngineClock
 from engine.known_trades import known_trades
 from engine.market_data import MarketData
@@ -14,9 +15,11 @@ from engine.order_entry import OrderEntry
 from engine.recovery import Recovery, take_over
 from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
+from engine.safety.breaker_watch import BreakerWatch
 from ext.bounds import Bound
-from ext.dtypes import ORDER, POSITION
+from ext.dtypes import BREAKER_STATE, ORDER, POSITION
 from ext.order_sender import CapturingSender
+from ext.safety_records import BreakerLevel
 from ext.wire import RecordKind
 from journal.run_facts import RunFacts, encode_facts
 from journal.snapshot import Snapshot
@@ -74,6 +77,9 @@ class WorldEngine:
         self.header = self.memory.header_record()
         self.orders = self.memory.region("orders_offset", ORDER, int(Bound.MAX_ORDERS))
         self.positions = self.memory.region("positions_offset", POSITION, len(self.arc.strategies))
+        count = len(self.arc.strategies) + 1
+        self.breakers = self.memory.region("breakers_offset", BREAKER_STATE, count)
+        self._breaker_watch = BreakerWatch(self.arc, self._note_state, self._kill)
         self.store = parts.store
         self.session = parts.session
         self._sender = cast(CapturingSender, parts.sender)
@@ -151,6 +157,20 @@ class WorldEngine:
         """Whether no new risk may leave."""
         return self.pipeline.gate.is_paused
 
+    def stopped_until_ns(self) -> dict[int, int]:
+        """Strategies that breakers allow no new risk, and for how long; 0: until a person resumes.
+        The engine's own stop all."""
+        ends = {}
+        for index, state in enumerate(self.breakers):
+            if state["level"] >= BreakerLevel.BREAKER_PAUSED:
+                ends[index] = int(state["paused_until_ns"])
+        engine_end = ends.pop(len(self.breakers) - 1, None)
+        if engine_end is not None:
+            for index in range(len(self.breakers) - 1):
+                end = ends.get(index, engine_end)
+                ends[index] = max(end, engine_end) if end and engine_end else 0
+        return ends
+
     @property
     def has_unsent(self) -> bool:
         """Whether the compiled path has sent something that nobody has passed on yet."""
@@ -176,6 +196,7 @@ class WorldEngine:
     def resume(self) -> None:
         """A person lifts the pause that a person has made, and no other one."""
         is_by_hand = self.is_paused and not self.doubts and not self.is_stopping
+        is_by_hand = is_by_hand and not self.pipeline.breakers.is_engine_stopped
         if is_by_hand and not self.header["dropped_order_records"][0]:
             self.pipeline.resume(self.clock.now_ns(), "operator: enough")
             self._network.trace.note("engine is resumed")
@@ -230,6 +251,13 @@ class WorldEngine:
         self.doubts.append(reason)
         self.pause(reason)
 
+    def _note_state(self, reason: str) -> None:
+        self._network.trace.note(f"the engine's breakers: {reason or 'quiet'}")
+
+    def _kill(self, reason: str, source: str, inputs: str) -> None:
+        seen = {"source": source, "seen": inputs}
+        self.control.switch.kill(reason, KillSource.KILL_BREAKER, seen)
+
     def _end_reconciliation(self, error: Exception) -> None:
         self._fail(f"reconciliation ended: {error!r}")
 
@@ -252,6 +280,7 @@ class WorldEngine:
         self.control.switch.look()
         if not self.is_stopping:
             self.pipeline.call_timers(now_ns)
+        self._breaker_watch.poll(now_ns)
         self.flush()
         if self.reconciler.has_compared and not self._has_feed:
             self._has_feed = True

@@ -28,6 +28,10 @@ class SentMessage:
     """Whether its journal was behind already, see ``sim.world.relay``."""
     was_killed: bool
     """Whether somebody had killed it already, and nobody had rearmed it."""
+    strategy: int
+    """Whose order it is about; -1: none."""
+    was_stopped: bool
+    """Whether breakers had stopped that strategy already, and still do."""
 
     @property
     def sequence(self) -> int:
@@ -74,12 +78,13 @@ class Observations:
         was_paused: bool,
         was_behind: bool,
         was_killed: bool,
+        stopped_until_ns: dict[int, int],
     ) -> None:
-        """Bytes that leave the engine: whole messages."""
+        """Bytes that leave the engine: whole messages. ``stopped_until_ns`` as it was before."""
+        now_ns = engine.clock.now_ns()
         for message in self._reader.feed(data):
             if isinstance(message, Garbled):
                 raise AssertionError(f"the engine sent what is no message: {message.reason}")
-            self.sent.append(SentMessage(engine.run, message, was_paused, was_behind, was_killed))
             kind, client_id = message.message_type, message.get(11) or ""
             self.connections += kind == "A"
             if kind == "D" and client_id not in self.number_of_id:
@@ -88,6 +93,14 @@ class Observations:
                 original = self.number_of_id.get(message.get(41) or "")
                 if original is not None:
                     self.number_of_id.setdefault(client_id, original)
+            strategy = self.strategy_of.get(self.number_of_id.get(client_id, 0), -1)
+            until_ns = stopped_until_ns.get(strategy)
+            was_stopped = until_ns is not None and (until_ns == 0 or now_ns < until_ns)
+            self.sent.append(
+                SentMessage(
+                    engine.run, message, was_paused, was_behind, was_killed, strategy, was_stopped
+                )
+            )
 
     def _note_order(self, engine: WorldEngine, client_id: str) -> None:
         number = engine.pipeline.orders.request_number(client_id)

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
 from ext.loop_source import LoopSource
-from ext.wire import BookState, Step
+from ext.wire import BookState, EngineState, Step
 from journal.shared_reader import COUNTERS, SharedReader
 from monitor.metrics import EngineCollector, cumulative_buckets
 from monitor.status import RelayStatus
