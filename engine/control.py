@@ -194,8 +194,7 @@ class Control:
     def look_slowly(self, monotonic_ns: int) -> None:
         """Once a second: a latch without a word, a relay that does not live."""
         self.switch.look_at_latch()
-        if self.switch.is_killed and self._has_uncancelled():
-            self.switch.cancel()
+        self.switch.cancel_again()
         self._watch_relay(monotonic_ns)
 
     async def _serve(self, number: int, command: Command) -> None:
@@ -368,9 +367,6 @@ class Control:
         """A live engine has to be armed again after a KILL."""
         if self._arc.config.engine.mode == "live":
             self.is_armed = False
-
-    def _has_uncancelled(self) -> bool:
-        return bool(self._arc.pipeline.orders.open_orders())
 
     def _watch_relay(self, monotonic_ns: int) -> None:
         section, word = self._arc.config.kill, int(self._header["relay_heartbeat_ns"][0])

@@ -97,16 +97,7 @@ class WorldEngine:
             on_notices=self._take_notices,
             make_transport=cast(Any, functools.partial(WorldOrderTransport, network, venue, sent)),
         )
-        self.market_data = MarketData(
-            config,
-            "ws://world",
-            self.pipeline,
-            self.clock,
-            on_disconnect=lambda reason: True,
-            on_inconsistent=lambda: self._doubt("a report is inconsistent"),
-            make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
-            make_listener=cast(Any, WorldFeedListener),
-        )
+        self.market_data = self._make_market_data(network, venue, heard)
         known = None
         if left is not None:
             known = known_trades(left.snapshot, left.facts.start_time_ns)
@@ -119,6 +110,20 @@ class WorldEngine:
         self._has_feed = False
         self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
         self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
+
+    def _make_market_data(
+        self, network: Network, venue: Venue, heard: Callable[[bytes | None], None]
+    ) -> MarketData:
+        return MarketData(
+            self.arc.config,
+            "ws://world",
+            self.pipeline,
+            self.clock,
+            on_disconnect=lambda reason: True,
+            on_inconsistent=lambda: self._doubt("a report is inconsistent"),
+            make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
+            make_listener=cast(Any, WorldFeedListener),
+        )
 
     def _make_control(self, network: Network, venue: Venue, latch: WorldLatch) -> WorldControl:
         return WorldControl(
@@ -293,7 +298,6 @@ class WorldEngine:
                 self.pause("order records were lost")
         if self._watches % PENDING_EVERY == 0:
             self.control.switch.look_at_latch()
-            if self.control.switch.is_killed and self.pipeline.orders.open_orders():
-                self.control.switch.cancel()
+            self.control.switch.cancel_again()
             self.order_entry.check_pending(now_ns)
         self.flush()
