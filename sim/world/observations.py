@@ -26,6 +26,8 @@ class SentMessage:
     """Whether the engine was PAUSED already when the event began that sent it."""
     was_behind: bool
     """Whether its journal was behind already, see ``sim.world.relay``."""
+    time_ns: int
+    """When it left, by the engine's own clock."""
 
     @property
     def sequence(self) -> int:
@@ -71,7 +73,8 @@ class Observations:
         for message in self._reader.feed(data):
             if isinstance(message, Garbled):
                 raise AssertionError(f"the engine sent what is no message: {message.reason}")
-            self.sent.append(SentMessage(engine.run, message, was_paused, was_behind))
+            time_ns = engine.clock.now_ns()
+            self.sent.append(SentMessage(engine.run, message, was_paused, was_behind, time_ns))
             kind, client_id = message.message_type, message.get(11) or ""
             self.connections += kind == "A"
             if kind == "D" and client_id not in self.number_of_id:

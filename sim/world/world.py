@@ -16,7 +16,6 @@ from sim.world.checkers import (
     ClientIdsAreUnique,
     EveryOpenOrderIsKnown,
     FillsAreCountedOnce,
-    LimitsHoldAtTheVenue,
     LiveBooksAreRight,
     NoRiskIsTakenTwice,
     NothingNewBehindTheJournal,
@@ -40,6 +39,14 @@ from sim.world.end_checkers import (
 from sim.world.engine import WorldEngine
 from sim.world.engine_config import draw_setup
 from sim.world.faults import MILLISECOND_NS, SECOND_NS, FaultPlan, draw_faults
+from sim.world.limit_checkers import (
+    ExposureHoldsAtTheVenue,
+    HoursHold,
+    LimitsHoldAtTheVenue,
+    NobodyTradesWithHimself,
+    OpenLimitsHoldAtTheVenue,
+    RatesHold,
+)
 from sim.world.mirror import Mirror
 from sim.world.network import Network
 from sim.world.observations import Observations
@@ -131,6 +138,11 @@ class World:
             OutgoingNumbersAreLegal(),
             NoRiskIsTakenTwice(),
             LimitsHoldAtTheVenue(self),
+            OpenLimitsHoldAtTheVenue(self),
+            ExposureHoldsAtTheVenue(self),
+            NobodyTradesWithHimself(),
+            RatesHold(self),
+            HoursHold(self),
             EveryOpenOrderIsKnown(),
             FillsAreCountedOnce(),
             PositionIsTheSumOfFills(),
