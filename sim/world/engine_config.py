@@ -50,8 +50,8 @@ symbol = "BTC-USD"
 tick = "0.01"
 lot = "0.00000001"
 [instrument.limits]
-max_order_quantity = "0.1"
-max_order_notional = 7
+max_order_quantity = "0.07"
+max_order_notional = 12
 price_collar_percent = 2
 max_position = "0.16"
 min_order_quantity = "0.000001"
@@ -65,7 +65,7 @@ tick = "0.01"
 lot = "0.00000001"
 trading_hours = ["mon 14:00-14:30:04", "mon 14:30:05-15:00"]
 [instrument.limits]
-max_order_quantity = "0.2"
+max_order_quantity = "0.5"
 max_order_notional = 14
 price_collar_percent = 2
 max_position = "0.35"
