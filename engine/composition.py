@@ -204,7 +204,7 @@ def join(
 
 def private_memory(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> SharedMemory:
     """Memory that no other process sees, for a repetition of a run."""
-    return SharedMemory(None, *_names(config, strategies))
+    return SharedMemory(None, *_names(config, strategies), is_resident=False)
 
 
 def _names(

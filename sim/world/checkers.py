@@ -174,6 +174,8 @@ class EveryOpenOrderIsKnown(OrderChecker):
         states = world.engine.orders["state"]
         numbers = world.engine.orders["order_number"]
         for order in world.observations.open_orders.values():
+            if world.has_forgotten(order):
+                continue
             number = world.observations.number_of_order.get(order.order_id, 0)
             self.require(number, f"{order.client_order_id} is open and nobody sent it")
             state = int(states[number % SLOTS])

@@ -85,7 +85,7 @@ params = {quantity = "0.02", max_position = "0.1", cooldown_ms = 20}
 class = "sim.world.hostile:Hostile"
 instrument = "ETH-USD"
 params = {quantity = "0.15", eagerness = 35}
-limits = {max_position = "0.38", max_gross_exposure = 39, max_open_orders = 10, max_orders_per_second = 60}
+limits = {max_position = "0.38", max_gross_exposure = 39, max_orders_per_second = 60}
 
 [telemetry]
 relay = false

@@ -45,9 +45,11 @@ class LimitsHoldAtTheVenue(Checker):
             is_enough = order.quantity_lots >= limits.min_order_lots
             self.require(is_enough, f"{shown}: min_order_quantity")
             notional = lots * order.price_ticks
-            self.require(notional <= limits.max_order_notional_steps, f"{shown}: max_order_notional")
-        if not world.taken:
-            return
+            self.require(
+                notional <= limits.max_order_notional_steps, f"{shown}: max_order_notional"
+            )
+        if not world.taken or world.lost_orders:
+            return  # nobody can hold a limit against orders that no journal tells of
         reach = {(symbol, side): 0 for symbol in self._limits for side in Side}
         for order in world.observations.open_orders.values():
             reach[order.symbol, order.side] += order.leaves_lots
@@ -73,7 +75,7 @@ class OpenLimitsHoldAtTheVenue(Checker):
 
     def check(self, world: "World") -> None:
         """Looks when the venue has accepted something."""
-        if not world.taken:
+        if not world.taken or world.lost_orders:
             return
         orders = world.observations.open_orders.values()
         self.require(len(orders) <= self._count, f"{len(orders)} orders are open: max_open_orders")
@@ -104,7 +106,7 @@ class ExposureHoldsAtTheVenue(Checker):
 
     def check(self, world: "World") -> None:
         """Looks when the venue has accepted something."""
-        if not world.taken:
+        if not world.taken or world.lost_orders:
             return
         held = world.observations.record.position_lots
         open_lots = {(symbol, side): 0 for symbol in self._worth for side in Side}
@@ -129,6 +131,8 @@ class NobodyTradesWithHimself(Checker):
 
     def check(self, world: "World") -> None:
         """Looks at what the venue accepted in this event."""
+        if world.lost_orders:
+            return
         for order, _ in world.taken:
             for other in world.observations.open_orders.values():
                 self.require(

@@ -22,7 +22,10 @@ def currency(*lines: str, name: str = "USD") -> str:
     ("changes", "message"),
     [
         (
-            {"[risk]": "[risk]\nmax_orders_per_ten_seconds = 9\ncancel_reserve_per_ten_seconds = 9"},
+            {
+                "[risk]": "[risk]\nmax_orders_per_ten_seconds = 9"
+                "\ncancel_reserve_per_ten_seconds = 9"
+            },
             "[risk] cancel_reserve_per_ten_seconds was 9; use less than"
             " max_orders_per_ten_seconds, which is 9, or no order could be placed",
         ),

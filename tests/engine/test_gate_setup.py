@@ -20,22 +20,27 @@ class RecordingGate:
     """Keeps what the gate is told."""
 
     def __init__(self) -> None:
-        self.told: dict[str, dict[str, object]] = {}
+        self.told: dict[str, dict[object, object]] = {}
 
     def set_engine_limits(self, *values: int, **named: int) -> None:
-        self.told["engine"] = {**dict(enumerate(values)), **named}  # type: ignore[dict-item]
+        self.told["engine"] = join(values, named)
 
     def set_instrument_limits(self, instrument: int, *values: int, **named: int) -> None:
-        self.told[f"instrument {instrument}"] = {**dict(enumerate(values)), **named}  # type: ignore[dict-item]
+        self.told[f"instrument {instrument}"] = join(values, named)
 
     def set_trading_hours(self, instrument: int, windows: list[tuple[int, int]]) -> None:
         self.told[f"hours {instrument}"] = {"windows": windows}
 
     def set_currency_limits(self, currency: int, **named: int) -> None:
-        self.told[f"currency {currency}"] = dict(named)
+        self.told[f"currency {currency}"] = join((), named)
 
 
-def told(config: EngineConfig) -> dict[str, dict[str, object]]:
+def join(values: tuple[int, ...], named: dict[str, int]) -> dict[object, object]:
+    """Arguments by place or by name."""
+    return {**dict(enumerate(values)), **named}  # type: ignore[dict-item]
+
+
+def told(config: EngineConfig) -> dict[str, dict[object, object]]:
     gate = RecordingGate()
     set_limits(gate, config)  # type: ignore[arg-type]
     return gate.told
@@ -58,7 +63,12 @@ def told(config: EngineConfig) -> dict[str, dict[str, object]]:
         ("instrument.1.limits.price_collar_percent=0.5", "instrument 1", 2, 5_000),
         ("instrument.1.limits.max_position=3", "instrument 1", 3, 300_000_000),
         ("instrument.1.limits.min_order_quantity=0.1", "instrument 1", "min_order_lots", 10**7),
-        ("instrument.1.limits.min_order_notional=2", "instrument 1", "min_order_notional", 2 * 10**10),
+        (
+            "instrument.1.limits.min_order_notional=2",
+            "instrument 1",
+            "min_order_notional",
+            2 * 10**10,
+        ),
         (
             "instrument.1.limits.last_trade_collar_percent=2",
             "instrument 1",
@@ -66,7 +76,12 @@ def told(config: EngineConfig) -> dict[str, dict[str, object]]:
             20_000,
         ),
         ("instrument.1.limits.max_open_orders=3", "instrument 1", "max_open_orders", 3),
-        ("instrument.1.limits.max_open_notional=3", "instrument 1", "max_open_notional", 3 * 10**10),
+        (
+            "instrument.1.limits.max_open_notional=3",
+            "instrument 1",
+            "max_open_notional",
+            3 * 10**10,
+        ),
         ("risk.trading_hours=['mon 00:00-00:01']", "hours 1", "windows", [(0, 60)]),
         ("instrument.1.trading_hours=['mon 00:00-00:02']", "hours 1", "windows", [(0, 120)]),
     ],
@@ -74,8 +89,8 @@ def told(config: EngineConfig) -> dict[str, dict[str, object]]:
 def test_a_key_reaches_the_gate(
     load_demo: LoadDemo, override: str, place: str, name: object, value: object
 ) -> None:
-    assert told(load_demo(override))[place][name] == value  # type: ignore[index]
-    assert told(load_demo())[place][name] != value  # type: ignore[index]
+    assert told(load_demo(override))[place][name] == value
+    assert told(load_demo())[place][name] != value
 
 
 def test_the_reserve_of_ten_seconds(load_demo: LoadDemo) -> None:

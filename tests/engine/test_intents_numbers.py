@@ -92,7 +92,9 @@ def run(strategy: type[Strategy], **parameters: int) -> tuple[list[int], bytes, 
     gate.set_engine_limits(500, 50, 10**12, 0)
     gate.set_instrument_limits(0, largest, largest, 500_000, largest)
     gate.add_strategy(0)
-    compiled = compile_strategy(strategy, Instrument(SYMBOL, Decimal(TICK), Decimal(LOT)), parameters)
+    compiled = compile_strategy(
+        strategy, Instrument(SYMBOL, Decimal(TICK), Decimal(LOT)), parameters
+    )
     strategies = StrategyTable()
     strategies.add(0, compiled.state, compiled.addresses, owner=compiled)
     store = SessionStore(None, "numbers")
@@ -100,9 +102,7 @@ def run(strategy: type[Strategy], **parameters: int) -> tuple[list[int], bytes, 
     sender = CapturingSender()
     encoder = FixOrderEncoder(table, orders, "FIXT.1.1", "us", "venue")
     decoder = CoinbaseExchangeFeed(table)
-    pipeline = Pipeline(
-        table, decoder, memory, strategies, orders, gate, encoder, sender, store
-    )
+    pipeline = Pipeline(table, decoder, memory, strategies, orders, gate, encoder, sender, store)
     pipeline.subscribed(NOW_NS)
     book: dict[str, Any] = {"type": "snapshot", "product_id": SYMBOL}
     book |= {"bids": [["60000.00", "1"]], "asks": [["60000.10", "1"]]}

@@ -50,7 +50,11 @@ def test_texts_that_are_none(text: str) -> None:
 def test_what_is_in_both() -> None:
     assert intersect_hours([], [(1, 2)]) == [(1, 2)]
     assert intersect_hours([(1, 2)], []) == [(1, 2)]
-    assert intersect_hours([(0, 10), (20, 30)], [(5, 25), (29, 40)]) == [(5, 10), (20, 25), (29, 30)]
+    assert intersect_hours([(0, 10), (20, 30)], [(5, 25), (29, 40)]) == [
+        (5, 10),
+        (20, 25),
+        (29, 30),
+    ]
     assert intersect_hours([(0, 10)], [(10, 20)]) == []
 
 
