@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.config import make_limits
 from ext.bounds import Bound
 from ext.wire import BookState, OrderState
-from sim.orders import Side
 from sim.world.observations import SLOTS, SentMessage
 
 if TYPE_CHECKING:
@@ -192,36 +190,6 @@ class OrderChecker(Checker):
     @abstractmethod
     def check_orders(self, world: "World") -> None:
         """Looks at both sides."""
-
-
-class LimitsHoldAtTheVenue(Checker):
-    """No order is larger than allowed, and nobody can be filled beyond the largest position."""
-
-    def __init__(self, world: "World") -> None:
-        config = world.setup.config
-        limits = make_limits(config)
-        self._limits = {
-            section.symbol: each for section, each in zip(config.instruments, limits, strict=True)
-        }
-
-    def check(self, world: "World") -> None:
-        """Looks at what the venue accepted in this event, and at all that is open."""
-        for order, lots in world.taken:
-            limits = self._limits[order.symbol]
-            shown = f"{order.side.name} {lots} lots of {order.symbol} at {order.price_ticks}"
-            self.require(lots <= limits.max_order_lots, f"{shown}: max_order_quantity")
-            notional = lots * order.price_ticks
-            self.require(notional <= limits.max_order_notional_steps, f"{shown}: notional")
-        if not world.taken or world.lost_orders:
-            return  # nobody can hold a limit against orders that no journal tells of
-        reach = {(symbol, side): 0 for symbol in self._limits for side in Side}
-        for order in world.observations.open_orders.values():
-            reach[order.symbol, order.side] += order.leaves_lots
-        for (symbol, side), open_lots in reach.items():
-            held = side * world.observations.record.position_lots.get(symbol, 0)
-            limit = self._limits[symbol].max_position_lots
-            text = f"{symbol} could reach {held + open_lots} lots of side {side.name}: max_position"
-            self.require(held + open_lots <= limit, text)
 
 
 class EveryOpenOrderIsKnown(OrderChecker):

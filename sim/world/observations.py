@@ -30,6 +30,8 @@ class SentMessage:
     """Whose order it is about; -1: none."""
     was_stopped: bool
     """Whether breakers had stopped that strategy already, and still do."""
+    time_ns: int
+    """When it left, by the engine's own clock."""
 
     @property
     def sequence(self) -> int:
@@ -94,7 +96,15 @@ class Observations:
             until_ns = stopped_until_ns.get(strategy)
             was_stopped = until_ns is not None and (until_ns == 0 or now_ns < until_ns)
             self.sent.append(
-                SentMessage(engine.run, message, was_paused, was_behind, strategy, was_stopped)
+                SentMessage(
+                    run=engine.run,
+                    fields=message,
+                    was_paused=was_paused,
+                    was_behind=was_behind,
+                    strategy=strategy,
+                    was_stopped=was_stopped,
+                    time_ns=now_ns,
+                )
             )
 
     def _note_order(self, engine: WorldEngine, client_id: str) -> None:

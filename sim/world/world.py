@@ -16,7 +16,6 @@ from sim.world.checkers import (
     ClientIdsAreUnique,
     EveryOpenOrderIsKnown,
     FillsAreCountedOnce,
-    LimitsHoldAtTheVenue,
     LiveBooksAreRight,
     NoRiskIsTakenTwice,
     NothingNewBehindTheJournal,
@@ -44,6 +43,14 @@ from sim.world.end_checkers import (
 from sim.world.engine import WorldEngine
 from sim.world.engine_config import draw_setup
 from sim.world.faults import MILLISECOND_NS, SECOND_NS, FaultPlan, draw_faults
+from sim.world.limit_checkers import (
+    ExposureHoldsAtTheVenue,
+    HoursHold,
+    LimitsHoldAtTheVenue,
+    NobodyTradesWithHimself,
+    OpenLimitsHoldAtTheVenue,
+    RatesHold,
+)
 from sim.world.mirror import Mirror
 from sim.world.network import Network
 from sim.world.observations import Observations
@@ -142,6 +149,11 @@ class World:
             OutgoingNumbersAreLegal(),
             NoRiskIsTakenTwice(),
             LimitsHoldAtTheVenue(self),
+            OpenLimitsHoldAtTheVenue(self),
+            ExposureHoldsAtTheVenue(self),
+            NobodyTradesWithHimself(),
+            RatesHold(self),
+            HoursHold(self),
             EveryOpenOrderIsKnown(),
             FillsAreCountedOnce(),
             PositionIsTheSumOfFills(),
