@@ -22,6 +22,8 @@ from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.measured import MeasuredCoroutine
 from engine.order_entry import OrderEntry
+from engine.rest_order_entry import RestOrderEntry
+from engine.rest_parts import RestOrderParts
 from engine.processes import (
     ChildProcess,
     RelayReady,
@@ -70,7 +72,7 @@ class Supervisor:
         self._venue: ChildProcess | None = None
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
-        self._order_entry: OrderEntry | None = None
+        self._order_entry: OrderEntry | RestOrderEntry | None = None
         self._reconciler: Reconciler | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
@@ -173,12 +175,24 @@ class Supervisor:
         section = self.arc.config.order_entry
         if self.arc.orders is None or section is None:
             return
-        if section.port == SIMULATOR:
-            if venue is None:
-                raise ConfigError('[order_entry] port is "simulator"; set [simulator] start = true')
+        if SIMULATOR in (section.port, section.rest_url) and venue is None:
+            raise ConfigError('[order_entry] names the "simulator"; set [simulator] start = true')
+        if isinstance(self.arc.orders, RestOrderParts):
+            is_simulated = venue is not None and section.rest_url == SIMULATOR
+            self._order_entry = RestOrderEntry(
+                self.arc,
+                venue.rest_url if venue is not None and is_simulated else section.rest_url,
+                self._clock,
+                on_fatal=self._fail,
+                on_pause=self.pause,
+                meter=self._meter,
+            )
+            self._spawn(self._order_entry.run(), LoopSource.LOOP_ORDER_SESSION)
+            return
+        if venue is not None and section.port == SIMULATOR:
             host, port = venue.fix_host, venue.fix_port
         else:
-            host, port = section.host, int(section.port)
+            host, port = section.host, int(section.port or 0)
         self._order_entry = OrderEntry(
             self.arc.config,
             host,
@@ -203,7 +217,9 @@ class Supervisor:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
-        self._reconciler = make_reconciler(self.arc, url, self._clock, self.pause)
+        is_by_rest = isinstance(self._order_entry, RestOrderEntry)
+        rates = self._order_entry.rates if is_by_rest else None
+        self._reconciler = make_reconciler(self.arc, url, self._clock, self.pause, rates)
         self._order_entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
         await self._reconciler.wait_first(self._stop)

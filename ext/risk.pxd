@@ -46,6 +46,7 @@ cdef class RiskGate:
     cdef int64_t sent_count         # the number of the newest; number n stands at n % size
     cdef int64_t newest[MAX_RATE_WINDOW]        # number of the newest order of each hash
     cdef public bint is_paused
+    cdef public bint is_replace_refused         # the venue has no amend by this gateway
 
     cdef Verdict check(
         self, const Intent* intent, int64_t strategy, BookView* book, int64_t last_product_ns,

@@ -3,6 +3,7 @@ from typing import final
 @final
 class RiskGate:
     is_paused: bool
+    is_replace_refused: bool
     def set_engine_limits(
         self,
         max_messages_per_second: int,
