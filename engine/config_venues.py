@@ -143,7 +143,8 @@ class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         int, whole(0, 600_000, "fix: largest difference of SendingTime(52) to our clock; 0: off.")
     ] = 120_000
     resend_age_limit_ms: Annotated[
-        int, whole(0, 600_000, "fix: older orders are gap filled on a resend request, not repeated.")
+        int,
+        whole(0, 600_000, "fix: older orders are gap filled on a resend request, not repeated."),
     ] = 5000
     key: Annotated[Secret, about("API key.", REFERENCE)]
     secret: Annotated[Secret, about("Signing secret, base64.", REFERENCE)]

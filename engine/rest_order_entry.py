@@ -211,9 +211,7 @@ class RestOrderEntry:
             _log.info("orders can be sent to %s", self._target)
         else:
             _log.warning("no orders can be sent to %s", self._target)
-        self._tell_state(
-            SessionState.SESSION_ACTIVE if is_up else SessionState.SESSION_CONNECTING
-        )
+        self._tell_state(SessionState.SESSION_ACTIVE if is_up else SessionState.SESSION_CONNECTING)
         if self.watcher is not None:
             self.watcher.session_changed(is_up)
 
@@ -292,9 +290,7 @@ def _make_questions(section: OrderEntrySection, url: str, rates: RestRates) -> R
     is_under_tls = url.startswith("https://")
     return RestTransport(
         url,
-        CoinbaseSigner(
-            section.key.reveal(), section.secret.reveal(), section.passphrase.reveal()
-        ),
+        CoinbaseSigner(section.key.reveal(), section.secret.reveal(), section.passphrase.reveal()),
         RestLimits(section.answer_timeout_ms),
         ssl_context=make_client_context(section.ca_file, "order_entry") if is_under_tls else None,
         rates=rates,

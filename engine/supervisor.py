@@ -22,8 +22,6 @@ from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.measured import MeasuredCoroutine
 from engine.order_entry import OrderEntry
-from engine.rest_order_entry import RestOrderEntry
-from engine.rest_parts import RestOrderParts
 from engine.processes import (
     ChildProcess,
     RelayReady,
@@ -34,6 +32,8 @@ from engine.processes import (
     start_venue,
 )
 from engine.reconciler import Reconciler, make_reconciler
+from engine.rest_order_entry import RestOrderEntry
+from engine.rest_parts import RestOrderParts
 from engine.run_start import Inheritance
 from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
@@ -217,8 +217,8 @@ class Supervisor:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
-        is_by_rest = isinstance(self._order_entry, RestOrderEntry)
-        rates = self._order_entry.rates if is_by_rest else None
+        entry = self._order_entry
+        rates = entry.rates if isinstance(entry, RestOrderEntry) else None
         self._reconciler = make_reconciler(self.arc, url, self._clock, self.pause, rates)
         self._order_entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)

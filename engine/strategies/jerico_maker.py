@@ -35,11 +35,11 @@ class JericoMaker(Strategy):
     """Keeps one post-only order on each side, ``half_spread_ticks`` off a fair price.
 
     Fair is the microprice, moved against the position by up to ``skew_ticks`` at ``max_position``.
-    A quote is replaced when it is ``requote_ticks`` or more off, or with ``replaces`` false (a venue
-    without amend) cancelled, and placed anew when that is confirmed; a side rests for ``cooldown_ms``
-    of exchange time after each of its requests and fills. Quotes never cross the touch, never ask
-    for more than ``max_position`` allows, and are pulled when the book cannot be trusted. An order
-    whose request is pending is left alone.
+    A quote is replaced when it is ``requote_ticks`` or more off; with ``replaces`` false, as where
+    there is no amend, it is cancelled, and placed anew when that is confirmed. A side rests for
+    ``cooldown_ms`` of exchange time after each of its requests and fills. Quotes never cross the
+    touch, never ask for more than ``max_position`` allows, and are pulled when the book cannot be
+    trusted. An order whose request is pending is left alone.
     """
 
     params = Params(

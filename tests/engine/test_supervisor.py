@@ -375,7 +375,9 @@ def comparisons(monkeypatch: pytest.MonkeyPatch) -> list[FirstComparison]:
     """The reconcilers that were made."""
     made: list[FirstComparison] = []
 
-    def make(arc: Arc, url: str, clock: object, on_pause: Callable[[str], None]) -> FirstComparison:
+    def make(
+        arc: Arc, url: str, clock: object, on_pause: Callable[[str], None], rates: object
+    ) -> FirstComparison:
         made.append(FirstComparison(url, on_pause))
         return made[-1]
 
