@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from engine.composition import Arc
 from engine.engine_clock import EngineClock
+from engine.known_trades import KnownTrades
 from engine.own_records import OwnRecords
 from engine.reconciliation import (
     Difference,
@@ -255,11 +256,13 @@ def make_reconciler(
     rest_url: str,
     clock: EngineClock,
     on_pause: Callable[[str], None],
+    known: KnownTrades | None = None,
     rates: RestRates | None = None,
 ) -> Reconciler:
     """Joins the parts; the keys are those of [order_entry], ``rates`` those of orders by REST.
 
-    ConfigError: ca_file is of no use.
+    ``known`` is what earlier runs have counted, None: this one goes on from none. ConfigError:
+    ca_file is of no use.
     """
     section, order_entry = arc.config.reconciliation, arc.config.order_entry
     if section is None or order_entry is None:
@@ -278,7 +281,7 @@ def make_reconciler(
     )
     own = OwnRecords(arc.memory, arc.pipeline.orders, arc.instruments, len(arc.strategies))
     return Reconciler(
-        VenueQuestions(transport, own, arc.instruments),
+        VenueQuestions(transport, own, arc.instruments, known),
         own,
         arc.pipeline,
         clock.now_ns,
