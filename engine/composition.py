@@ -13,6 +13,7 @@ from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy, compile_strategy
 from engine.run_identity import RunIdentity
 from engine.safety.breaker_limits import make_breakers
+from engine.safety.guard_limits import make_guard
 from engine.strategy_loader import load_strategy
 from engine.tls_context import make_client_context
 from ext.bounds import Bound
@@ -184,6 +185,7 @@ def join(
         sender=edge.sender if edge else None,
         store=edge.store if edge else None,
         breakers=make_breakers(config, numbers, memory, table),
+        guard=make_guard(config, numbers, make_limits(config), memory),
         is_sending=config.engine.mode != "shadow",
         step_interval=config.telemetry.step_timing_interval,
         is_conflating=config.feed.conflate,

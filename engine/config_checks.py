@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from engine.config_breaker_checks import check_breakers
 from engine.config_instrument_checks import check_instruments, check_strategies
+from engine.config_management_checks import check_management
 from engine.config_metadata import SIMULATOR
 from engine.config_problems import KeyPath, Problems, find_nearest
 from engine.config_records import TelemetrySection
@@ -56,6 +57,7 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_instruments(instruments, problems)
     if strategies is not None:
         check_strategies(strategies, instruments, problems)
+        check_management(strategies, instruments, problems)
     if breakers := sections.get("breakers"):
         check_breakers(breakers, strategies, problems)
     if engine and simulator:

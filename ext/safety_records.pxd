@@ -70,7 +70,7 @@ cdef struct GuardState:             # of the position of one strategy
     int64_t entry_order_number      # the last of them
     int64_t extreme_ticks           # best price that it could have been closed at
     int64_t stop_ticks              # closed when the touch is there or beyond; 0: no stop
-    int64_t is_at_break_even
+    int64_t stop_reason             # GuardReason of that stop
     int64_t targets_done            # parts of the take profit
     int64_t exit_reason             # GuardReason; an exit is under way
     int64_t exit_until_lots         # size of the position that ends it

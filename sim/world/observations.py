@@ -30,6 +30,8 @@ class SentMessage:
     """Whose order it is about; -1: none."""
     was_stopped: bool
     """Whether breakers had stopped that strategy already, and still do."""
+    is_exit: bool
+    """Whether position management sent it: it closes what is there."""
 
     @property
     def sequence(self) -> int:
@@ -93,8 +95,12 @@ class Observations:
             strategy = self.strategy_of.get(self.number_of_id.get(client_id, 0), -1)
             until_ns = stopped_until_ns.get(strategy)
             was_stopped = until_ns is not None and (until_ns == 0 or now_ns < until_ns)
+            slot = self.number_of_id.get(client_id, 0) % SLOTS
+            is_exit = int(engine.orders["reason"][slot]) < 0
             self.sent.append(
-                SentMessage(engine.run, message, was_paused, was_behind, strategy, was_stopped)
+                SentMessage(
+                    engine.run, message, was_paused, was_behind, strategy, was_stopped, is_exit
+                )
             )
 
     def _note_order(self, engine: WorldEngine, client_id: str) -> None:
