@@ -1,4 +1,4 @@
-"""Position management: each kind of exit on the tick that crosses it, once, whatever comes between."""
+"""Position management: each exit on the tick that crosses it, once, whatever comes between."""
 
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
