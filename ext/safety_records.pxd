@@ -26,7 +26,8 @@ cpdef enum Breaker:                 # what may trip
     BREAKER_CLOCK_OFFSET = 8
     BREAKER_VENUE_OUTAGE = 9
     BREAKER_OPERATOR = 10           # somebody decided it
-    BREAKER_COUNT = 11
+    BREAKER_PORTFOLIO = 11          # exposure, heat or margin of positions taken together
+    BREAKER_COUNT = 12
 
 cpdef enum BreakerLevel:
     BREAKER_QUIET = 0
