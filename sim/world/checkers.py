@@ -8,10 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.config import make_limits
 from ext.bounds import Bound
 from ext.wire import BookState, OrderState
-from sim.orders import Side
 from sim.world.observations import SLOTS, SentMessage
 
 if TYPE_CHECKING:
@@ -194,36 +192,6 @@ class OrderChecker(Checker):
         """Looks at both sides."""
 
 
-class LimitsHoldAtTheVenue(Checker):
-    """No order is larger than allowed, and nobody can be filled beyond the largest position."""
-
-    def __init__(self, world: "World") -> None:
-        config = world.setup.config
-        limits = make_limits(config)
-        self._limits = {
-            section.symbol: each for section, each in zip(config.instruments, limits, strict=True)
-        }
-
-    def check(self, world: "World") -> None:
-        """Looks at what the venue accepted in this event, and at all that is open."""
-        for order, lots in world.taken:
-            limits = self._limits[order.symbol]
-            shown = f"{order.side.name} {lots} lots of {order.symbol} at {order.price_ticks}"
-            self.require(lots <= limits.max_order_lots, f"{shown}: max_order_quantity")
-            notional = lots * order.price_ticks
-            self.require(notional <= limits.max_order_notional_steps, f"{shown}: notional")
-        if not world.taken:
-            return
-        reach = {(symbol, side): 0 for symbol in self._limits for side in Side}
-        for order in world.observations.open_orders.values():
-            reach[order.symbol, order.side] += order.leaves_lots
-        for (symbol, side), open_lots in reach.items():
-            held = side * world.observations.record.position_lots.get(symbol, 0)
-            limit = self._limits[symbol].max_position_lots
-            text = f"{symbol} could reach {held + open_lots} lots of side {side.name}: max_position"
-            self.require(held + open_lots <= limit, text)
-
-
 class EveryOpenOrderIsKnown(OrderChecker):
     """What is open at the venue is open for the engine too, in whatever state."""
 
@@ -232,6 +200,8 @@ class EveryOpenOrderIsKnown(OrderChecker):
         states = world.engine.orders["state"]
         numbers = world.engine.orders["order_number"]
         for order in world.observations.open_orders.values():
+            if world.has_forgotten(order):
+                continue
             number = world.observations.number_of_order.get(order.order_id, 0)
             self.require(number, f"{order.client_order_id} is open and nobody sent it")
             state = int(states[number % SLOTS])

@@ -32,6 +32,8 @@ class SentMessage:
     """Whether breakers had stopped that strategy already, and still do."""
     is_exit: bool
     """Whether position management sent it: it closes what is there."""
+    time_ns: int
+    """When it left, by the engine's own clock."""
 
     @property
     def sequence(self) -> int:
@@ -99,7 +101,14 @@ class Observations:
             is_exit = int(engine.orders["reason"][slot]) < 0
             self.sent.append(
                 SentMessage(
-                    engine.run, message, was_paused, was_behind, strategy, was_stopped, is_exit
+                    run=engine.run,
+                    fields=message,
+                    was_paused=was_paused,
+                    was_behind=was_behind,
+                    strategy=strategy,
+                    was_stopped=was_stopped,
+                    is_exit=is_exit,
+                    time_ns=now_ns,
                 )
             )
 
