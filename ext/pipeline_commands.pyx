@@ -99,8 +99,11 @@ cdef class PipelineCommands(PipelineParts):
                 continue
             for index in range(position.working_count):
                 order = self.orders.find_open(position.working[index].order_number)
-                if order != NULL and order.state != PENDING_CANCEL and (
-                        quiet_ns == 0 or receive_time_ns - order.update_time_ns >= quiet_ns):
+                if order != NULL and order.state != PENDING_CANCEL \
+                        and order.order_number != self.guard.states[strategy].exit_order_number \
+                        and (
+                            quiet_ns == 0
+                            or receive_time_ns - order.update_time_ns >= quiet_ns):
                     intent.order_number = order.order_number
                     self._submit(strategy, &intent, receive_time_ns)
         if self.breakers.changed != 0:          # one has cooled down

@@ -104,12 +104,12 @@ class NothingNewWhilePaused(SentChecker):
 
 class NothingNewOfTheStopped(SentChecker):
     """A strategy that breakers have stopped sends no new order and no replace, not even a repeated
-    one."""
+    one; what closes its position is not its own."""
 
     def check_message(self, message: SentMessage) -> None:
         """Whose new risk it is."""
         kind = message.fields.message_type
-        is_risk = message.was_stopped and kind in NEW_RISK
+        is_risk = message.was_stopped and kind in NEW_RISK and not message.is_exit
         text = f"35={kind} 34={message.sequence} of strategy {message.strategy}, which is stopped"
         self.require(not is_risk, text)
 

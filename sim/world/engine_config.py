@@ -119,6 +119,21 @@ BREAKERS: tuple[tuple[str, ...], ...] = (
     ("strategy.2.breakers.max_rejects=2", "strategy.0.breakers.losses_in_row=2"),
 )
 """What may trip; in money very little, for a world lasts some seconds."""
+MANAGEMENT: tuple[tuple[str, ...], ...] = (
+    (),
+    (
+        "strategy.0.management.stop_loss=3 ticks",
+        "strategy.0.management.take_profit=['1 r', '2 r']",
+        "strategy.0.management.break_even_after=1 r",
+        "strategy.0.management.max_entries=4",
+    ),
+    (
+        "strategy.2.management.trailing_stop=0.05 %",
+        "strategy.2.management.max_hold_seconds=1",
+        "strategy.1.management.stop_loss=4 ticks",
+    ),
+)
+"""What closes positions by itself, within some ticks."""
 
 
 def draw_setup(rng: random.Random) -> EngineSetup:
@@ -130,6 +145,7 @@ def draw_setup(rng: random.Random) -> EngineSetup:
         f"feed.conflate={rng.choice(('true', 'false'))}",
         f"risk.max_orders_per_second={rng.choice((60, 100, 200))}",
         *rng.choice(BREAKERS),
+        *rng.choice(MANAGEMENT),
     )
     return _make_setup(overrides)
 

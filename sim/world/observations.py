@@ -30,6 +30,8 @@ class SentMessage:
     """Whose order it is about; -1: none."""
     was_stopped: bool
     """Whether breakers had stopped that strategy already, and still do."""
+    is_exit: bool
+    """Whether position management sent it: it closes what is there."""
     time_ns: int
     """When it left, by the engine's own clock."""
 
@@ -95,6 +97,8 @@ class Observations:
             strategy = self.strategy_of.get(self.number_of_id.get(client_id, 0), -1)
             until_ns = stopped_until_ns.get(strategy)
             was_stopped = until_ns is not None and (until_ns == 0 or now_ns < until_ns)
+            slot = self.number_of_id.get(client_id, 0) % SLOTS
+            is_exit = int(engine.orders["reason"][slot]) < 0
             self.sent.append(
                 SentMessage(
                     run=engine.run,
@@ -103,6 +107,7 @@ class Observations:
                     was_behind=was_behind,
                     strategy=strategy,
                     was_stopped=was_stopped,
+                    is_exit=is_exit,
                     time_ns=now_ns,
                 )
             )
