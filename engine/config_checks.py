@@ -12,7 +12,9 @@ from urllib.parse import SplitResult, urlsplit
 from engine.config_breaker_checks import check_breakers
 from engine.config_control import KillSection
 from engine.config_instrument_checks import check_instruments, check_strategies
+from engine.config_management_checks import check_management
 from engine.config_metadata import SIMULATOR
+from engine.config_order_checks import check_one_address, check_order_keys, check_order_rate
 from engine.config_problems import KeyPath, Problems, find_nearest
 from engine.config_records import TelemetrySection
 from engine.config_risk_checks import check_currencies, check_rates, check_trading_hours
@@ -59,6 +61,7 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_instruments(instruments, problems)
     if strategies is not None:
         check_strategies(strategies, instruments, problems)
+        check_management(strategies, instruments, problems)
     if instruments is not None:
         check_currencies(sections.get("currencies") or (), instruments, strategies, problems)
         if risk:
@@ -69,14 +72,24 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         _check_simulator(engine, simulator, instruments, problems)
         if feed:
             _check_feed_address(engine, simulator, feed, problems)
-        if order_entry:
-            _check_order_address(engine, simulator, order_entry, problems)
         reconciliation: ReconciliationSection | None = sections.get("reconciliation")
-        if reconciliation and reconciliation.enabled and engine.mode != "shadow":
-            _check_rest_address("reconciliation", engine, simulator, reconciliation, problems)
+        is_compared = bool(reconciliation and reconciliation.enabled and engine.mode != "shadow")
+        if order_entry and order_entry.protocol == "fix":
+            check_order_keys(order_entry, problems)
+            if order_entry.port is not None:
+                _check_order_address(engine, simulator, order_entry, problems)
+        elif order_entry:
+            check_order_keys(order_entry, problems)
+            check_order_rate(sections.get("risk"), problems)
+            if is_compared and reconciliation:
+                check_one_address(order_entry, reconciliation, problems)
+            if order_entry.rest_url:
+                _check_rest_address(engine, simulator, "order_entry", order_entry, problems)
+        if is_compared and reconciliation:
+            _check_rest_address(engine, simulator, "reconciliation", reconciliation, problems)
         kill: KillSection | None = sections.get("kill")
         if kill and kill.rest_url and engine.mode != "shadow":
-            _check_rest_address("kill", engine, simulator, kill, problems)
+            _check_rest_address(engine, simulator, "kill", kill, problems)
     if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
         _check_cores(loop, telemetry, problems)
     if engine:
@@ -106,6 +119,9 @@ def is_loopback(host: str | None) -> bool:
 
 def is_under_tls(order_entry: OrderEntrySection, simulator: SimulatorSection) -> bool:
     """Whether the order connection uses TLS: as told, or where it leaves this machine."""
+    if order_entry.protocol == "rest":
+        is_certified = order_entry.rest_url == SIMULATOR and bool(simulator.certificate)
+        return is_certified or order_entry.rest_url.startswith("https://")
     if order_entry.tls is not None:
         return order_entry.tls
     if order_entry.port == SIMULATOR:
@@ -216,10 +232,10 @@ def _check_order_address(
 
 
 def _check_rest_address(
-    name: str,
     engine: EngineSection,
     simulator: SimulatorSection,
-    section: ReconciliationSection | KillSection,
+    name: str,
+    section: OrderEntrySection | ReconciliationSection | KillSection,
     problems: Problems,
 ) -> None:
     path, url = (name, "rest_url"), section.rest_url

@@ -154,7 +154,7 @@ def _load_positions(
 
 def _load_breakers(old: Snapshot, arc: Arc, place_of_strategy: list[int]) -> None:
     """The engine's first: what a strategy's find out counts there too. Of a position without any,
-    a new day begins."""
+    a new day begins. Position management goes on with its stops."""
     breakers = arc.pipeline.breakers
     kept = old.breakers or [b""] * (len(place_of_strategy) + 1)
     if kept[-1]:
@@ -164,6 +164,9 @@ def _load_breakers(old: Snapshot, arc: Arc, place_of_strategy: list[int]) -> Non
             breakers.load(place, state)
         elif place >= 0:
             breakers.adopt(place)
+    for place, state in zip(place_of_strategy, old.guards, strict=False):
+        if place >= 0 and state:
+            arc.pipeline.guard.load(place, state)
 
 
 def _load_strategy(facts: RunFacts, index: int, state: bytes, arc: Arc, place: int) -> None:

@@ -135,9 +135,9 @@ def snapshot_arc(
         positions=positions.tobytes(),
         strategy_states=states,
         messages=[],
-        kill_reason=kill_reason,
         breakers=[each.tobytes()[:KEPT_BYTES] for each in breakers],
         guards=[each.tobytes() for each in guards[: len(arc.strategies)]],
+        kill_reason=kill_reason,
     )
 
 

@@ -29,9 +29,12 @@ def hash_state(arc: Arc, *, with_market: bool = True) -> str:
     breakers = arc.memory.region("breakers_offset", BREAKER_STATE, len(arc.strategies) + 1).copy()
     breakers["use_permille"] = 0
     if not with_market:
-        breakers["net"] = 0  # the last mark; it is recorded when something else has changed
+        # Recorded now and then, with what follows from them.
+        breakers["net"] = breakers["high_water_net"] = 0
     digest.update(breakers.tobytes())
-    guards = arc.memory.region("guards_offset", GUARD_STATE, max(1, len(arc.strategies)))
+    guards = arc.memory.region("guards_offset", GUARD_STATE, max(1, len(arc.strategies))).copy()
+    if not with_market:
+        guards["extreme_ticks"] = 0  # the stop that follows it is recorded
     digest.update(guards.tobytes())
     for strategy in arc.strategies:
         state = strategy.state.view(np.uint8)

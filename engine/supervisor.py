@@ -7,6 +7,7 @@ STOPPING: no new risk, cancel all, wait for the confirmations, log out ─► ST
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -37,6 +38,8 @@ from engine.processes import (
 )
 from engine.reconciler import Reconciler, make_reconciler
 from engine.recovery import Recovery
+from engine.rest_order_entry import RestOrderEntry
+from engine.rest_parts import RestOrderParts
 from engine.run_start import Inheritance
 from engine.safety.breaker_watch import BreakerWatch
 from engine.safety.health_breakers import HealthBreakers
@@ -83,7 +86,7 @@ class Supervisor:
         self._venue: ChildProcess | None = None
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
-        self._order_entry: OrderEntry | None = None
+        self._order_entry: OrderEntry | RestOrderEntry | None = None
         self._reconciler: Reconciler | None = None
         self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -189,6 +192,9 @@ class Supervisor:
         if self._reconciler is not None:
             self._reconciler.forget_told()
 
+    def _kill_by_breaker(self, reason: str, source: str, inputs: str) -> None:
+        self.kill(reason, KillSource.KILL_BREAKER, {"source": source, **json.loads(inputs)})
+
     def abandon_children(self) -> None:
         """The process ends at once: its venue too; the relay drains the ring and ends itself."""
         if self._venue is not None:
@@ -254,12 +260,24 @@ class Supervisor:
         section = self.arc.config.order_entry
         if self.arc.orders is None or section is None:
             return
-        if section.port == SIMULATOR:
-            if venue is None:
-                raise ConfigError('[order_entry] port is "simulator"; set [simulator] start = true')
+        if SIMULATOR in (section.port, section.rest_url) and venue is None:
+            raise ConfigError('[order_entry] names the "simulator"; set [simulator] start = true')
+        if isinstance(self.arc.orders, RestOrderParts):
+            is_simulated = venue is not None and section.rest_url == SIMULATOR
+            self._order_entry = RestOrderEntry(
+                self.arc,
+                venue.rest_url if venue is not None and is_simulated else section.rest_url,
+                self._clock,
+                on_fatal=self._fail,
+                on_pause=self.pause,
+                meter=self._meter,
+            )
+            self._spawn(self._order_entry.run(), LoopSource.LOOP_ORDER_SESSION)
+            return
+        if venue is not None and section.port == SIMULATOR:
             host, port = venue.fix_host, venue.fix_port
         else:
-            host, port = section.host, int(section.port)
+            host, port = section.host, int(section.port or 0)
         self._order_entry = OrderEntry(
             self.arc.config,
             host,
@@ -284,8 +302,10 @@ class Supervisor:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
+        entry = self._order_entry
+        rates = entry.rates if isinstance(entry, RestOrderEntry) else None
         self._reconciler = make_reconciler(
-            self.arc, url, self._clock, self.pause, self._known_trades
+            self.arc, url, self._clock, self.pause, self._known_trades, rates
         )
         self._order_entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
@@ -351,17 +371,17 @@ class Supervisor:
             now_ns = self._clock.now_ns()
             if not self._stop.is_set():
                 self._call_timers(now_ns)
-            self.control.look()
             self._breaker_watch.poll(now_ns)
+            self.control.look()
             if count % HEARTBEAT_EVERY == 0:
                 self._beat()
                 self.arc.pipeline.breakers.show_use(now_ns)
             if count % PENDING_EVERY == 0:
                 if self._order_entry is not None:
                     self._order_entry.check_pending(now_ns)
-                self.control.look_slowly(read_monotonic_ns())
                 if self.has_begun and not self._stop.is_set():
                     self._health.poll(now_ns)
+                self.control.look_slowly(read_monotonic_ns())
                 self._on_progress()
                 self.loop_care.check()
 
@@ -385,9 +405,6 @@ class Supervisor:
 
     def _show_breakers(self, reason: str) -> None:
         self.control.show_breakers(reason)
-
-    def _kill_by_breaker(self, reason: str, source: str, inputs: str) -> None:
-        self.kill(reason, KillSource.KILL_BREAKER, {"source": source, "seen": inputs})
 
     def _clock_error_ns(self) -> int:
         return max(read_clock_error_ns(), abs(self._clock.distance_ns))

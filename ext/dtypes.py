@@ -242,7 +242,7 @@ GUARD_STATE = _record(
         "entry_order_number",
         "extreme_ticks",
         "stop_ticks",
-        "is_at_break_even",
+        "stop_reason",
         "targets_done",
         "exit_reason",
         "exit_until_lots",

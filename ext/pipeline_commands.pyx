@@ -28,6 +28,7 @@ from ext.wire cimport (
     COMMAND_RESUME,
     COMMAND_STRATEGY_PAUSE,
     COMMAND_STRATEGY_RESUME,
+    COMMAND_SEND_FAILED,
     COMMAND_SUBSCRIBED,
     CONNECTING,
     DISCONNECTED,
@@ -43,6 +44,7 @@ from ext.wire cimport (
     PENDING_CANCEL,
     POSITION_LIMIT,
     RECORD_COMMAND,
+    REPORT_REST,
     SELL,
     SYNCING,
     ExecutionReport,
@@ -110,8 +112,11 @@ cdef class PipelineCommands(PipelineParts):
                 continue
             for index in range(position.working_count):
                 order = self.orders.find_open(position.working[index].order_number)
-                if order != NULL and order.state != PENDING_CANCEL and (
-                        quiet_ns == 0 or receive_time_ns - order.update_time_ns >= quiet_ns):
+                if order != NULL and order.state != PENDING_CANCEL \
+                        and order.order_number != self.guard.states[strategy].exit_order_number \
+                        and (
+                            quiet_ns == 0
+                            or receive_time_ns - order.update_time_ns >= quiet_ns):
                     intent.order_number = order.order_number
                     self._submit(strategy, &intent, receive_time_ns)
         if self.breakers.changed != 0:          # one has cooled down
@@ -204,14 +209,30 @@ cdef class PipelineCommands(PipelineParts):
         self.receive_report(&report, now_ns, NULL, 0, 0)
         return True
 
-    def apply_report(self, fields: dict[str, object], now_ns: int) -> int:
+    def apply_report(self, fields: dict[str, object], now_ns: int, answer: bytes = b"") -> int:
         """Applies a report that was made here of what the venue has told by another way.
 
         ``fields`` are those of ``ExecutionReport`` by name; absent numbers that may be absent in a
-        report are. Returns ReportResult bits.
+        report are. ``answer`` is what it was made of, for the journal. Returns ReportResult bits.
         """
         cdef ExecutionReport report = fill_report(fields)
-        return self.receive_report(&report, now_ns, NULL, 0, 0)
+        cdef bytes told
+        cdef const char* start
+        if not answer:
+            return self.receive_report(&report, now_ns, NULL, 0, 0)
+        told = (<const char*>&report)[: sizeof(ExecutionReport)] + answer
+        start = told
+        return self.receive_report(&report, now_ns, start, len(told), REPORT_REST)
+
+    def lose_answer(self, sequence: int, now_ns: int) -> bool:
+        """The answer to the message with that number will not come: its order is Unknown until
+        the venue has told. Whether it was of an open order."""
+        cdef Order* order = self.orders.find_requested(sequence)
+        if order == NULL:
+            return False
+        self._command(COMMAND_SEND_FAILED, 1, sequence, now_ns)
+        self.orders.doubt(order, now_ns)
+        return True
 
     def mark_unknown(self, now_ns: int) -> int:
         """The order session is down: every open order is Unknown; how many."""
@@ -243,6 +264,32 @@ cdef class PipelineCommands(PipelineParts):
         self.gate.is_paused = False
         self.breakers.resume(-1, now_ns)
         self._keep_breakers(now_ns)
+
+    def pause_strategy(self, strategy: int, cause: int, now_ns: int, reason: str) -> None:
+        """No new risk of one strategy, -1: of all, and its working orders are pulled, until a
+        person resumes it. ``cause`` is a Breaker."""
+        self._tell_command(COMMAND_STRATEGY_PAUSE, now_ns, reason, strategy, cause)
+        self.breakers.pause(strategy, BREAKER_PAUSED, cause, now_ns)
+        self._keep_breakers(now_ns)
+        if self.breakers.has_tripped:
+            self._pull_orders(now_ns, 0)
+
+    def resume_strategy(self, strategy: int, now_ns: int, reason: str, cause: int = 0) -> None:
+        """Ends the pause of one strategy, -1: the engine's by its breakers, and no other.
+
+        ``cause`` 0: a person has decided it. A Breaker: that one is well again; it ends a pause of
+        its own alone.
+        """
+        self._tell_command(COMMAND_STRATEGY_RESUME, now_ns, reason, strategy, cause)
+        if cause == NO_BREAKER:
+            self.breakers.resume(strategy, now_ns)
+        else:
+            self.breakers.end_pause(strategy, cause)
+        self._keep_breakers(now_ns)
+
+    def tell_breaker(self, strategy: int, now_ns: int, inputs: str) -> None:
+        """Records what a breaker has seen, as JSON: the arc has acted, and kept that, by itself."""
+        self._tell_command(COMMAND_BREAKER, now_ns, inputs, strategy)
 
     def disarm(self, now_ns: int, reason: str) -> None:
         """As ``pause``, of an engine that nobody has armed: the next start need not ask why."""
@@ -302,37 +349,11 @@ cdef class PipelineCommands(PipelineParts):
         if intent.quantity_lots > abs(position.position_lots) - open_lots:
             return POSITION_LIMIT
         self.gate.is_paused = False
-        self.is_flattening = True
+        self.is_exiting = True
         verdict = self._submit(strategy, &intent, now_ns)
-        self.is_flattening = False
+        self.is_exiting = False
         self.gate.is_paused = was_paused
         return verdict
-
-    def pause_strategy(self, strategy: int, cause: int, now_ns: int, reason: str) -> None:
-        """No new risk of one strategy, -1: of all, and its working orders are pulled, until a
-        person resumes it. ``cause`` is a Breaker."""
-        self._tell_command(COMMAND_STRATEGY_PAUSE, now_ns, reason, strategy, cause)
-        self.breakers.pause(strategy, BREAKER_PAUSED, cause, now_ns)
-        self._keep_breakers(now_ns)
-        if self.breakers.has_tripped:
-            self._pull_orders(now_ns, 0)
-
-    def resume_strategy(self, strategy: int, now_ns: int, reason: str, cause: int = 0) -> None:
-        """Ends the pause of one strategy, -1: the engine's by its breakers, and no other.
-
-        ``cause`` 0: a person has decided it. A Breaker: that one is well again; it ends a pause of
-        its own alone.
-        """
-        self._tell_command(COMMAND_STRATEGY_RESUME, now_ns, reason, strategy, cause)
-        if cause == NO_BREAKER:
-            self.breakers.resume(strategy, now_ns)
-        else:
-            self.breakers.end_pause(strategy, cause)
-        self._keep_breakers(now_ns)
-
-    def tell_breaker(self, strategy: int, now_ns: int, inputs: str) -> None:
-        """Records what a breaker has seen, as JSON: the arc has acted, and kept that, by itself."""
-        self._tell_command(COMMAND_BREAKER, now_ns, inputs, strategy)
 
     def _tell_command(
         self, command: int, now_ns: int, reason: str, detail: int, reference: int = 0

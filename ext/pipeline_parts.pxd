@@ -18,6 +18,7 @@ from ext.market cimport Market
 from ext.order_encoder cimport OrderEncoder
 from ext.order_sender cimport OrderSender
 from ext.orders cimport OrderTable
+from ext.position_guard cimport PositionGuard
 from ext.risk cimport RiskGate
 from ext.session_store cimport SessionStore
 from ext.shared_memory cimport SharedMemory
@@ -33,6 +34,8 @@ cdef class PipelineParts:
     cdef readonly OrderTable orders
     cdef readonly RiskGate gate
     cdef readonly Breakers breakers
+    cdef readonly PositionGuard guard
+    cdef bint is_exiting                    # the order in hand closes a position that we manage
     cdef OrderEncoder encoder
     cdef OrderSender sender
     cdef SessionStore store
@@ -57,7 +60,6 @@ cdef class PipelineParts:
     cdef bint told_behind
     cdef int64_t came_after                 # order records written before the frame in hand
     cdef bint has_report_notice             # a report was inconsistent: a person has to look
-    cdef bint is_flattening                 # the order in hand only lowers a position
     cdef bint is_kill_told                  # the kill word is recorded
     cdef int64_t killed_from                # intents after so many are behind the KILL of a replay
     cdef int64_t killed_source              # its KillSource
@@ -67,6 +69,9 @@ cdef class PipelineParts:
 
     @cython.final
     cdef void _keep_breakers(self, int64_t time_ns) noexcept nogil
+
+    @cython.final
+    cdef void _keep_guards(self, int64_t time_ns) noexcept nogil
 
     @cython.final
     cdef bint _has_orders_to_pull(self, int64_t time_ns) noexcept nogil

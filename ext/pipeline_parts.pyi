@@ -10,6 +10,7 @@ from ext.kernels import StrategyTable
 from ext.order_encoder import OrderEncoder
 from ext.order_sender import OrderSender
 from ext.orders import OrderTable
+from ext.position_guard import PositionGuard
 from ext.risk import RiskGate
 from ext.session_store import SessionStore
 from ext.shared_memory import SharedMemory
@@ -28,6 +29,7 @@ class PipelineParts:
         sender: OrderSender | None = None,
         store: SessionStore | None = None,
         breakers: Breakers | None = None,
+        guard: PositionGuard | None = None,
         is_sending: bool = True,
         step_interval: int = 1,
         is_conflating: bool = False,
@@ -47,6 +49,8 @@ class PipelineParts:
     def gate(self) -> RiskGate: ...
     @property
     def breakers(self) -> Breakers: ...
+    @property
+    def guard(self) -> PositionGuard: ...
     @property
     def has_notices(self) -> bool: ...
     @property

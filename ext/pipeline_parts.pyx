@@ -16,7 +16,8 @@ from ext.orders cimport OrderTable
 from ext.risk cimport RiskGate
 from ext.session_store cimport SessionStore
 from ext.shared_memory cimport SharedMemory
-from ext.safety_records cimport KEPT_BREAKERS, KEPT_STRATEGY
+from ext.position_guard cimport PositionGuard
+from ext.safety_records cimport KEPT_BREAKERS, KEPT_GUARD, KEPT_STRATEGY, GuardState
 from ext.tap cimport record_command, record_kept_state
 from ext.wire cimport COMMAND_KILL, LIVE, SharedHeader
 
@@ -40,6 +41,7 @@ cdef class PipelineParts:
         OrderSender sender=None,
         SessionStore store=None,
         Breakers breakers=None,
+        PositionGuard guard=None,
         is_sending: bool = True,
         step_interval: int = 1,
         is_conflating: bool = False,
@@ -61,6 +63,7 @@ cdef class PipelineParts:
         self.sender = sender if sender is not None else OrderSender()
         self.store = store if store is not None else SessionStore(None, "none")
         self.breakers = breakers if breakers is not None else Breakers(memory)
+        self.guard = guard if guard is not None else PositionGuard(memory)
         self.strategy_count = self.strategies.count
         self.is_sending = is_sending and encoder is not None
         self.step_interval = self.frames_until_timed = step_interval
@@ -100,6 +103,20 @@ cdef class PipelineParts:
                 record_kept_state(
                     self.memory, -1 if index == ENGINE else index, KEPT_BREAKERS,
                     <const char*>self.breakers.state_of(index), KEPT_SIZE, time_ns
+                )
+
+    cdef void _keep_guards(self, int64_t time_ns) noexcept nogil:
+        """The same of position management."""
+        cdef int64_t changed = self.guard.changed
+        cdef int64_t index
+        self.guard.changed = 0
+        if not self.is_recording:
+            return
+        for index in range(self.strategy_count):
+            if changed >> index & 1:
+                record_kept_state(
+                    self.memory, index, KEPT_GUARD, <const char*>&self.guard.states[index],
+                    sizeof(GuardState), time_ns
                 )
 
     cdef void _command(

@@ -1,7 +1,10 @@
 from collections.abc import Sequence
 
+from typing_extensions import disjoint_base
+
 NO_LIMIT: int
 
+@disjoint_base
 class RiskLimits:
     def set_engine_limits(
         self,

@@ -26,7 +26,8 @@ cpdef enum Breaker:                 # what may trip
     BREAKER_CLOCK_OFFSET = 8
     BREAKER_VENUE_OUTAGE = 9
     BREAKER_OPERATOR = 10           # somebody decided it
-    BREAKER_COUNT = 11
+    BREAKER_PORTFOLIO = 11          # exposure, heat or margin of positions taken together
+    BREAKER_COUNT = 12
 
 cpdef enum BreakerLevel:
     BREAKER_QUIET = 0
@@ -70,7 +71,7 @@ cdef struct GuardState:             # of the position of one strategy
     int64_t entry_order_number      # the last of them
     int64_t extreme_ticks           # best price that it could have been closed at
     int64_t stop_ticks              # closed when the touch is there or beyond; 0: no stop
-    int64_t is_at_break_even
+    int64_t stop_reason             # GuardReason of that stop
     int64_t targets_done            # parts of the take profit
     int64_t exit_reason             # GuardReason; an exit is under way
     int64_t exit_until_lots         # size of the position that ends it

@@ -17,7 +17,8 @@ class Breaker(IntEnum):
     BREAKER_CLOCK_OFFSET = 8
     BREAKER_VENUE_OUTAGE = 9
     BREAKER_OPERATOR = 10
-    BREAKER_COUNT = 11
+    BREAKER_PORTFOLIO = 11
+    BREAKER_COUNT = 12
 
 class BreakerLevel(IntEnum):
     BREAKER_QUIET = 0

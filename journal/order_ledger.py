@@ -104,9 +104,9 @@ class OrderLedger:
             positions=self.positions.tobytes(),
             strategy_states=self.strategy_states,
             messages=list(self._messages),
-            kill_reason=self.kill_reason,
             breakers=list(self.breakers),
             guards=list(self.guards),
+            kill_reason=self.kill_reason,
         )
 
     def _load(self, start: Snapshot) -> None:

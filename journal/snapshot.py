@@ -25,8 +25,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     ``strategy_states`` holds the persistent bytes of each strategy. ``pause_reason`` is empty
     unless the engine was PAUSED, ``kill_reason`` unless it was KILLED. ``messages`` are those that
     the venue may ask for again. ``breakers`` are the kept bytes of each strategy's, then the
-    engine's; ``guards`` those of each strategy's position management. Empty: nothing is known of
-    it.
+    engine's; ``guards`` those of each strategy's position management. Empty: nothing is known.
     """
 
     start_time_ns: int

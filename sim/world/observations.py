@@ -26,12 +26,16 @@ class SentMessage:
     """Whether the engine was PAUSED already when the event began that sent it."""
     was_behind: bool
     """Whether its journal was behind already, see ``sim.world.relay``."""
-    was_killed: bool
-    """Whether somebody had killed it already, and nobody had rearmed it."""
     strategy: int
     """Whose order it is about; -1: none."""
     was_stopped: bool
     """Whether breakers had stopped that strategy already, and still do."""
+    is_exit: bool
+    """Whether position management sent it: it closes what is there."""
+    time_ns: int
+    """When it left, by the engine's own clock."""
+    was_killed: bool
+    """Whether somebody had killed it already, and nobody had rearmed it."""
 
     @property
     def sequence(self) -> int:
@@ -77,8 +81,8 @@ class Observations:
         *,
         was_paused: bool,
         was_behind: bool,
-        was_killed: bool,
         stopped_until_ns: dict[int, int],
+        was_killed: bool,
     ) -> None:
         """Bytes that leave the engine: whole messages. ``stopped_until_ns`` as it was before."""
         now_ns = engine.clock.now_ns()
@@ -96,9 +100,19 @@ class Observations:
             strategy = self.strategy_of.get(self.number_of_id.get(client_id, 0), -1)
             until_ns = stopped_until_ns.get(strategy)
             was_stopped = until_ns is not None and (until_ns == 0 or now_ns < until_ns)
+            slot = self.number_of_id.get(client_id, 0) % SLOTS
+            is_exit = int(engine.orders["reason"][slot]) < 0
             self.sent.append(
                 SentMessage(
-                    engine.run, message, was_paused, was_behind, was_killed, strategy, was_stopped
+                    run=engine.run,
+                    fields=message,
+                    was_paused=was_paused,
+                    was_behind=was_behind,
+                    strategy=strategy,
+                    was_stopped=was_stopped,
+                    is_exit=is_exit,
+                    time_ns=now_ns,
+                    was_killed=was_killed,
                 )
             )
 

@@ -16,7 +16,6 @@ from sim.world.checkers import (
     ClientIdsAreUnique,
     EveryOpenOrderIsKnown,
     FillsAreCountedOnce,
-    LimitsHoldAtTheVenue,
     LiveBooksAreRight,
     NoLatchIsLost,
     NoRiskIsTakenTwice,
@@ -52,6 +51,14 @@ from sim.world.faults import (
     FaultPlan,
     draw_commands,
     draw_faults,
+)
+from sim.world.limit_checkers import (
+    ExposureHoldsAtTheVenue,
+    HoursHold,
+    LimitsHoldAtTheVenue,
+    NobodyTradesWithHimself,
+    OpenLimitsHoldAtTheVenue,
+    RatesHold,
 )
 from sim.world.mirror import Mirror
 from sim.world.network import Network
@@ -136,9 +143,9 @@ class World:
         self.have_orders_moved = True
         self._moved: object = None
         self._was_paused = self._was_behind = self._was_killed = False
+        self._stopped_until_ns: dict[int, int] = {}
         self.latch = WorldLatch()
         self.people = People(self, random.Random(f"{seed}:people"))
-        self._stopped_until_ns: dict[int, int] = {}
         self.is_trading = True
         self._is_crash_armed = False
         self._is_over = False
@@ -155,14 +162,19 @@ class World:
         return [
             ClientIdsAreUnique(),
             NothingNewWhilePaused(),
-            NothingNewAfterKill(),
-            NoLatchIsLost(),
             NothingNewOfTheStopped(),
             TrippedBreakersAreKept(),
+            NothingNewAfterKill(),
+            NoLatchIsLost(),
             NothingNewBehindTheJournal(),
             OutgoingNumbersAreLegal(),
             NoRiskIsTakenTwice(),
             LimitsHoldAtTheVenue(self),
+            OpenLimitsHoldAtTheVenue(self),
+            ExposureHoldsAtTheVenue(self),
+            NobodyTradesWithHimself(),
+            RatesHold(self),
+            HoursHold(self),
             EveryOpenOrderIsKnown(),
             FillsAreCountedOnce(),
             PositionIsTheSumOfFills(),
@@ -290,8 +302,8 @@ class World:
             data,
             was_paused=self._was_paused,
             was_behind=self._was_behind,
-            was_killed=self._was_killed,
             stopped_until_ns=self._stopped_until_ns,
+            was_killed=self._was_killed,
         )
 
     def _check(self) -> None:
