@@ -38,7 +38,8 @@ BUILD_STAMP := $(VENV)/.stamp-ext
 
 CHECKS := check-format check-lint check-cython check-types check-stubs check-layers check-spelling
 
-.PHONY: help setup build demo test sim crash kill check bench gate risk format hooks annotate peers clean
+.PHONY: help setup build demo test sim crash kill check bench gate risk format hooks annotate
+.PHONY: peers clean
 .PHONY: $(CHECKS)
 
 help: ## list the words

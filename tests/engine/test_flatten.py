@@ -79,6 +79,7 @@ class Rig:
 
     def hold(self, strategy: int, lots: int) -> None:
         self.positions[strategy]["position_lots"] = lots
+        self.positions[strategy]["average_price_ticks"] = MID // (1, 35)[strategy]
 
     async def sleep(self, seconds: float) -> None:
         self.now_ns += int(seconds * 1e9)
