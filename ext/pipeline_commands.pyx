@@ -349,9 +349,9 @@ cdef class PipelineCommands(PipelineParts):
         if intent.quantity_lots > abs(position.position_lots) - open_lots:
             return POSITION_LIMIT
         self.gate.is_paused = False
-        self.is_exiting = True
+        self.is_flattening = True
         verdict = self._submit(strategy, &intent, now_ns)
-        self.is_exiting = False
+        self.is_flattening = False
         self.gate.is_paused = was_paused
         return verdict
 
