@@ -21,8 +21,8 @@ from engine.rest_reports import make_answer_report
 from engine.tls_context import make_client_context
 from ext.errors import UsageError
 from ext.loop_meter import LoopMeter
-from ext.orders import ReportResult
 from ext.loop_source import LoopSource
+from ext.orders import ReportResult
 from ext.wire import SessionState
 from gateways.coinbase_rest import CoinbaseSigner, list_orders
 from gateways.rest_answers import (

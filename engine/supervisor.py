@@ -21,8 +21,7 @@ from engine.control import Control
 from engine.engine_clock import EngineClock
 from engine.exit_codes import ExitCode
 from engine.kernels import FailureLog
-from engine.kill_access import kill_address, note_venue
-from engine.kill_transport import make_kill_transport
+from engine.kill_access import note_venue
 from engine.known_trades import KnownTrades, known_trades
 from engine.loop import LoopCare
 from engine.market_data import MarketData
@@ -52,7 +51,6 @@ from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError
 from ext.loop_source import LoopSource
 from ext.wire import EngineState, RecordKind
-from gateways.rest_transport import RestTransport
 from tuning.affinity import available_cores
 from tuning.core_plan import plan_cores
 
@@ -93,8 +91,6 @@ class Supervisor:
         self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
-        self._control_tasks: set[asyncio.Task[None]] = set()
-        self._kill_transport: RestTransport | None = None
         self._failures = FailureLog(arc.strategies)
         self._breaker_watch = BreakerWatch(arc, self._show_breakers, self._kill_by_breaker)
         self._health = HealthBreakers(arc, self._clock_error_ns, self._failures.poll)
@@ -178,13 +174,12 @@ class Supervisor:
         """Whether orders can be sent."""
         return self._order_entry is not None and self._order_entry.is_active
 
-    def spawn_control(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Runs a task until the run ends."""
-        measured = MeasuredCoroutine(make(), self._meter, LoopSource.LOOP_BACKGROUND)
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Runs a task; whoever has it ends it."""
+        measured = MeasuredCoroutine(coroutine, self._meter, LoopSource.LOOP_BACKGROUND)
         task = asyncio.get_running_loop().create_task(measured)
-        self._control_tasks.add(task)
-        task.add_done_callback(self._control_tasks.discard)
         task.add_done_callback(self._on_task_end)
+        return task
 
     async def compare_now(self) -> str:
         """Compares with the venue; what is not equal, empty: all is."""
@@ -225,7 +220,7 @@ class Supervisor:
         if config.simulator.start:
             self._venue, venue = await start_venue(config)
             note_venue(config, venue.rest_url)
-        await self._connect_kill(venue)
+        await self.control.connect(venue.rest_url if venue is not None else "")
         self.loop_care.begin(self._warm_up)
         self.has_begun = True
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
@@ -236,21 +231,10 @@ class Supervisor:
             return
         self._start_market_data(venue)
         if self.rearm_reason:
-            self.spawn_control(lambda: self.control.rearm_at_start(self.rearm_reason))
+            self.control.spawn(lambda: self.control.rearm_at_start(self.rearm_reason))
         self.has_started = True
         self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
         self.control.show()
-
-    async def _connect_kill(self, venue: VenueReady | None) -> None:
-        """By what a KILL cancels and proves beside the order session."""
-        url = kill_address(self.arc.config)
-        if url == SIMULATOR:
-            url = venue.rest_url if venue is not None else ""
-        if not url or self.arc.orders is None:
-            self.control.switch.has_no_rest = True
-            return
-        self._kill_transport = make_kill_transport(self.arc.config, url)
-        self.control.switch.rest = await self._kill_transport.__aenter__()
 
     async def _wait_for_journal(self) -> None:
         """Returns when the run's first record is on the disk: without it a loss of power would take
@@ -420,9 +404,7 @@ class Supervisor:
             self.control.show()
 
     def _show_breakers(self, reason: str) -> None:
-        """Why the engine's own breakers have stopped it; empty: they let it go on."""
-        self.control.breaker_reason = reason
-        self.control.show()
+        self.control.show_breakers(reason)
 
     def _clock_error_ns(self) -> int:
         return max(read_clock_error_ns(), abs(self._clock.distance_ns))
@@ -491,11 +473,7 @@ class Supervisor:
                 _log.warning("no answer to the logout")
 
     async def _end_tasks(self) -> None:
-        for task in self._control_tasks:
-            task.cancel()
-        await asyncio.gather(*self._control_tasks, return_exceptions=True)
-        if self._kill_transport is not None:
-            await self._kill_transport.__aexit__(None, None, None)
+        await self.control.close()
         transports = self._tasks[1:]
         if transports:
             await asyncio.wait(transports, timeout=self.arc.config.stop.logout_timeout_ms / 1e3)

@@ -143,7 +143,7 @@ class NoLatchIsLost(Checker):
 
     def check(self, world: "World") -> None:
         """Looks at the engine's own word."""
-        if world.is_killed_by_hand and not world.engine.is_dead:
+        if world.people.has_killed and not world.engine.is_dead:
             is_killed = world.engine.pipeline.is_killed
             self.require(is_killed, "somebody killed it, nobody rearmed it, and it may trade")
 
