@@ -18,9 +18,16 @@ from aiohttp import web
 from engine.composition import Arc, compile_strategies, compose
 from engine.config import load_config
 from engine.engine_clock import EngineClock
+from engine.replay import Replay, make_replay_arc
 from engine.rest_order_entry import RestOrderEntry
 from engine.rest_parts import RestOrderParts
-from ext.wire import OrderState, SessionState
+from engine.run_start import Inheritance, begin_run
+from engine.state_hash import hash_state
+from ext.wire import OrderState, RecordKind, SessionState
+from journal.entries import ORDERS
+from journal.order_ledger import OrderLedger
+from journal.run_facts import decode_facts
+from tests.engine.test_replay import read_rings
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo_rest.toml"
 PATIENCE_S = 8.0
@@ -171,8 +178,27 @@ class Rig:
         return int(self.arc.pipeline.counters()[name])
 
     async def stop(self) -> None:
+        """Ends it; whatever has happened, the journal has to repeat it."""
         await self.entry.transport.logout(1.0)
         await asyncio.gather(self.task, return_exceptions=True)
+        state_hash = hash_state(self.arc)
+        self.arc.memory.write_blob(
+            self.clock.now_ns(), RecordKind.RECORD_STATE_HASH, state_hash.encode()
+        )
+        entries = read_rings(self.arc)
+        facts = next(decode_facts(each) for each in entries if each.kind == RecordKind.RECORD_RUN)
+        ledger = OrderLedger(facts)
+        for entry in entries:
+            if entry.stream == ORDERS:
+                ledger.apply(entry)
+        assert ledger.history.save() == self.arc.history.save()
+        compiled = compile_strategies(self.arc.config, lambda _: None)
+        for strategy in compiled:
+            strategy.reset()
+        arc, sender, store = make_replay_arc(self.arc.config, compiled, facts)
+        result = Replay(arc, sender, store).run(iter(entries))
+        assert result.difference is None
+        assert (result.state_hash, result.hashes_checked) == (state_hash, 1)
 
 
 Start = Callable[..., Awaitable[Rig]]
@@ -191,7 +217,11 @@ def make_rest_arc(tmp_path: Path) -> Iterator[Callable[..., Arc]]:
             "order_entry.answer_timeout_ms=500",
             *overrides,
         ))  # fmt: skip
-        arcs.append(compose(config, compile_strategies(config, lambda _: None)))
+        strategies = compile_strategies(config, lambda _: None)
+        for strategy in strategies:
+            strategy.reset()
+        arcs.append(compose(config, strategies))
+        begin_run(arcs[-1], Inheritance(None, None))
         return arcs[-1]
 
     yield make
