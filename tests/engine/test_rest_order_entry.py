@@ -27,6 +27,7 @@ from ext.wire import OrderState, RecordKind, SessionState
 from journal.entries import ORDERS
 from journal.order_ledger import OrderLedger
 from journal.run_facts import decode_facts
+from tests.certificates import server_context, write_files
 from tests.engine.test_replay import read_rings
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo_rest.toml"
@@ -230,20 +231,34 @@ def make_rest_arc(tmp_path: Path) -> Iterator[Callable[..., Arc]]:
             arc.orders.store.close()
 
 
-@pytest.fixture
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
 async def start(
-    make_rest_arc: Callable[..., Arc], feed_book: Callable[[Arc, int], None]
+    request: pytest.FixtureRequest,
+    make_rest_arc: Callable[..., Arc],
+    feed_book: Callable[[Arc, int], None],
+    tmp_path: Path,
 ) -> AsyncIterator[Start]:
     """``await start(*posts)``: an engine's order entry and a venue that does that with orders."""
     venue = Venue()
     http = web.Server(venue.answer)
-    server = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
-    venue.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    certificate, trusted = write_files(tmp_path)
+    tls = (
+        f"simulator.certificate={certificate}",
+        f"order_entry.ca_file={trusted}",
+        f"reconciliation.ca_file={trusted}",
+        f"feed.ca_file={trusted}",
+    )
+    server = await asyncio.get_running_loop().create_server(
+        http, "127.0.0.1", 0, ssl=server_context() if request.param else None
+    )
+    scheme = "https" if request.param else "http"
+    venue.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     rigs: list[Rig] = []
 
     async def begin(*posts: str, overrides: tuple[str, ...] = ()) -> Rig:
         venue.posts = list(posts)
-        rigs.append(Rig(make_rest_arc(*overrides), venue, feed_book))
+        settings = (*tls, *overrides) if request.param else overrides
+        rigs.append(Rig(make_rest_arc(*settings), venue, feed_book))
         return rigs[-1]
 
     yield begin
