@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.config import EngineConfig, make_instruments
+from engine.config import EngineConfig, make_instruments, make_limits
 from engine.config_checks import is_under_tls
 from engine.config_venues import FeedSection, OrderEntrySection
 from engine.gate_setup import make_gate
@@ -22,6 +22,8 @@ from engine.rest_parts import (
     make_senders,
 )
 from engine.run_identity import RunIdentity
+from engine.safety.breaker_limits import make_breakers
+from engine.safety.guard_limits import make_guard
 from engine.strategy_loader import load_strategy
 from engine.tls_context import make_client_context
 from ext.bounds import Bound
@@ -218,6 +220,7 @@ def join(
         names = edge.sender_comp_id, edge.target_comp_id
         decoder = FixReportDecoder(table, orders, *names)
         encoder = FixOrderEncoder(table, orders, FIXT_BEGIN_STRING, *names, SELF_TRADE_RULE)
+    numbers = [strategy.instrument.index for strategy in strategies]
     pipeline = Pipeline(
         table,
         DECODERS[config.feed.venue](table),
@@ -228,6 +231,8 @@ def join(
         encoder=encoder,
         sender=sender,
         store=edge.store if edge else None,
+        breakers=make_breakers(config, numbers, memory, table),
+        guard=make_guard(config, numbers, make_limits(config), memory),
         is_sending=config.engine.mode != "shadow",
         step_interval=config.telemetry.step_timing_interval,
         is_conflating=config.feed.conflate,

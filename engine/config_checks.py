@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from engine.config_breaker_checks import check_breakers
 from engine.config_instrument_checks import check_instruments, check_strategies
+from engine.config_management_checks import check_management
 from engine.config_metadata import SIMULATOR
 from engine.config_order_checks import check_one_address, check_order_keys, check_order_rate
 from engine.config_problems import KeyPath, Problems, find_nearest
@@ -58,10 +60,13 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_instruments(instruments, problems)
     if strategies is not None:
         check_strategies(strategies, instruments, problems)
+        check_management(strategies, instruments, problems)
     if instruments is not None:
         check_currencies(sections.get("currencies") or (), instruments, strategies, problems)
         if risk:
             check_trading_hours(risk, instruments, problems)
+    if breakers := sections.get("breakers"):
+        check_breakers(breakers, strategies, problems)
     if engine and simulator:
         _check_simulator(engine, simulator, instruments, problems)
         if feed:

@@ -239,8 +239,16 @@ class Replay:
                 pipeline.pause(now_ns, text, bool(detail))
             case Command.COMMAND_RESUME:
                 pipeline.resume(now_ns, text)
-            case Command.COMMAND_SEND_FAILED:  # with detail 0 the sender of its group fails
+            case Command.COMMAND_STRATEGY_PAUSE:
+                pipeline.pause_strategy(detail, reference, now_ns, text)
+            case Command.COMMAND_STRATEGY_RESUME:
+                pipeline.resume_strategy(detail, now_ns, text, reference)
+            case Command.COMMAND_BREAKER:
+                pipeline.tell_breaker(detail, now_ns, text)
+            case Command.COMMAND_SEND_FAILED if detail:
                 pipeline.lose_answer(reference, now_ns)
+            case Command.COMMAND_SEND_FAILED:
+                pass  # of a request: the sender of its group fails
 
 
 def group_entries(entries: Iterator[Entry]) -> Iterator[tuple[Entry | None, list[Entry]]]:

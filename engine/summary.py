@@ -19,6 +19,7 @@ from engine.run_figures import (
     read_steps,
     read_strategies,
 )
+from engine.safety.breaker_watch import read_use
 from ext.wire import OrderState, Side
 
 TWO_DECIMAL_CURRENCIES = {"USD", "EUR", "GBP", "USDC", "USDT"}
@@ -133,8 +134,17 @@ def _print_run(console: Console, arc: Arc, elapsed_s: float, reason: str) -> Non
         if row.last_reject:
             console.print(f"  last rejection of {row.name}: {row.last_reject.replace('_', ' ')}")
     console.print(_money_table(rows))
+    _print_limits(console, arc)
     console.print(_book_table(arc))
     console.print(_latency_table(arc))
+
+
+def _print_limits(console: Console, arc: Arc) -> None:
+    lines = read_use(arc)
+    if lines:
+        console.print("Limits used")
+    for line in lines:
+        console.print(f"  {line}")
 
 
 def print_venue(arc: Arc, venue: VenueSummary, write: Write = write_now) -> None:

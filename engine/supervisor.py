@@ -36,6 +36,9 @@ from engine.reconciler import Reconciler, make_reconciler
 from engine.rest_order_entry import RestOrderEntry
 from engine.rest_parts import RestOrderParts
 from engine.run_start import Inheritance
+from engine.safety.breaker_watch import BreakerWatch
+from engine.safety.health_breakers import HealthBreakers
+from engine.safety.kernel_clock import read_clock_error_ns
 from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
@@ -81,6 +84,8 @@ class Supervisor:
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._failures = FailureLog(arc.strategies)
+        self._breaker_watch = BreakerWatch(arc, self._show_breakers, self.kill)
+        self._health = HealthBreakers(arc, self._clock_error_ns, self._failures.poll)
         self._is_clock_far = False
         self._is_hole_told = False
         loop = arc.config.loop
@@ -126,6 +131,12 @@ class Supervisor:
         elif reason:
             self.pause(reason)
             _log.error("the last run ended PAUSED and so begins this one; --resume REASON lifts it")
+        if resume_reason:
+            self._resume_breakers(now_ns, resume_reason)
+
+    def _resume_breakers(self, now_ns: int, reason: str) -> None:
+        for index in range(-1, len(self.arc.strategies)):
+            self.arc.pipeline.resume_strategy(index, now_ns, reason)
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked; cancels stay allowed."""
@@ -133,6 +144,12 @@ class Supervisor:
         _log.error("PAUSED, no new orders: %s", reason)
         if not self._stop.is_set():
             self.arc.memory.set_state(EngineState.ENGINE_PAUSED_STATE, reason)
+
+    def kill(self, reason: str, source: str, inputs: str) -> None:
+        """Ends all trading: PAUSED, and every open order is asked to be cancelled. ``source`` and
+        ``inputs`` say who has seen what."""
+        self.pause(f"KILL by {source}: {reason}; {inputs}")
+        self.arc.pipeline.cancel_all(self._clock.now_ns())
 
     def abandon_children(self) -> None:
         """The process ends at once: its venue too; the relay drains the ring and ends itself."""
@@ -305,12 +322,15 @@ class Supervisor:
             now_ns = self._clock.now_ns()
             if not self._stop.is_set():
                 self._call_timers(now_ns)
+            self._breaker_watch.poll(now_ns)
             if count % HEARTBEAT_EVERY == 0:
                 self._beat()
+                self.arc.pipeline.breakers.show_use(now_ns)
             if count % PENDING_EVERY == 0:
                 if self._order_entry is not None:
                     self._order_entry.check_pending(now_ns)
-                self._failures.poll()
+                if self.has_begun and not self._stop.is_set():
+                    self._health.poll(now_ns)
                 self._on_progress()
                 self.loop_care.check()
 
@@ -326,12 +346,22 @@ class Supervisor:
         if is_far and not self._is_clock_far:
             _log.warning("the host's clock was stepped; ours follows slowly")
         self._is_clock_far = is_far
-        gate = self.arc.pipeline.gate
+        gate, breakers = self.arc.pipeline.gate, self.arc.pipeline.breakers
         if self._header["dropped_order_records"][0] and not self._is_hole_told:
             self._is_hole_told = True
             self.pause("order records were lost, the journal has a hole: is wow-relay stuck?")
-        elif gate.is_paused and not self._stop.is_set():
+        elif (gate.is_paused or breakers.is_engine_stopped) and not self._stop.is_set():
             self._header["engine_state"] = EngineState.ENGINE_PAUSED_STATE
+
+    def _show_breakers(self, reason: str) -> None:
+        """Why the engine's own breakers have stopped it; empty: they let it go on."""
+        if self._stop.is_set() or (not reason and self.arc.pipeline.gate.is_paused):
+            return
+        state = EngineState.ENGINE_PAUSED_STATE if reason else EngineState.ENGINE_RUNNING
+        self.arc.memory.set_state(state, reason or "running")
+
+    def _clock_error_ns(self) -> int:
+        return max(read_clock_error_ns(), abs(self._clock.distance_ns))
 
     async def _start_relay(self) -> tuple[ChildProcess, RelayReady]:
         return await start_relay(self.arc.config, self.loop_care.placement.relay_core)

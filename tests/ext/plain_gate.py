@@ -398,7 +398,7 @@ def count_since(times: list[int], since_ns: int) -> int:
 
 
 def is_open_hour(hours: list[tuple[int, int]], now_ns: int) -> bool:
-    """Whether a time is in one of the windows, seconds of the UTC week; without any it always is."""
+    """Whether a time is in one of the windows, seconds of the UTC week; without any: always."""
     if not hours:
         return True
     moment = datetime.fromtimestamp(now_ns // SECOND_NS, UTC)
