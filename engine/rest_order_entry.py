@@ -172,6 +172,7 @@ class RestOrderEntry:
             try:
                 if not self._has_access:
                     await self._questions.send(list_orders())
+                    self._answered_ns = self._clock.now_ns()
                     self._has_access = True
                 await self._poll.ask()
                 self._answered_ns = self._clock.now_ns()
@@ -180,7 +181,9 @@ class RestOrderEntry:
                 if not self._has_access:
                     self._on_fatal(f"{self._target} refuses our key: {error}")
                     return
-                self._on_pause(f"the venue refuses our questions: {error}")
+                if not self._is_failure_told:
+                    self._on_pause(f"the venue refuses our questions: {error}")
+                self._is_failure_told = True
             except RestError as error:
                 if not self._is_failure_told:
                     _log.error("the venue does not tell what became of orders: %s", error)

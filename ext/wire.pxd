@@ -175,8 +175,7 @@ cpdef enum Command:
     COMMAND_FORGET_SEQUENCES = 7    # the numbers of the session begin again
     COMMAND_PAUSE = 8               # detail = 1: of an orderly stop
     COMMAND_RESUME = 9
-    COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave;
-    #                                 detail = 1: that left, and its answer will not come
+    COMMAND_SEND_FAILED = 10        # reference = message that did not leave; detail = 1: unanswered
     COMMAND_BREAKER = 15            # JSON of what a breaker has seen; the arc has acted by itself
     COMMAND_STRATEGY_PAUSE = 16     # detail = strategy
     COMMAND_STRATEGY_RESUME = 17    # detail = strategy

@@ -409,6 +409,29 @@ async def test_a_key_that_is_refused_at_the_start_ends_the_run(start: Start) -> 
     assert not rig.entry.is_active
 
 
+async def test_a_key_that_is_refused_later_pauses_once(start: Start) -> None:
+    rig = await start()
+    await rig.quote()
+    await rig.until_states(NEW, NEW)
+    rig.venue.has_key = False
+    await rig.until(lambda: rig.paused)
+    await asyncio.sleep(0.3)  # three more rounds
+    assert len(rig.paused) == 1
+    assert "the venue refuses our questions" in rig.paused[0]
+
+
+async def test_orders_of_an_earlier_run_are_not_blinded_by_the_start(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first round of questions takes its time; nothing was unanswered before it."""
+    rig = await start()
+    rig.arc.orders.store.is_active = True  # type: ignore[union-attr]
+    rig._feed(rig.arc, rig.clock.now_ns())
+    await rig.until(lambda: rig.entry.is_active)
+    await asyncio.sleep(0.2)
+    assert "no answer to our questions" not in caplog.text
+
+
 async def test_an_order_that_stays_pending_is_unknown(start: Start) -> None:
     rig = await start("hang", overrides=("order_entry.answer_timeout_ms=60000",))
     await rig.quote()
