@@ -401,18 +401,22 @@ def test_orders_by_rest_keep_nothing(frames: GeneratedFrames) -> None:
     arc.pipeline.subscribed(START_NS)
     assert arc.pipeline.receive(frames.snapshot, START_NS) == FeedStatus.FEED_OK
 
+    def refuse(now_ns: int) -> None:
+        assert arc.pipeline.reject_request(arc.store.next_outgoing - 1, 0, now_ns)
+        sender.release(0)
+
     def rounds(first: int, behind: int) -> None:
         for index in range(first, behind):
             now_ns = START_NS + (1 + index) * GAP_NS
             arc.pipeline.receive_padded([frames.updates[index] + PADDING], now_ns)
-            arc.pipeline.reject_request(index + 1, 0, now_ns)
-            sender.release(0)
+            refuse(now_ns)
 
+    refuse(START_NS)  # the snapshot has its order too
     with quiet_collector():
         rounds(0, WARM_UP)
         before = sys.getallocatedblocks()
         rounds(WARM_UP, WARM_UP + ROUNDS)
         left = sys.getallocatedblocks() - before
-    assert sender.sent_count == socket.count == WARM_UP + ROUNDS
+    assert sender.sent_count == socket.count == 1 + WARM_UP + ROUNDS
     assert sender.waiting_count == 0
     assert abs(left) <= 2, "the collector's own"
