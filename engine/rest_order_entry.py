@@ -21,8 +21,8 @@ from engine.rest_reports import make_answer_report
 from engine.tls_context import make_client_context
 from ext.errors import UsageError
 from ext.loop_meter import LoopMeter
-from ext.orders import ReportResult
 from ext.loop_source import LoopSource
+from ext.orders import ReportResult
 from ext.wire import SessionState
 from gateways.coinbase_rest import CoinbaseSigner, list_orders
 from gateways.rest_answers import (
@@ -98,6 +98,7 @@ class RestOrderEntry:
             parts.host,
             answer_timeout_ns=self._answer_timeout_ns,
         )
+        self._session.is_risk_allowed = self._is_risk_allowed
         self.transport = RestOrderTransport(
             self._session,
             parts.senders,
@@ -165,6 +166,10 @@ class RestOrderEntry:
         count = self._pipeline.expire_pending(now_ns, limit_ns)
         if count:
             _log.error("%d orders are Unknown: pending for %.1f s", count, limit_ns / 1e9)
+
+    def _is_risk_allowed(self) -> bool:
+        is_killed = bool(self._header["kill_word"][0])
+        return not is_killed and not self._pipeline.gate.is_paused
 
     # Questions
 
