@@ -56,6 +56,8 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
         yield "[feed] channels: without trades no bar is built and on_trade is never called"
     if config.order_entry and config.engine.mode == "shadow":
         yield "[order_entry]: shadow mode sends nothing, so it is not used"
+    if is_live and config.order_entry and config.order_entry.protocol == "rest":
+        yield "[order_entry] protocol is rest: an engine that dies leaves its orders open"
     if is_live and config.order_entry and config.order_entry.cancel_on_disconnect == "off":
         yield "[order_entry] cancel_on_disconnect is off: a lost connection leaves orders open"
     reconciliation = config.reconciliation
