@@ -102,6 +102,32 @@ class NothingNewWhilePaused(SentChecker):
         self.require(not is_risk, f"35={kind} 34={message.sequence} was sent while PAUSED")
 
 
+class NothingNewOfTheStopped(SentChecker):
+    """A strategy that breakers have stopped sends no new order and no replace, not even a repeated
+    one; what closes its position is not its own."""
+
+    def check_message(self, message: SentMessage) -> None:
+        """Whose new risk it is."""
+        kind = message.fields.message_type
+        is_risk = message.was_stopped and kind in NEW_RISK and not message.is_exit
+        text = f"35={kind} 34={message.sequence} of strategy {message.strategy}, which is stopped"
+        self.require(not is_risk, text)
+
+
+class TrippedBreakersAreKept(Checker):
+    """What has tripped and waits for a person does so in the next run too: nobody resumes here."""
+
+    def __init__(self) -> None:
+        self._tripped: set[int] = set()
+
+    def check(self, world: "World") -> None:
+        """Compares with all that has ever tripped."""
+        stopped = world.engine.stopped_until_ns()
+        lost = sorted(index for index in self._tripped if stopped.get(index, -1) != 0)
+        self.require(not lost, f"strategies {lost} were stopped until a person looks")
+        self._tripped |= {index for index, until_ns in stopped.items() if until_ns == 0}
+
+
 class NothingNewBehindTheJournal(SentChecker):
     """While order records are lost, or cannot be stored, no new order and no replace leaves.
 

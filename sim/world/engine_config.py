@@ -101,13 +101,51 @@ class EngineSetup:
     strategies: tuple[CompiledStrategy, ...]
 
 
+BREAKERS: tuple[tuple[str, ...], ...] = (
+    (),
+    (),
+    (
+        "strategy.0.breakers.losses_in_row=2",
+        "strategy.0.breakers.losses_cooldown_seconds=1",
+        "strategy.0.breakers.count_losses=reducing_fills",
+    ),
+    ("strategy.0.breakers.daily_loss=0.004", "strategy.1.breakers.drawdown=0.002"),
+    ("strategy.2.breakers.max_fills=4", "strategy.2.breakers.fills_window_ms=1000"),
+    (
+        "breakers.losses_in_row=2",
+        "breakers.losses_cooldown_seconds=1",
+        "strategy.2.breakers.drawdown=0.02",
+    ),
+    ("strategy.2.breakers.max_rejects=2", "strategy.0.breakers.losses_in_row=2"),
+)
+"""What may trip; in money very little, for a world lasts some seconds."""
+MANAGEMENT: tuple[tuple[str, ...], ...] = (
+    (),
+    (
+        "strategy.0.management.stop_loss=3 ticks",
+        "strategy.0.management.take_profit=['1 r', '2 r']",
+        "strategy.0.management.break_even_after=1 r",
+        "strategy.0.management.max_entries=4",
+    ),
+    (
+        "strategy.2.management.trailing_stop=0.05 %",
+        "strategy.2.management.max_hold_seconds=1",
+        "strategy.1.management.stop_loss=4 ticks",
+    ),
+)
+"""What closes positions by itself, within some ticks."""
+
+
 def draw_setup(rng: random.Random) -> EngineSetup:
-    """A setup: what a lost connection does to orders, how frames are read, how many may be sent."""
+    """A setup: what a lost connection does to orders, how frames are read, how many may be sent,
+    what trips."""
     overrides = (
         f"order_entry.cancel_on_disconnect={rng.choice(('session', 'off'))}",
         f"order_entry.heartbeat_seconds={rng.choice((1, 5, 10))}",
         f"feed.conflate={rng.choice(('true', 'false'))}",
         f"risk.max_orders_per_second={rng.choice((60, 100, 200))}",
+        *rng.choice(BREAKERS),
+        *rng.choice(MANAGEMENT),
     )
     return _make_setup(overrides)
 

@@ -19,11 +19,13 @@ from sim.world.checkers import (
     LiveBooksAreRight,
     NoRiskIsTakenTwice,
     NothingNewBehindTheJournal,
+    NothingNewOfTheStopped,
     NothingNewWhilePaused,
     OneConnectionNeedsNoPause,
     OutgoingNumbersAreLegal,
     PositionIsTheSumOfFills,
     TablesAreBounded,
+    TrippedBreakersAreKept,
 )
 from sim.world.clock import WorldClock
 from sim.world.disk import Disk
@@ -128,6 +130,7 @@ class World:
         self.have_orders_moved = True
         self._moved: object = None
         self._was_paused = self._was_behind = False
+        self._stopped_until_ns: dict[int, int] = {}
         self._is_trading = True
         self._is_crash_armed = False
         self._is_over = False
@@ -140,6 +143,8 @@ class World:
         self.checkers: list[Checker] = [
             ClientIdsAreUnique(),
             NothingNewWhilePaused(),
+            NothingNewOfTheStopped(),
+            TrippedBreakersAreKept(),
             NothingNewBehindTheJournal(),
             OutgoingNumbersAreLegal(),
             NoRiskIsTakenTwice(),
@@ -267,7 +272,11 @@ class World:
 
     def _note_sent(self, data: bytes) -> None:
         self.observations.note_sent(
-            self.engine, data, was_paused=self._was_paused, was_behind=self._was_behind
+            self.engine,
+            data,
+            was_paused=self._was_paused,
+            was_behind=self._was_behind,
+            stopped_until_ns=self._stopped_until_ns,
         )
 
     def _check(self) -> None:
@@ -279,6 +288,7 @@ class World:
             checker.check(self)
         self._was_paused = self.engine.is_paused
         self._was_behind = is_journal_behind(self.engine)
+        self._stopped_until_ns = self.engine.stopped_until_ns()
 
     # What happens by itself
 

@@ -145,7 +145,7 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
             "[engine]",
             "xyzzy = 1\n[engine]",
             "[xyzzy] is unknown; known sections: engine, simulator, feed, order_entry,"
-            " reconciliation, loop, risk, currency, instrument, strategy, telemetry,"
+            " reconciliation, loop, risk, currency, breakers, instrument, strategy, telemetry,"
             " journal, stop, log",
         ),
         (

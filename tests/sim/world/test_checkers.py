@@ -15,6 +15,7 @@ from engine.composition import Arc
 from engine.gate_setup import set_limits
 from engine.recovery import Recovery, take_over
 from ext.dtypes import ORDER
+from ext.safety_records import Breaker, KeptState
 from ext.wire import RecordKind
 from journal.entries import Entry
 from sim.fix_text import FixReader, Garbled, encode
@@ -371,3 +372,52 @@ def test_a_torn_tail_that_stays_in_the_journal_is_found() -> None:
         world.disk.salvage = lambda engine: ""  # type: ignore[method-assign]
 
     assert play_until_caught(plant, crash_rate=2.0) == "JournalIsTheStream"
+
+
+def pause_soon(world: World) -> None:
+    """Somebody pauses every strategy of the first engine, which then crashes."""
+    engine = world.engine
+    if engine.run > 0:
+        return
+
+    def pause() -> None:
+        for index in range(len(engine.arc.strategies)):
+            cause = int(Breaker.BREAKER_OPERATOR)
+            engine.pipeline.pause_strategy(index, cause, engine.clock.now_ns(), "planted")
+
+    world.schedule.after(1_000_000_000, "planted", pause)
+    crash_soon(world)
+
+
+def test_what_is_stopped_stays_so_over_a_restart() -> None:
+    assert play_until_caught(pause_soon) == ""
+
+
+def test_a_stop_forgotten_over_a_restart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forget(left: Recovery, arc: Arc) -> None:
+        snapshot = msgspec.structs.replace(left.snapshot, breakers=[])
+        take_over(dataclasses.replace(left, snapshot=snapshot), arc)
+
+    monkeypatch.setattr("sim.world.engine.take_over", forget)
+    assert play_until_caught(pause_soon) == "TrippedBreakersAreKept"
+
+
+def test_new_risk_of_a_stopped_strategy(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Stopped for everybody but the arc.
+    monkeypatch.setattr(WorldEngine, "stopped_until_ns", lambda engine: {0: 0, 1: 0, 2: 0})
+    assert play_until_caught(lambda world: None) == "NothingNewOfTheStopped"
+
+
+def test_a_breaker_that_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose_one(engine: WorldEngine) -> list[Entry]:
+        entries = read_orders(engine)
+        kept = [
+            each
+            for each in entries
+            if each.kind == RecordKind.RECORD_STRATEGY_STATE
+            and each.record["code"] == KeptState.KEPT_BREAKERS
+        ]
+        return [each for each in entries if not kept or each is not kept[-1]]
+
+    monkeypatch.setattr("sim.world.end_checkers.read_orders", lose_one)
+    assert play_until_caught(lambda world: None) == "StreamTellsTheState"
