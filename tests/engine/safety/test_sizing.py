@@ -46,7 +46,7 @@ def test_sizes(function: Callable[..., Any], arguments: tuple[Any, ...], expecte
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 0.0, -1.0])
 @pytest.mark.parametrize("place", range(4))
 def test_what_cannot_be_reckoned_with_is_no_order(bad: float, place: int) -> None:
-    arguments = [10_000.0, 1.0, 5_000.0, TICK_VALUE]
+    arguments: list[Any] = [10_000.0, 1.0, 5_000.0, TICK_VALUE]
     arguments[place] = bad
     assert sizing.equity_lots(*arguments, 1000) == 0
     assert sizing.risk_lots(*arguments, 1000) == 0
