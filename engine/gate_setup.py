@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from engine.config import EngineConfig, make_instruments, make_limits
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy
+from engine.rest_parts import is_by_rest
 from engine.risk_limits import WITHOUT_LIMITS, CurrencyUnit, convert_strategy
 from engine.trading_hours import combine_hours
 from ext.bounds import Bound
@@ -17,6 +18,7 @@ MILLISECOND_NS = 1_000_000
 def make_gate(config: EngineConfig, strategies: Sequence[CompiledStrategy]) -> RiskGate:
     """The gate for ``strategies``: the enabled ones of ``config``, or none of them."""
     gate = RiskGate()
+    gate.is_replace_refused = is_by_rest(config)
     set_limits(gate, config)
     units = _units(make_instruments(config))
     for strategy, section in zip(strategies, config.enabled_strategies, strict=False):

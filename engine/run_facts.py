@@ -6,6 +6,7 @@ from engine.config import config_hash, describe_config
 from engine.config_schema import EngineConfig
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy
+from engine.rest_parts import host_header
 from engine.run_identity import RunIdentity
 from journal.run_facts import RunFacts, StrategyFacts
 
@@ -22,7 +23,9 @@ def make_facts(
     snapshot: str,
 ) -> RunFacts:
     """The facts of a run that begins."""
-    target = config.order_entry.target_comp_id if config.order_entry is not None else ""
+    target = ""
+    if (section := config.order_entry) is not None:
+        target = host_header(section) if section.protocol == "rest" else section.target_comp_id
     return RunFacts(
         version=version,
         start_time_ns=start_time_ns,

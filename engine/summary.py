@@ -26,6 +26,7 @@ TWO_DECIMAL_CURRENCIES = {"USD", "EUR", "GBP", "USDC", "USDT"}
 # The only net under orders whose session has ended; what it does not hold is known to the venue.
 CANCELLED_BY_VENUE = {
     "off": "cancel_on_disconnect is off: nobody cancels them but you",
+    "rest": "by REST the venue cancels nothing: nobody cancels them but you",
     "session": "cancel_on_disconnect: the venue was told to cancel those of the session; look",
     "profile": "cancel_on_disconnect: the venue was told to cancel those of the profile; look",
 }
@@ -279,4 +280,6 @@ def _print_left(console: Console, arc: Arc, orders_left: list[dict[str, object]]
         )
     section = arc.config.order_entry
     if section is not None:
-        console.print(f"  {CANCELLED_BY_VENUE[section.cancel_on_disconnect]}")
+        is_by_rest = section.protocol == "rest"
+        rule = "rest" if is_by_rest else section.cancel_on_disconnect
+        console.print(f"  {CANCELLED_BY_VENUE[rule]}")

@@ -33,6 +33,8 @@ from engine.processes import (
     start_venue,
 )
 from engine.reconciler import Reconciler, make_reconciler
+from engine.rest_order_entry import RestOrderEntry
+from engine.rest_parts import RestOrderParts
 from engine.run_start import Inheritance
 from engine.safety.breaker_watch import BreakerWatch
 from engine.safety.health_breakers import HealthBreakers
@@ -77,7 +79,7 @@ class Supervisor:
         self._venue: ChildProcess | None = None
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
-        self._order_entry: OrderEntry | None = None
+        self._order_entry: OrderEntry | RestOrderEntry | None = None
         self._reconciler: Reconciler | None = None
         self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -211,12 +213,24 @@ class Supervisor:
         section = self.arc.config.order_entry
         if self.arc.orders is None or section is None:
             return
-        if section.port == SIMULATOR:
-            if venue is None:
-                raise ConfigError('[order_entry] port is "simulator"; set [simulator] start = true')
+        if SIMULATOR in (section.port, section.rest_url) and venue is None:
+            raise ConfigError('[order_entry] names the "simulator"; set [simulator] start = true')
+        if isinstance(self.arc.orders, RestOrderParts):
+            is_simulated = venue is not None and section.rest_url == SIMULATOR
+            self._order_entry = RestOrderEntry(
+                self.arc,
+                venue.rest_url if venue is not None and is_simulated else section.rest_url,
+                self._clock,
+                on_fatal=self._fail,
+                on_pause=self.pause,
+                meter=self._meter,
+            )
+            self._spawn(self._order_entry.run(), LoopSource.LOOP_ORDER_SESSION)
+            return
+        if venue is not None and section.port == SIMULATOR:
             host, port = venue.fix_host, venue.fix_port
         else:
-            host, port = section.host, int(section.port)
+            host, port = section.host, int(section.port or 0)
         self._order_entry = OrderEntry(
             self.arc.config,
             host,
@@ -241,8 +255,10 @@ class Supervisor:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
+        entry = self._order_entry
+        rates = entry.rates if isinstance(entry, RestOrderEntry) else None
         self._reconciler = make_reconciler(
-            self.arc, url, self._clock, self.pause, self._known_trades
+            self.arc, url, self._clock, self.pause, self._known_trades, rates
         )
         self._order_entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)

@@ -22,6 +22,7 @@ from ext.wire cimport (
     COMMAND_RESUME,
     COMMAND_STRATEGY_PAUSE,
     COMMAND_STRATEGY_RESUME,
+    COMMAND_SEND_FAILED,
     COMMAND_SUBSCRIBED,
     CONNECTING,
     DISCONNECTED,
@@ -33,6 +34,7 @@ from ext.wire cimport (
     NOT_STALE,
     PENDING_CANCEL,
     RECORD_COMMAND,
+    REPORT_REST,
     SYNCING,
     ExecutionReport,
     FeedStatus,
@@ -198,14 +200,30 @@ cdef class PipelineCommands(PipelineParts):
         self.receive_report(&report, now_ns, NULL, 0, 0)
         return True
 
-    def apply_report(self, fields: dict[str, object], now_ns: int) -> int:
+    def apply_report(self, fields: dict[str, object], now_ns: int, answer: bytes = b"") -> int:
         """Applies a report that was made here of what the venue has told by another way.
 
         ``fields`` are those of ``ExecutionReport`` by name; absent numbers that may be absent in a
-        report are. Returns ReportResult bits.
+        report are. ``answer`` is what it was made of, for the journal. Returns ReportResult bits.
         """
         cdef ExecutionReport report = fill_report(fields)
-        return self.receive_report(&report, now_ns, NULL, 0, 0)
+        cdef bytes told
+        cdef const char* start
+        if not answer:
+            return self.receive_report(&report, now_ns, NULL, 0, 0)
+        told = (<const char*>&report)[: sizeof(ExecutionReport)] + answer
+        start = told
+        return self.receive_report(&report, now_ns, start, len(told), REPORT_REST)
+
+    def lose_answer(self, sequence: int, now_ns: int) -> bool:
+        """The answer to the message with that number will not come: its order is Unknown until
+        the venue has told. Whether it was of an open order."""
+        cdef Order* order = self.orders.find_requested(sequence)
+        if order == NULL:
+            return False
+        self._command(COMMAND_SEND_FAILED, 1, sequence, now_ns)
+        self.orders.doubt(order, now_ns)
+        return True
 
     def mark_unknown(self, now_ns: int) -> int:
         """The order session is down: every open order is Unknown; how many."""

@@ -90,7 +90,8 @@ cdef class RiskGate(RiskLimits):
             return SESSION_DOWN
         if intent.kind == CANCEL_ORDER:
             return self._check_cancel(intent, strategy, orders, time_ns)
-        if intent.kind != NEW_ORDER and intent.kind != REPLACE_ORDER:
+        if intent.kind != NEW_ORDER and (
+                intent.kind != REPLACE_ORDER or self.is_replace_refused):
             return INTENT_INVALID
         if self.is_paused:
             return ENGINE_PAUSED

@@ -163,6 +163,7 @@ cpdef enum ReportFormat:            # how the bytes of a RECORD_REPORT are to be
     REPORT_FIX = 0
     REPORT_FIELDS = 1               # an ExecutionReport
     REPORT_BINANCE = 2              # JSON of the Binance WebSocket API
+    REPORT_REST = 3                 # an ExecutionReport, then the REST answer it was made of
 
 cpdef enum Command:
     COMMAND_MARK_STALE = 1          # detail = instrument or -1, reference = StaleReason
@@ -174,7 +175,8 @@ cpdef enum Command:
     COMMAND_FORGET_SEQUENCES = 7    # the numbers of the session begin again
     COMMAND_PAUSE = 8               # detail = 1: of an orderly stop
     COMMAND_RESUME = 9
-    COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave
+    COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave;
+    #                                 detail = 1: that left, and its answer will not come
     COMMAND_BREAKER = 15            # JSON of what a breaker has seen; the arc has acted by itself
     COMMAND_STRATEGY_PAUSE = 16     # detail = strategy
     COMMAND_STRATEGY_RESUME = 17    # detail = strategy

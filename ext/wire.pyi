@@ -137,6 +137,7 @@ class ReportFormat(IntEnum):
     REPORT_FIX = 0
     REPORT_FIELDS = 1
     REPORT_BINANCE = 2
+    REPORT_REST = 3
 
 class Command(IntEnum):
     COMMAND_MARK_STALE = 1

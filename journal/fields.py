@@ -187,11 +187,13 @@ def _request(entry: Entry, run: Run) -> Values:
 def _report(entry: Entry, run: Run) -> Values:
     code = int(entry.record["code"])
     values: Values = {"format": name_of(_FORMATS, code)}
-    if code == ReportFormat.REPORT_FIELDS and len(entry.data) == EXECUTION_REPORT.itemsize:
+    size = EXECUTION_REPORT.itemsize
+    is_fields = code == ReportFormat.REPORT_FIELDS and len(entry.data) == size
+    if is_fields or (code == ReportFormat.REPORT_REST and len(entry.data) >= size):
         report = np.frombuffer(entry.data, EXECUTION_REPORT, 1)[0]
         fields = {name: report[name].item() for name in EXECUTION_REPORT.names or ()}
         fields["venue_order_id"] = fields["venue_order_id"].decode(errors="replace")
-        return {**values, "report": fields}
+        return {**values, "report": fields, **_payload(entry.data[size:])}
     return {**values, **_payload(entry.data)}
 
 

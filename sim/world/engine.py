@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
+from engine.composition import OrderParts
 from engine.engine_clock import EngineClock
 from engine.known_trades import known_trades
 from engine.market_data import MarketData
@@ -65,7 +66,7 @@ class WorldEngine:
         self._watches = 0
         self.arc = make_arc(setup, seed, run, left, network.clock.wall_ns())
         parts, config = self.arc.orders, setup.config
-        assert parts is not None
+        assert isinstance(parts, OrderParts)
         self.memory, self.pipeline = self.arc.memory, self.arc.pipeline
         self._requests_sent = self.memory.header_record()["requests_sent"]
         self._reports = self.memory.header_record()["reports"]
