@@ -124,6 +124,8 @@ class World:
         """What the last run left behind, by its journal."""
         self.lost_orders: set[int] = set()
         """Orders whose placing or replacing stood in what a loss of power took from the journal."""
+        self.has_lost_power = False
+        """Whether the last run has ended with that."""
         self._run_checkers: list[Checker] = [StreamTellsTheState(), ReplayIsTheRun()]
         self._journal_checker = JournalIsTheStream()
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
@@ -140,37 +142,8 @@ class World:
         self._is_fresh = False
         self._plant = plant
         self.engine = self._start_engine()
-        self.checkers: list[Checker] = [
-            ClientIdsAreUnique(),
-            NothingNewWhilePaused(),
-            NothingNewOfTheStopped(),
-            TrippedBreakersAreKept(),
-            NothingNewBehindTheJournal(),
-            OutgoingNumbersAreLegal(),
-            NoRiskIsTakenTwice(),
-            LimitsHoldAtTheVenue(self),
-            OpenLimitsHoldAtTheVenue(self),
-            ExposureHoldsAtTheVenue(self),
-            NobodyTradesWithHimself(),
-            RatesHold(self),
-            HoursHold(self),
-            EveryOpenOrderIsKnown(),
-            FillsAreCountedOnce(),
-            PositionIsTheSumOfFills(),
-            LiveBooksAreRight(),
-            OneConnectionNeedsNoPause(),
-            TablesAreBounded(),
-        ]
-        self.end_checkers: list[Checker] = [
-            EverythingSettles(),
-            VenueAgreesOnEveryOrder(),
-            PositionsEqualTheVenues(),
-            ProfitIsThatOfTheFills(),
-            BooksEqualTheVenues(),
-            *self._run_checkers,
-            self._journal_checker,
-            DoubtHasACause(),
-        ]
+        self.checkers = self._make_checkers()
+        self.end_checkers = self._make_end_checkers()
 
     def run(self) -> Outcome:
         """Plays the world to its end; ``WorldError`` when something does not hold."""
@@ -249,6 +222,41 @@ class World:
     def is_excused(self) -> bool:
         """Whether what was lost with the power may show, because a person was asked to look."""
         return bool(self.lost_orders) and bool(self.engine.doubts)
+
+    def _make_checkers(self) -> list[Checker]:
+        return [
+            ClientIdsAreUnique(),
+            NothingNewWhilePaused(),
+            NothingNewOfTheStopped(),
+            TrippedBreakersAreKept(),
+            NothingNewBehindTheJournal(),
+            OutgoingNumbersAreLegal(),
+            NoRiskIsTakenTwice(),
+            LimitsHoldAtTheVenue(self),
+            OpenLimitsHoldAtTheVenue(self),
+            ExposureHoldsAtTheVenue(self),
+            NobodyTradesWithHimself(),
+            RatesHold(self),
+            HoursHold(self),
+            EveryOpenOrderIsKnown(),
+            FillsAreCountedOnce(),
+            PositionIsTheSumOfFills(),
+            LiveBooksAreRight(),
+            OneConnectionNeedsNoPause(),
+            TablesAreBounded(),
+        ]
+
+    def _make_end_checkers(self) -> list[Checker]:
+        return [
+            EverythingSettles(),
+            VenueAgreesOnEveryOrder(),
+            PositionsEqualTheVenues(),
+            ProfitIsThatOfTheFills(),
+            BooksEqualTheVenues(),
+            *self._run_checkers,
+            self._journal_checker,
+            DoubtHasACause(),
+        ]
 
     def _start_engine(self) -> WorldEngine:
         engine = WorldEngine(
@@ -379,6 +387,7 @@ class World:
 
     def _look_at_disk(self, *, is_power_lost: bool) -> None:
         """What the next run goes by: the journal, with what the rings of a dead process add."""
+        self.has_lost_power = is_power_lost
         self.disk.die(is_power_lost=is_power_lost)
         if not is_power_lost:
             self.disk.salvage(self.engine)

@@ -168,7 +168,11 @@ def test_what_stands_still_or_is_unknown_moves_with_nobody() -> None:
             "names XRP-USD, which no",
         ),
         (
-            ("instrument.1.symbol=ETH-EUR", "strategy.1.instrument=ETH-EUR", "portfolio.max_heat=5"),
+            (
+                "instrument.1.symbol=ETH-EUR",
+                "strategy.1.instrument=ETH-EUR",
+                "portfolio.max_heat=5",
+            ),
             "adds up EUR and USD",
         ),
     ],

@@ -48,9 +48,10 @@ def test_sizes(function: Callable[..., Any], arguments: tuple[Any, ...], expecte
 def test_what_cannot_be_reckoned_with_is_no_order(bad: float, place: int) -> None:
     arguments: list[Any] = [10_000.0, 1.0, 5_000.0, TICK_VALUE]
     arguments[place] = bad
-    assert sizing.equity_lots(*arguments, 1000) == 0
-    assert sizing.risk_lots(*arguments, 1000) == 0
-    assert sizing.volatility_lots(*arguments[:3], 1.0, arguments[3], 1000) == 0
+    equity, percent, ticks, value = arguments
+    assert sizing.equity_lots(equity, percent, ticks, value, 1000) == 0
+    assert sizing.risk_lots(equity, percent, ticks, value, 1000) == 0
+    assert sizing.volatility_lots(equity, percent, ticks, 1.0, value, 1000) == 0
 
 
 @pytest.mark.slow
