@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from engine.config_breaker_checks import check_breakers
+from engine.config_breaker_checks import check_breakers, check_portfolio
 from engine.config_control import KillSection
 from engine.config_instrument_checks import check_instruments, check_strategies
 from engine.config_management_checks import check_management
@@ -66,6 +66,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_currencies(sections.get("currencies") or (), instruments, strategies, problems)
         if risk:
             check_trading_hours(risk, instruments, problems)
+    if (portfolio := sections.get("portfolio")) and instruments is not None:
+        check_portfolio(portfolio, instruments, problems)
     if breakers := sections.get("breakers"):
         check_breakers(breakers, strategies, problems)
     if engine and simulator:

@@ -12,6 +12,7 @@ from msgspec import Meta, Struct, field
 from engine.config_breakers import BreakersSection
 from engine.config_control import FlattenSection, KillSection
 from engine.config_metadata import PATH, about, whole
+from engine.config_portfolio import PortfolioSection
 from engine.config_records import MAX_CORE, JournalSection, LogSection, TelemetrySection
 from engine.config_trading import (
     CurrencySection,
@@ -156,6 +157,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     risk: RiskSection = RiskSection()
     currencies: tuple[CurrencySection, ...] = field(name="currency", default=())
     breakers: BreakersSection = BreakersSection()
+    portfolio: PortfolioSection = PortfolioSection()
     instruments: tuple[InstrumentSection, ...] = field(name="instrument")
     strategies: tuple[StrategySection, ...] = field(name="strategy", default=())
     telemetry: TelemetrySection = TelemetrySection()

@@ -44,6 +44,7 @@ from engine.run_start import Inheritance
 from engine.safety.breaker_watch import BreakerWatch
 from engine.safety.health_breakers import HealthBreakers
 from engine.safety.kernel_clock import read_clock_error_ns
+from engine.safety.portfolio import PortfolioWatch
 from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
@@ -94,6 +95,7 @@ class Supervisor:
         self._failures = FailureLog(arc.strategies)
         self._breaker_watch = BreakerWatch(arc, self._show_breakers, self._kill_by_breaker)
         self._health = HealthBreakers(arc, self._clock_error_ns, self._failures.poll)
+        self._portfolio = PortfolioWatch(arc)
         self._is_clock_far = False
         self._is_hole_told = False
         loop = arc.config.loop
@@ -381,6 +383,7 @@ class Supervisor:
                     self._order_entry.check_pending(now_ns)
                 if self.has_begun and not self._stop.is_set():
                     self._health.poll(now_ns)
+                    self._portfolio.poll(now_ns)
                 self.control.look_slowly(read_monotonic_ns())
                 self._on_progress()
                 self.loop_care.check()

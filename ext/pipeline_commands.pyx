@@ -112,6 +112,10 @@ cdef class PipelineCommands(PipelineParts):
                 continue
             for index in range(position.working_count):
                 order = self.orders.find_open(position.working[index].order_number)
+                if order != NULL and self.memory.books[position.instrument].state == LIVE \
+                        and order.side * position.position_lots < 0 \
+                        and self.breakers.may_reduce(strategy):
+                    continue
                 if order != NULL and order.state != PENDING_CANCEL \
                         and order.order_number != self.guard.states[strategy].exit_order_number \
                         and (

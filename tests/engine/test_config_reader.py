@@ -145,8 +145,8 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
             "[engine]",
             "xyzzy = 1\n[engine]",
             "[xyzzy] is unknown; known sections: engine, simulator, feed, order_entry,"
-            " reconciliation, loop, risk, currency, breakers, instrument, strategy, telemetry,"
-            " journal, stop, kill, flatten, log",
+            " reconciliation, loop, risk, currency, breakers, portfolio, instrument, strategy,"
+            " telemetry, journal, stop, kill, flatten, log",
         ),
         (
             "max_position = 0.2",
