@@ -12,6 +12,7 @@ from engine.config_schema import EngineConfig
 from engine.config_warnings import find_warnings, require_arming, require_recording
 from engine.decisions import Decisions
 from engine.exit_codes import ExitCode, exit_code_of
+from engine.jurisdiction import DISCLAIMER, require_permission, rule
 from engine.version import read_version
 from ext.errors import WowError
 
@@ -121,6 +122,7 @@ def _make_parser(command: str) -> argparse.ArgumentParser:
 
 def _run(config: EngineConfig, options: argparse.Namespace) -> int:
     require_arming(config, is_live=options.live)
+    require_permission(config)
     require_recording(config)
     from engine import app  # only here: it loads the compiled kernel and Numba
 
@@ -132,6 +134,8 @@ def _check(config: EngineConfig) -> int:
     from engine.composition import compile_strategies  # only here: importing Numba takes a second
 
     print(describe_config(config), flush=True)
+    for ruling in rule(config):
+        print(f"# {ruling.describe()}; {DISCLAIMER}", flush=True)
     strategies = compile_strategies(config, _say_compiled)
     digests = [strategy.source_digest for strategy in strategies]
     print(f"# config hash {config_hash(config, digests)}")

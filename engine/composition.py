@@ -3,13 +3,14 @@
 Nothing here opens a socket or starts a process; ``engine.supervisor`` does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.config import EngineConfig, make_instruments, make_limits
 from engine.config_venues import FeedSection, OrderEntrySection
 from engine.instruments import Instrument
+from engine.jurisdiction import forbidden_instruments
 from engine.kernels import CompiledStrategy, compile_strategy
 from engine.run_identity import RunIdentity
 from engine.strategy_loader import load_strategy
@@ -144,7 +145,8 @@ def compose(
         start_time_ns=read_wall_ns(),
         market_ring_slots=Bound.MARKET_RING_SLOTS,
     )
-    arc = join(config, strategies, memory, edge, identity)
+    forbidden = forbidden_instruments(config)
+    arc = join(config, strategies, memory, edge, identity, forbidden)
     if edge is None or section is None or sender is None:
         return arc
     return replace(arc, orders=make_order_parts(section, arc, edge, sender))
@@ -156,8 +158,10 @@ def join(
     memory: SharedMemory,
     edge: OrderEdge | None,
     identity: RunIdentity | None = None,
+    forbidden: Iterable[int] = (),
 ) -> Arc:
-    """Joins tables, gate, codecs and pipeline over ``memory``; orders leave by ``edge``."""
+    """Joins tables, gate, codecs and pipeline over ``memory``; orders leave by ``edge``, but for
+    those of ``forbidden`` instruments."""
     instruments = make_instruments(config)
     table = InstrumentTable()
     for instrument in instruments:
@@ -177,7 +181,7 @@ def join(
         memory,
         _make_strategy_table(strategies),
         orders,
-        _make_gate(config, strategies),
+        _make_gate(config, strategies, forbidden),
         encoder=encoder,
         sender=edge.sender if edge else None,
         store=edge.store if edge else None,
@@ -232,8 +236,12 @@ def _make_strategy_table(strategies: tuple[CompiledStrategy, ...]) -> StrategyTa
     return table
 
 
-def _make_gate(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> RiskGate:
+def _make_gate(
+    config: EngineConfig, strategies: tuple[CompiledStrategy, ...], forbidden: Iterable[int]
+) -> RiskGate:
     gate = RiskGate()
+    for index in forbidden:
+        gate.forbid(index)
     for strategy in strategies:
         gate.add_strategy(strategy.instrument.index)
     gate.set_engine_limits(

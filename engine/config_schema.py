@@ -11,6 +11,7 @@ from msgspec import Meta, Struct, field
 
 from engine.config_metadata import PATH, about, whole
 from engine.config_records import MAX_CORE, JournalSection, LogSection, TelemetrySection
+from engine.config_site import SiteSection
 from engine.config_trading import InstrumentSection, RiskSection, StrategySection
 from engine.config_venues import FeedSection, OrderEntrySection, ReconciliationSection
 
@@ -141,6 +142,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A whole config after all checks; values that depend on others are filled in."""
 
     engine: EngineSection
+    site: SiteSection = SiteSection()
     simulator: SimulatorSection = SimulatorSection()
     feed: FeedSection
     order_entry: OrderEntrySection | None = None

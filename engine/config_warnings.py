@@ -6,6 +6,7 @@ from pathlib import Path
 
 from engine.config_checks import CREDENTIALS, is_loopback, publish_host
 from engine.config_schema import EngineConfig
+from engine.jurisdiction import find_site_warnings
 from engine.secrets import Secret
 from engine.tls_context import make_client_context
 from ext.errors import ConfigError
@@ -15,7 +16,8 @@ from tuning.core_plan import plan_cores
 
 def find_warnings(config: EngineConfig) -> list[str]:
     """One line for each doubtful setting, and for what this machine lacks."""
-    return [*_setting_warnings(config), *_machine_warnings(config), *_secret_warnings(config)]
+    settings = [*_setting_warnings(config), *find_site_warnings(config)]
+    return [*settings, *_machine_warnings(config), *_secret_warnings(config)]
 
 
 def require_arming(config: EngineConfig, *, is_live: bool) -> None:

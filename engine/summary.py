@@ -9,6 +9,7 @@ from rich.table import Table
 
 from engine.composition import Arc
 from engine.config import config_hash
+from engine.jurisdiction import site_lines
 from engine.loop import LoopCare
 from engine.processes import RelayReady, VenueSummary
 from engine.run_figures import (
@@ -48,6 +49,8 @@ def print_banner(arc: Arc, write: Write = write_now) -> None:
         f"wow-engine {config.engine.name}: mode {config.engine.mode.upper()}, "
         f"config {digest[:12]}, {polling}\n"
     )
+    for line in site_lines(config):
+        write(f"  {line}\n")
     for strategy in arc.strategies:
         slow = "" if strategy.is_compiled else "   SLOW: plain Python, not compiled"
         write(f"  {strategy.name} trades {strategy.instrument.symbol}{slow}\n")

@@ -17,6 +17,7 @@ cdef struct InstrumentLimits:
     int64_t max_order_notional      # ticks times lots
     int64_t price_collar_ppm        # allowed distance from the mid, parts per million of it
     int64_t max_position_lots       # absolute, worst case with open orders
+    int64_t is_forbidden            # not permitted from where we are: no new risk on it, ever
 
 cdef struct EngineLimits:
     int64_t max_messages_per_second     # 1 to MAX_RATE_WINDOW

@@ -23,6 +23,7 @@ from ext.wire cimport (
     MESSAGE_RATE,
     NEW_ORDER,
     NOTIONAL,
+    NOT_PERMITTED,
     OPEN_ORDERS,
     PENDING_CANCEL,
     PENDING_NEW,
@@ -115,6 +116,12 @@ cdef class RiskGate:
         self.limits[instrument].price_collar_ppm = price_collar_ppm
         self.limits[instrument].max_position_lots = max_position_lots
 
+    def forbid(self, instrument: int) -> None:
+        """No new order or replace of an instrument passes from now on; its cancels do."""
+        if not 0 <= instrument < MAX_INSTRUMENTS:
+            raise UsageError(f"instrument was {instrument}; use 0 to {MAX_INSTRUMENTS - 1}")
+        self.limits[instrument].is_forbidden = True
+
     def add_strategy(self, instrument: int) -> None:
         """Strategies in the order of the strategy table: their positions add up."""
         if self.strategy_count == MAX_STRATEGIES:
@@ -135,6 +142,8 @@ cdef class RiskGate:
             return self._check_cancel(intent, strategy, orders, time_ns)
         if intent.kind != NEW_ORDER and intent.kind != REPLACE_ORDER:
             return INTENT_INVALID
+        if self.limits[book.instrument].is_forbidden != 0:
+            return NOT_PERMITTED
         if self.is_paused:
             return ENGINE_PAUSED
         if book.state != LIVE or time_ns - last_product_ns > self.engine.stale_after_ns:

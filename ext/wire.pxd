@@ -95,6 +95,7 @@ cpdef enum Verdict:
     SESSION_DOWN = 13
     INTENT_INVALID = 14             # unknown kind, side, type or time in force
     JOURNAL_BEHIND = 15             # the journal cannot be written, or its ring is nearly full
+    NOT_PERMITTED = 23              # the jurisdiction table forbids this product at its venue here
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one
     NO_ORDER = 0

@@ -75,6 +75,7 @@ class Verdict(IntEnum):
     SESSION_DOWN = 13
     INTENT_INVALID = 14
     JOURNAL_BEHIND = 15
+    NOT_PERMITTED = 23
 
 class OrderState(IntEnum):
     NO_ORDER = 0

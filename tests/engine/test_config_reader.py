@@ -142,7 +142,7 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
         (
             "[engine]",
             "xyzzy = 1\n[engine]",
-            "[xyzzy] is unknown; known sections: engine, simulator, feed, order_entry,"
+            "[xyzzy] is unknown; known sections: engine, site, simulator, feed, order_entry,"
             " reconciliation, loop, risk, instrument, strategy, telemetry, journal, stop, log",
         ),
         (
