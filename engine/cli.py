@@ -1,4 +1,4 @@
-"""The command line ``wow-engine``: run, check, verify, replay, journal."""
+"""The command line ``wow-engine``: run, check, and the commands that read what was recorded."""
 
 import argparse
 import os
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from engine.kernels import CompiledStrategy
 
 PROGRAM = "wow-engine"
-COMMANDS = ("run", "check", "verify", "replay", "journal")
+COMMANDS = ("run", "check", "verify", "replay", "journal", "trades", "compliance")
 
 _EPILOG = """commands:
   run      start the engine; the default: `wow-engine --config FILE`
@@ -28,6 +28,8 @@ _EPILOG = """commands:
   verify   rebuild the books of a recording and compare them with a slow reference
   replay   repeat a run from its journal: same orders byte for byte, same state
   journal  show, follow, check, count and export what an engine recorded
+  trades   write the trade records of a journal: CSV, JSON, Parquet
+  compliance  report a period by mode, jurisdiction and venue: CSV, XLSX
 
 `wow-engine COMMAND --help` says more. docs/config.md explains every key of the config and the
 exit statuses. WOW_DEBUG=1 shows the traceback of an error."""
@@ -68,6 +70,14 @@ def _dispatch(words: list[str]) -> int:
         from engine import journal_command  # only here: the others need none of it
 
         return journal_command.main(words[1:])
+    if command == "trades":
+        from engine import trades_command  # only here, as above
+
+        return trades_command.main(words[1:])
+    if command == "compliance":
+        from engine import compliance_command  # only here, as above
+
+        return compliance_command.main(words[1:])
     if command is None:
         if not words or words[0] in ("-h", "--help", "--version"):
             _make_parser("").parse_args(words or ["--help"])
