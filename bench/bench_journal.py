@@ -19,14 +19,16 @@ from bench.frames import UNIT_LOTS, FrameSet, generate_frames
 from bench.goal import Goal
 from bench.harness import Benchmark, BenchmarkError, Contender, Measurement, Size, Trial
 from bench.step_loops import time_blobs
+from ext.bounds import Bound
 from ext.dtypes import BLOB, RECORD
 from ext.order_sender import CapturingSender
 from ext.shared_memory import SharedMemory
 
 IN_MEMORY = Path("/dev/shm")
-RING_SLOTS = 1 << 16
 REPORT_BYTES = 400  # of an ExecutionReport
 FRAME_BYTES = 700  # of an update with a few changes
+DIFFERENT_PAYLOADS = 26
+"""Few: what is recorded was read a moment before, so it is in the first cache. The ring is not."""
 ORDER_BYTES = 512
 RELAY_GOAL_RATIO = 1.05
 
@@ -34,18 +36,19 @@ RELAY_GOAL_RATIO = 1.05
 def measure_blobs(directory: Path, payloads: list[bytes], is_market: bool) -> Measurement:
     """Records of these bytes into a ring in a file of its own, which nobody reads."""
     path = directory / "blobs.shm"
-    memory = SharedMemory(str(path), [], [], market_ring_slots=RING_SLOTS)
+    slots_of_ring = Bound.MARKET_RING_SLOTS if is_market else Bound.RING_SLOTS
+    memory = SharedMemory(str(path), [], [], market_ring_slots=Bound.MARKET_RING_SLOTS)
     total_ns = time_blobs(memory, payloads, is_market)
     region, word = (
         ("market_ring_offset", "market_write_sequence")
         if is_market
         else ("ring_offset", "write_sequence")
     )
-    ring = memory.region(region, RECORD, RING_SLOTS)
+    ring = memory.region(region, RECORD, slots_of_ring)
     written = memory.counters()[word]
     slots = written // len(payloads)
-    first = written - slots
-    held = ring[first % RING_SLOTS : first % RING_SLOTS + slots].tobytes()
+    first = (written - slots) % slots_of_ring
+    held = np.concatenate([ring[first:], ring[:slots]])[:slots].tobytes()
     head = np.frombuffer(held, BLOB, 1)[0]
     offset = BLOB.fields["payload"][1] if BLOB.fields else 0
     found = held[offset : offset + int(head["byte_count"])]
@@ -127,6 +130,17 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
             _blob_trial("journal.frame", directory, FRAME_BYTES, count, is_market=True),
             _blob_trial("journal.report", directory, REPORT_BYTES, count, is_market=False),
             Trial(
+                "journal.tap",
+                (
+                    Contender("engine: frame to order, recorded", without.run),
+                    Contender(
+                        "engine: frame to order, nothing recorded",
+                        FrameToOrder(frames, UNIT_LOTS).run,
+                    ),
+                ),
+                baseline="engine: frame to order, nothing recorded",
+            ),
+            Trial(
                 "journal.relay",
                 (
                     Contender("engine: frame to order, relay beside it", beside.run),
@@ -139,7 +153,8 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
 
 
 def _blob_trial(name: str, directory: Path, size: int, count: int, *, is_market: bool) -> Trial:
-    payloads = [bytes([65 + index % 26]) * size for index in range(count)]
+    different = [bytes([65 + index]) * size for index in range(DIFFERENT_PAYLOADS)]
+    payloads = [different[index % DIFFERENT_PAYLOADS] for index in range(count)]
     run = functools.partial(measure_blobs, directory, payloads, is_market)
     return Trial(name, (Contender("engine: record with its bytes", run),), goal=Goal(value=60))
 

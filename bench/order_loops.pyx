@@ -4,6 +4,7 @@ from libc.stdint cimport int64_t
 from libc.string cimport memset
 
 from ext.errors import UsageError
+from ext.market cimport LastSeen
 from ext.pipeline cimport Pipeline
 from ext.wire cimport (
     ACCEPTED,
@@ -64,7 +65,9 @@ def check_intents(
     cdef int64_t accepted = 0
     cdef Py_ssize_t index
     cdef Intent intent
+    cdef LastSeen seen
     memset(&intent, 0, sizeof(intent))
+    seen.trade_ticks = book.bid_ticks[0]
     intent.kind = NEW_ORDER
     intent.order_type = LIMIT
     intent.time_in_force = IMMEDIATE_OR_CANCEL
@@ -72,9 +75,10 @@ def check_intents(
         intent.side = <int>intents[index, 0]
         intent.price_ticks = intents[index, 1]
         intent.quantity_lots = intents[index, 2]
+        seen.frame_ns = seen.trade_ns = time_ns
         if pipeline.gate.check(
-                &intent, 0, book, time_ns, pipeline.orders, True, time_ns) == ACCEPTED:
-            pipeline.gate.note_sent(&intent, book.instrument, time_ns)
+                &intent, 0, book, &seen, pipeline.orders, True, time_ns) == ACCEPTED:
+            pipeline.gate.note_sent(&intent, 0, book.instrument, time_ns)
             accepted += 1
         time_ns += step_ns
     return accepted

@@ -12,6 +12,7 @@ from ext.clock import measure_stamp_rate
 from ext.clock cimport read_stamp
 from ext.errors import UsageError
 from ext.kernels cimport Hook, StrategyTable
+from ext.market cimport LastSeen
 from ext.orders cimport OrderTable
 from ext.pipeline cimport Pipeline
 from ext.risk cimport RiskGate
@@ -96,19 +97,21 @@ def time_checks(
     cdef int64_t verdict, time_ns
     cdef Py_ssize_t index
     cdef Intent intent
+    cdef LastSeen seen
     memset(&intent, 0, sizeof(intent))
     intent.kind = NEW_ORDER
     intent.order_type = LIMIT
     intent.time_in_force = GOOD_TILL_CANCEL
+    seen.trade_ticks = view.bid_ticks[0]
     started = read_stamp()
     for index in range(rows.shape[0]):
         intent.side = <int>rows[index, 0]
         intent.price_ticks = rows[index, 1]
         intent.quantity_lots = rows[index, 2]
-        time_ns = rows[index, 3]
-        verdict = gate.check(&intent, 0, view, time_ns, orders, True, time_ns)
+        time_ns = seen.frame_ns = seen.trade_ns = rows[index, 3]
+        verdict = gate.check(&intent, 0, view, &seen, orders, True, time_ns)
         if verdict == ACCEPTED:
-            gate.note_sent(&intent, instrument, time_ns)
+            gate.note_sent(&intent, 0, instrument, time_ns)
         result = mix(result, verdict)
     return _elapsed_ns(started), result
 

@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.config import EngineConfig, make_instruments, make_limits
+from engine.config import EngineConfig, make_instruments
 from engine.config_venues import FeedSection, OrderEntrySection
+from engine.gate_setup import make_gate
 from engine.instruments import Instrument
 from engine.jurisdiction import forbidden_instruments
 from engine.kernels import CompiledStrategy, compile_strategy
@@ -29,7 +30,6 @@ from ext.order_history import OrderHistory
 from ext.order_sender import OrderSender
 from ext.orders import OrderTable
 from ext.pipeline import Pipeline
-from ext.risk import RiskGate
 from ext.session_store import SessionStore
 from ext.shared_memory import SharedMemory
 from ext.signing import sign_coinbase_exchange
@@ -181,7 +181,7 @@ def join(
         memory,
         _make_strategy_table(strategies),
         orders,
-        _make_gate(config, strategies, forbidden),
+        make_gate(config, strategies, forbidden),
         encoder=encoder,
         sender=edge.sender if edge else None,
         store=edge.store if edge else None,
@@ -208,7 +208,7 @@ def join(
 
 def private_memory(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> SharedMemory:
     """Memory that no other process sees, for a repetition of a run."""
-    return SharedMemory(None, *_names(config, strategies))
+    return SharedMemory(None, *_names(config, strategies), is_resident=False)
 
 
 def _names(
@@ -234,32 +234,6 @@ def _make_strategy_table(strategies: tuple[CompiledStrategy, ...]) -> StrategyTa
             persistent=strategy.persistent,
         )
     return table
-
-
-def _make_gate(
-    config: EngineConfig, strategies: tuple[CompiledStrategy, ...], forbidden: Iterable[int]
-) -> RiskGate:
-    gate = RiskGate()
-    for index in forbidden:
-        gate.forbid(index)
-    for strategy in strategies:
-        gate.add_strategy(strategy.instrument.index)
-    gate.set_engine_limits(
-        config.risk.max_orders_per_second,
-        config.risk.cancel_reserve,
-        config.risk.stale_after_ms * MILLISECOND_NS,
-        config.risk.duplicate_window_ms * MILLISECOND_NS,
-        config.risk.max_feed_delay_ms * MILLISECOND_NS,
-    )
-    for index, limits in enumerate(make_limits(config)):
-        gate.set_instrument_limits(
-            index,
-            limits.max_order_lots,
-            limits.max_order_notional_steps,
-            limits.price_collar_parts_per_million,
-            limits.max_position_lots,
-        )
-    return gate
 
 
 def _order_section(config: EngineConfig) -> OrderEntrySection | None:

@@ -18,7 +18,8 @@ from engine.config_problems import Problems
 from engine.config_reader import read_sections
 from engine.config_schema import EngineConfig
 from engine.config_text import config_hash, describe_config
-from engine.instruments import Instrument, InstrumentLimits, convert_limits
+from engine.instruments import Instrument, InstrumentLimits
+from engine.risk_limits import convert_section
 from ext.errors import ConfigError
 
 __all__ = [
@@ -59,7 +60,7 @@ def make_instruments(config: EngineConfig) -> tuple[Instrument, ...]:
 def make_limits(config: EngineConfig) -> tuple[InstrumentLimits, ...]:
     """The limits of each instrument in whole steps, in the same order."""
     return tuple(
-        convert_limits(instrument, **msgspec.structs.asdict(section.limits))
+        convert_section(instrument, section)
         for instrument, section in zip(make_instruments(config), config.instruments, strict=True)
     )
 

@@ -13,6 +13,7 @@ from engine.config_instrument_checks import check_instruments, check_strategies
 from engine.config_metadata import SIMULATOR
 from engine.config_problems import KeyPath, Problems, find_nearest
 from engine.config_records import TelemetrySection
+from engine.config_risk_checks import check_currencies, check_rates, check_trading_hours
 from engine.config_schema import EngineSection, LoopSection, SimulatorSection
 from engine.config_trading import InstrumentSection, RiskSection, StrategySection
 from engine.config_venues import FeedSection, OrderEntrySection, ReconciliationSection
@@ -49,12 +50,17 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         problems.add(("order_entry",), f"is missing; {engine.mode} mode sends orders through it")
     if feed:
         _check_feed(feed, problems)
-    if risk := sections.get("risk"):
-        _check_risk(risk, problems)
+    risk: RiskSection | None = sections.get("risk")
+    if risk:
+        check_rates(risk, problems)
     if instruments is not None:
         check_instruments(instruments, problems)
     if strategies is not None:
         check_strategies(strategies, instruments, problems)
+    if instruments is not None:
+        check_currencies(sections.get("currencies") or (), instruments, strategies, problems)
+        if risk:
+            check_trading_hours(risk, instruments, problems)
     if engine and simulator:
         _check_simulator(engine, simulator, instruments, problems)
         if feed:
@@ -128,16 +134,6 @@ def _check_feed(feed: FeedSection, problems: Problems) -> None:
         for name in CREDENTIALS:
             if name not in given:
                 problems.add(("feed", name), f"is missing; {reason}")
-
-
-def _check_risk(risk: RiskSection, problems: Problems) -> None:
-    if risk.cancel_reserve >= risk.max_orders_per_second:
-        problems.add_value(
-            ("risk", "cancel_reserve"),
-            risk.cancel_reserve,
-            f"less than max_orders_per_second, which is {risk.max_orders_per_second},"
-            " or no order could be placed",
-        )
 
 
 def _check_simulator(

@@ -53,6 +53,18 @@ def check_strategies(
                 ("strategy", index, "instrument"),
                 f'was "{section.instrument}", which no [[instrument]] has; {hint}',
             )
+        elif section and section.enabled and not _find(instruments, section).tradable:
+            problems.add(
+                ("strategy", index, "instrument"),
+                f'was "{section.instrument}", which is not tradable; set enabled = false here,'
+                " or tradable = true there",
+            )
+
+
+def _find(
+    instruments: Sequence[InstrumentSection | None], strategy: StrategySection
+) -> InstrumentSection:
+    return next(each for each in instruments if each and each.symbol == strategy.instrument)
 
 
 def _check_steps(instrument: Instrument, problems: Problems) -> None:
@@ -68,8 +80,10 @@ def _check_steps(instrument: Instrument, problems: Problems) -> None:
 
 def _check_limits(instrument: Instrument, limits: LimitsTable, problems: Problems) -> None:
     place: KeyPath = ("instrument", instrument.index, "limits")
-    for name in ("max_order_quantity", "max_position"):
-        quantity: Decimal = getattr(limits, name)
+    for name in ("max_order_quantity", "max_position", "min_order_quantity"):
+        quantity: Decimal | None = getattr(limits, name)
+        if quantity is None:
+            continue
         try:
             instrument.quantity_to_lots(quantity)
         except InstrumentError:
@@ -78,18 +92,25 @@ def _check_limits(instrument: Instrument, limits: LimitsTable, problems: Problem
             if quantity > largest:
                 allowed = f"at most {largest:f}, the largest count of lots in 64 bits"
             problems.add_value((*place, name), quantity, allowed)
-    try:
-        instrument.notional_to_steps(limits.max_order_notional)
-    except InstrumentError:
-        problems.add_value(
-            (*place, "max_order_notional"),
-            limits.max_order_notional,
-            f"at most {instrument.largest_notional:f}, the largest count of tick times lot"
-            " in 64 bits",
-        )
-    try:
-        collar_to_parts_per_million(limits.price_collar_percent)
-    except InstrumentError:
-        problems.add_value(
-            (*place, "price_collar_percent"), limits.price_collar_percent, "at most 4 decimals"
-        )
+    for name in ("max_order_notional", "min_order_notional", "max_open_notional"):
+        notional: Decimal | None = getattr(limits, name)
+        if notional is not None and notional > instrument.largest_notional:
+            problems.add_value(
+                (*place, name),
+                notional,
+                f"at most {instrument.largest_notional:f}, the largest count of tick times lot"
+                " in 64 bits",
+            )
+    for name in ("price_collar_percent", "last_trade_collar_percent"):
+        collar: Decimal | None = getattr(limits, name)
+        try:
+            collar_to_parts_per_million(collar or Decimal(0))
+        except InstrumentError:
+            problems.add_value((*place, name), collar, "at most 4 decimals")
+    for smallest, largest in (
+        ("min_order_quantity", "max_order_quantity"),
+        ("min_order_notional", "max_order_notional"),
+    ):
+        least, most = getattr(limits, smallest), getattr(limits, largest)
+        if least is not None and least > most:
+            problems.add_value((*place, smallest), least, f"at most {largest}, which is {most:f}")

@@ -12,7 +12,12 @@ from msgspec import Meta, Struct, field
 from engine.config_metadata import PATH, about, whole
 from engine.config_records import MAX_CORE, JournalSection, LogSection, TelemetrySection
 from engine.config_site import SiteSection
-from engine.config_trading import InstrumentSection, RiskSection, StrategySection
+from engine.config_trading import (
+    CurrencySection,
+    InstrumentSection,
+    RiskSection,
+    StrategySection,
+)
 from engine.config_venues import FeedSection, OrderEntrySection, ReconciliationSection
 
 DAY_SECONDS = 86400
@@ -149,6 +154,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     reconciliation: ReconciliationSection | None = None
     loop: LoopSection = LoopSection()
     risk: RiskSection = RiskSection()
+    currencies: tuple[CurrencySection, ...] = field(name="currency", default=())
     instruments: tuple[InstrumentSection, ...] = field(name="instrument")
     strategies: tuple[StrategySection, ...] = field(name="strategy", default=())
     telemetry: TelemetrySection = TelemetrySection()

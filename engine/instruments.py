@@ -10,6 +10,7 @@ from decimal import Context, Decimal, DivisionByZero, Inexact, InvalidOperation,
 from ext.errors import InstrumentError
 
 INT64_MAXIMUM = 2**63 - 1
+NO_LIMIT = INT64_MAXIMUM  # of an optional limit that is not given: no sum exceeds it
 COLLAR_PARTS_PER_PERCENT = 10_000  # the collar is kept in parts per million
 
 # 19 digits of an int64 times 18 decimals of a step fit; anything that would round raises.
@@ -63,21 +64,33 @@ class Instrument:
         return f"{self.lots_to_quantity(quantity_lots):.{self.quantity_decimals}f}"
 
     @property
+    def quote_currency(self) -> str:
+        """What prices are counted in: what stands behind the last - of the symbol."""
+        return self.symbol.rpartition("-")[2]
+
+    @property
+    def step_worth(self) -> Decimal:
+        """What one tick on one lot is worth, in quote currency."""
+        return _EXACT.multiply(self.tick, self.lot)
+
+    @property
     def largest_notional(self) -> Decimal:
         """The largest amount in quote currency that fits in an int64 of tick times lot."""
-        return _EXACT.multiply(_EXACT.multiply(self.tick, self.lot), Decimal(INT64_MAXIMUM))
+        return _EXACT.multiply(self.step_worth, Decimal(INT64_MAXIMUM))
 
     def notional_to_steps(self, notional: Decimal) -> int:
-        """Quote currency in units of one tick times one lot, rounded down to stay a limit.
+        """Quote currency in units of one tick times one lot, rounded down to stay a limit; a
+        negative amount is too, so that one of the smallest notional is rounded up.
 
         InstrumentError when it does not fit in an int64.
         """
-        if notional > self.largest_notional:
+        if abs(notional) > self.largest_notional:
             raise InstrumentError(
                 f"{self.symbol} notional {notional} is too large to count in tick times lot;"
                 f" use at most {self.largest_notional:f}"
             )
-        return int(_EXACT.divide_int(notional, _EXACT.multiply(self.tick, self.lot)))
+        steps, rest = _EXACT.divmod(notional, self.step_worth)
+        return int(steps) - (rest < 0)
 
     def _to_steps(self, value: Decimal | str | int, step: Decimal, what: str, unit: str) -> int:
         where = f"{self.symbol} {what} {value}"
@@ -103,6 +116,11 @@ class InstrumentLimits:
     max_order_notional_steps: int  # one step is one tick times one lot
     price_collar_parts_per_million: int  # of the reference price
     max_position_lots: int
+    min_order_lots: int = 0  # 0: none
+    min_order_notional_steps: int = 0
+    last_trade_collar_parts_per_million: int = 0  # 0: not checked
+    max_open_orders: int = NO_LIMIT
+    max_open_notional_steps: int = NO_LIMIT
 
 
 def collar_to_parts_per_million(percent: Decimal) -> int:
@@ -121,13 +139,29 @@ def convert_limits(
     max_order_notional: Decimal,
     price_collar_percent: Decimal,
     max_position: Decimal,
+    min_order_quantity: Decimal | None = None,
+    min_order_notional: Decimal | None = None,
+    last_trade_collar_percent: Decimal | None = None,
+    max_open_orders: int = NO_LIMIT,
+    max_open_notional: Decimal | None = None,
 ) -> InstrumentLimits:
-    """Limits in whole steps, exactly; InstrumentError names the one that is not."""
+    """Limits in whole steps, exactly; InstrumentError names the one that is not.
+
+    The largest notionals are rounded down and the smallest one up, so that they stay limits.
+    """
+    steps_to = instrument.notional_to_steps
     return InstrumentLimits(
         max_order_lots=instrument.quantity_to_lots(max_order_quantity),
-        max_order_notional_steps=instrument.notional_to_steps(max_order_notional),
+        max_order_notional_steps=steps_to(max_order_notional),
         price_collar_parts_per_million=collar_to_parts_per_million(price_collar_percent),
         max_position_lots=instrument.quantity_to_lots(max_position),
+        min_order_lots=instrument.quantity_to_lots(min_order_quantity or 0),
+        min_order_notional_steps=-instrument.notional_to_steps(-(min_order_notional or Decimal(0))),
+        last_trade_collar_parts_per_million=collar_to_parts_per_million(
+            last_trade_collar_percent or Decimal(0)
+        ),
+        max_open_orders=max_open_orders,
+        max_open_notional_steps=steps_to(max_open_notional) if max_open_notional else NO_LIMIT,
     )
 
 

@@ -29,11 +29,6 @@ def base_currency(instrument: Instrument) -> str:
     return instrument.symbol.partition("-")[0]
 
 
-def quote_currency(instrument: Instrument) -> str:
-    """The currency of its prices and fees."""
-    return instrument.symbol.rpartition("-")[2]
-
-
 class OwnRecords:
     """Reads order table and positions where the arc keeps them: in the shared memory."""
 
@@ -85,11 +80,11 @@ class OwnRecords:
         changes: dict[str, Decimal] = {}
         turnovers: dict[str, Decimal] = {}
         for instrument in self._instruments:
-            for currency in (base_currency(instrument), quote_currency(instrument)):
+            for currency in (base_currency(instrument), instrument.quote_currency):
                 changes.setdefault(currency, Decimal(0))
         for position in self._positions:
             instrument = self._instruments[int(position["instrument"])]
-            base, quote = base_currency(instrument), quote_currency(instrument)
+            base, quote = base_currency(instrument), instrument.quote_currency
             tick_value = float(instrument.tick) * float(instrument.lot)
             lots, average = int(position["position_lots"]), float(position["average_price_ticks"])
             cost = lots * average * tick_value

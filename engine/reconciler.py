@@ -13,6 +13,7 @@ from decimal import Decimal
 
 from engine.composition import Arc
 from engine.engine_clock import EngineClock
+from engine.known_trades import KnownTrades
 from engine.own_records import OwnRecords
 from engine.reconciliation import (
     Difference,
@@ -241,9 +242,14 @@ class Reconciler:
 
 
 def make_reconciler(
-    arc: Arc, rest_url: str, clock: EngineClock, on_pause: Callable[[str], None]
+    arc: Arc,
+    rest_url: str,
+    clock: EngineClock,
+    on_pause: Callable[[str], None],
+    known: KnownTrades | None = None,
 ) -> Reconciler:
-    """Joins the parts; the keys are those of [order_entry]. ConfigError: ca_file is of no use."""
+    """Joins the parts; the keys are those of [order_entry]. ``known`` is what earlier runs have
+    counted, None: this one goes on from none. ConfigError: ca_file is of no use."""
     section, order_entry = arc.config.reconciliation, arc.config.order_entry
     if section is None or order_entry is None:
         raise UsageError("reconciliation needs [reconciliation] and [order_entry]")
@@ -260,7 +266,7 @@ def make_reconciler(
     )
     own = OwnRecords(arc.memory, arc.pipeline.orders, arc.instruments, len(arc.strategies))
     return Reconciler(
-        VenueQuestions(transport, own, arc.instruments),
+        VenueQuestions(transport, own, arc.instruments, known),
         own,
         arc.pipeline,
         clock.now_ns,

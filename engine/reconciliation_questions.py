@@ -6,10 +6,17 @@ from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from engine.instruments import Instrument
+from engine.known_trades import KnownTrades
 from engine.own_records import OwnRecords
 from engine.reconciliation import OurRecord, TheirRecord
 from engine.reconciliation_fills import FillRecord
-from engine.reconciliation_records import TheirFill, TheirOrder, read_fill, read_order
+from engine.reconciliation_records import (
+    TheirFill,
+    TheirOrder,
+    is_older,
+    read_fill,
+    read_order,
+)
 from ext.errors import InstrumentError
 from gateways.coinbase_rest import (
     PAGE_ENTRIES,
@@ -58,8 +65,16 @@ class Answers:
 class VenueQuestions:
     """Knows how to ask; keeps the fills that it has heard of."""
 
-    def __init__(self, transport: Asks, own: OwnRecords, instruments: Sequence[Instrument]) -> None:
+    def __init__(
+        self,
+        transport: Asks,
+        own: OwnRecords,
+        instruments: Sequence[Instrument],
+        known: KnownTrades | None = None,
+    ) -> None:
+        """``known`` None: nothing that was traded before the first question is ours."""
         self.fills = FillRecord()
+        self._known = known
         self._transport = transport
         self._own = own
         self._instruments = {instrument.symbol: instrument for instrument in instruments}
@@ -104,7 +119,9 @@ class VenueQuestions:
         return [order for each in found if (order := self._read_order(each)) is not None]
 
     async def _list_fills(self, symbol: str) -> None:
-        """From the newest back to what was known; the first time only where to begin."""
+        """From the newest back to what was known; the first time of a first run only where to
+        begin."""
+        since_ns = self._begin_fills(symbol)
         known = self.fills.known_until(symbol)
         has_begun = self.fills.has_begun(symbol)
         cursor = ""
@@ -114,12 +131,22 @@ class VenueQuestions:
             if not has_begun:
                 self.fills.begin(symbol, max((fill.trade_id for fill in page), default=0))
                 return
-            self._add_fills([fill for fill in page if fill.trade_id > known])
+            new = [fill for fill in page if fill.trade_id > known and not is_older(fill, since_ns)]
+            self._add_fills(new)
             cursor = answer.older_cursor
-            is_reached = any(fill.trade_id <= known for fill in page)
+            is_reached = len(new) < len(page)
             if is_reached or len(page) < PAGE_ENTRIES or not cursor:
                 return
         self._unreadable.append(f"more than {MAX_PAGES * PAGE_ENTRIES} new fills of {symbol}")
+
+    def _begin_fills(self, symbol: str) -> int:
+        """Where the fills of a product begin when an earlier run had some, or might have; the time
+        before which they are none of ours, 0: their ids tell."""
+        if self._known is None or self.fills.has_begun(symbol):
+            return 0
+        trade_id = self._known.trade_ids.get(symbol, 0)
+        self.fills.begin(symbol, trade_id)
+        return 0 if trade_id else self._known.start_time_ns
 
     async def _ask_for_ours(self, orders: dict[str, TheirOrder], asked_ns: int) -> set[int]:
         """Our open orders that are not among the living: what became of each. Adds to ``orders``;

@@ -146,6 +146,11 @@ def read_fill(fill: VenueFill, instruments: Mapping[str, Instrument]) -> TheirFi
     )
 
 
+def is_older(fill: VenueFill, time_ns: int) -> bool:
+    """Whether the venue says that the fill was before that time."""
+    return 0 < _read_time(fill.created_at) < time_ns
+
+
 def _instrument(symbol: str, instruments: Mapping[str, Instrument], where: str) -> Instrument:
     if symbol not in instruments:
         known = ", ".join(instruments)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from engine.composition import Arc
+from engine.known_trades import move_trades
 from engine.run_facts import persistent_fields
 from ext.dtypes import ORDER, POSITION
 from ext.errors import ConfigError
@@ -130,7 +131,9 @@ def _load_orders(
             continue
         orders[slot]["strategy"] = place
         orders[slot]["instrument"] = instruments[old.strategies[int(order["strategy"])][1]]
-    arc.history.load({**old.tables, "orders": orders.tobytes()})
+    places = [instruments.get(symbol, -1) for symbol, _, _ in old.instruments]
+    trades = move_trades(old.tables["execution_ids"], old.next_number, places)
+    arc.history.load({**old.tables, "orders": orders.tobytes(), "execution_ids": trades})
 
 
 def _load_positions(

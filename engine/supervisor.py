@@ -18,6 +18,7 @@ from engine.config_metadata import SIMULATOR
 from engine.engine_clock import EngineClock
 from engine.exit_codes import ExitCode
 from engine.kernels import FailureLog
+from engine.known_trades import KnownTrades, known_trades
 from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.measured import MeasuredCoroutine
@@ -47,6 +48,8 @@ HEARTBEAT_EVERY = 10  # watches
 PENDING_EVERY = 100
 CANCEL_POLL_S = 0.005
 RELAY_RESTART_S = 0.5
+FIRST_RECORD_POLL_S = 0.005
+FIRST_RECORD_POLLS = 1000
 CLOCK_DISTANCE_LOGGED_NS = 1_000_000_000
 
 _log = logging.getLogger("engine.supervisor")
@@ -72,6 +75,7 @@ class Supervisor:
         self._market_data: MarketData | None = None
         self._order_entry: OrderEntry | None = None
         self._reconciler: Reconciler | None = None
+        self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._failures = FailureLog(arc.strategies)
@@ -105,12 +109,15 @@ class Supervisor:
         now_ns, pipeline = self._clock.now_ns(), self.arc.pipeline
         if fresh_reason:
             pipeline.resume(now_ns, f"began without the state of earlier runs: {fresh_reason}")
-        if inheritance.recovery is None:
+        recovery = inheritance.recovery
+        if recovery is None:
             return
+        if not resume_reason:  # who resumes has looked at what was traded meanwhile
+            self._known_trades = known_trades(recovery.snapshot, recovery.facts.start_time_ns)
         if pipeline.orders.open_orders():
             count = pipeline.mark_unknown(now_ns)
             _log.warning("%d orders of the last run are Unknown until the venue has told", count)
-        reason = inheritance.recovery.snapshot.pause_reason
+        reason = recovery.snapshot.pause_reason
         if reason and resume_reason:
             pipeline.resume(now_ns, resume_reason)
             _log.warning("the pause of the last run (%s) was lifted: %s", reason, resume_reason)
@@ -152,6 +159,7 @@ class Supervisor:
         self.loop_care.begin(self._warm_up)
         self.has_begun = True
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
+        await self._wait_for_journal()
         self._start_order_entry(venue)
         await self._reconcile(venue)
         if self._stop.is_set():
@@ -159,6 +167,17 @@ class Supervisor:
         self._start_market_data(venue)
         if not self.arc.pipeline.gate.is_paused:
             self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
+
+    async def _wait_for_journal(self) -> None:
+        """Returns when the run's first record is on the disk: without it a loss of power would take
+        the run with all of its orders, and nobody would know that there was one."""
+        if self._relay is None:
+            return
+        for _ in range(FIRST_RECORD_POLLS):
+            if self._header["synced_sequence"][0] > 0 or self._stop.is_set():
+                return
+            await asyncio.sleep(FIRST_RECORD_POLL_S)
+        self.pause("the first record of the run has not reached the disk: see the relay's log")
 
     def _warm_up(self) -> WarmUp | None:
         if not self.arc.config.loop.warm_up:
@@ -203,7 +222,9 @@ class Supervisor:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
-        self._reconciler = make_reconciler(self.arc, url, self._clock, self.pause)
+        self._reconciler = make_reconciler(
+            self.arc, url, self._clock, self.pause, self._known_trades
+        )
         self._order_entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
         await self._reconciler.wait_first(self._stop)

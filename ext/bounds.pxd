@@ -19,6 +19,9 @@ cpdef enum Bound:
     MAX_REQUESTS = 16384            # client ids whose order is known; reports of older ones are not
     MAX_EXECUTION_IDS = 32768       # newest fills remembered for deduplication (up to twice that)
     MAX_RATE_WINDOW = 1024          # largest configurable messages per second
+    MAX_LONG_RATE_WINDOW = 16384    # largest configurable messages per ten seconds
+    MAX_CURRENCIES = 8              # quote currencies with limits; more in the config: refused
+    MAX_TRADING_WINDOWS = 32        # of a product in a week; more in the config: refused at start
     CLIENT_ORDER_ID_BYTES = 36      # a UUID in text form
     VENUE_ORDER_ID_BYTES = 40       # a longer OrderID(37) is refused as a bad report
     MAX_FIX_MESSAGE_BYTES = 65536   # a larger BodyLength is garbled

@@ -23,6 +23,12 @@ from ext.shared_memory cimport SharedMemory
 from ext.wire cimport BookState, FeedEvent, FeedStatus, StaleReason
 
 
+cdef struct LastSeen:                       # of one instrument, for the risk gate
+    int64_t frame_ns                        # receive time of its last frame of any kind
+    int64_t trade_ticks                     # price of its last trade; 0: none yet
+    int64_t trade_ns                        # receive time of it
+
+
 @cython.final
 cdef class Market:
     cdef InstrumentTable table
@@ -32,7 +38,7 @@ cdef class Market:
     cdef BookChecksum* checksums            # one a book, of venues that send any
     cdef int64_t last_trade_id[MAX_INSTRUMENTS]
     cdef int64_t last_sequence[MAX_INSTRUMENTS]     # of the book; -1: it has none
-    cdef int64_t last_product_ns[MAX_INSTRUMENTS]
+    cdef LastSeen last_seen[MAX_INSTRUMENTS]
     cdef int64_t last_frame_ns
     cdef int64_t expected_sequence          # of the connection; -1: none yet
     cdef bint has_notices                   # some state changed since the last ``take_notices``

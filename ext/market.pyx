@@ -197,6 +197,11 @@ cdef class Market:
                 self.memory.header.gaps += 1
             self.last_trade_id[instrument] = event.sequence
         self.memory.header.trades += event.count
+        if event.count > 0:
+            self.last_seen[instrument].trade_ticks = (
+                frame.trades[event.first + event.count - 1].price_ticks
+            )
+            self.last_seen[instrument].trade_ns = receive_time_ns
         for index in range(event.first, event.first + event.count):
             record_trade(self.memory, instrument, &frame.trades[index], receive_time_ns)
 

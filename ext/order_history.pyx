@@ -10,7 +10,7 @@ from ext.codecs.fix_report cimport REPORT_READ, FixReportDecoder, ReportHeader
 from ext.errors import RecordingError, UsageError
 from ext.execution_ids cimport ExecutionIds
 from ext.orders cimport OrderTable
-from ext.positions cimport show_order
+from ext.positions cimport OpenTotals, show_order
 from ext.requests cimport Request, RequestTable
 from ext.wire cimport (
     REPORT_FIELDS,
@@ -94,16 +94,20 @@ cdef class OrderHistory:
 
     def show_positions(self, count: int) -> None:
         """Makes the working orders of ``count`` strategies those of the table, oldest first."""
-        cdef int64_t index
+        cdef int64_t index, strategy
         cdef Position* position
         for index in range(<int64_t>count):
             position = &self.orders.positions[index]
             position.working_count = 0
             memset(position.working, 0, sizeof(position.working))
+            memset(&self.orders.totals[index], 0, sizeof(OpenTotals))
         for fields in self.orders.open_orders():
             index = fields["order_number"] % MAX_ORDERS
-            position = &self.orders.positions[self.orders.orders[index].strategy]
-            show_order(position, self.orders.orders, &self.orders.orders[index])
+            strategy = self.orders.orders[index].strategy
+            show_order(
+                &self.orders.positions[strategy], &self.orders.totals[strategy],
+                self.orders.orders, &self.orders.orders[index]
+            )
 
     def apply_request(
         self, terms: bytes, strategy: int, instrument: int, sequence: int, time_ns: int

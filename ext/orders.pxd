@@ -15,9 +15,10 @@ id, whatever else a report says, and also while a request is pending.
 cimport cython
 from libc.stdint cimport int64_t
 
-from ext.bounds cimport MAX_INSTRUMENTS
+from ext.bounds cimport MAX_INSTRUMENTS, MAX_STRATEGIES
 from ext.client_order_id cimport RunIdentity
 from ext.execution_ids cimport ExecutionIds
+from ext.positions cimport OpenTotals
 from ext.requests cimport RequestTable
 from ext.wire cimport ExecutionReport, Fill, Intent, Order, OrderRequest, Position
 
@@ -34,6 +35,7 @@ cpdef enum ReportResult:            # bits
 cdef class OrderTable:
     cdef Order* orders              # MAX_ORDERS of them, in shared memory
     cdef Position* positions        # per strategy, in shared memory
+    cdef OpenTotals totals[MAX_STRATEGIES]      # of the open orders of each
     cdef object owner               # keeps both alive
     cdef RunIdentity run
     cdef int64_t next_number

@@ -391,7 +391,9 @@ cdef class OrderTable:
                 order.state = PENDING_REPLACE
 
     cdef void _show(self, const Order* order) noexcept nogil:
-        show_order(&self.positions[order.strategy], self.orders, order)
+        show_order(
+            &self.positions[order.strategy], &self.totals[order.strategy], self.orders, order
+        )
 
     cdef void doubt(self, Order* order, int64_t time_ns) noexcept nogil:
         """Nobody knows whether its last request left: Unknown until the venue has told."""

@@ -94,7 +94,7 @@ cdef class Pipeline(PipelineCommands):
             for index in range(self.decoder.frame.event_count):
                 event = &self.decoder.frame.events[index]
                 if event.instrument >= 0:
-                    self.market.last_product_ns[event.instrument] = receive_time_ns
+                    self.market.last_seen[event.instrument].frame_ns = receive_time_ns
                 if event.kind == TRADES:
                     self.market.apply_trades(&self.decoder.frame, event, receive_time_ns)
                     self._decide_trades(event, receive_time_ns)
@@ -189,7 +189,7 @@ cdef class Pipeline(PipelineCommands):
             self.orders.complete(intent)        # side and terms are the order's own
         verdict = self.gate.check(
             intent, strategy, &self.memory.books[instrument],
-            self.market.last_product_ns[instrument], self.orders,
+            &self.market.last_seen[instrument], self.orders,
             not self.is_sending or self.store.state.is_active != 0, time_ns
         )
         if verdict == ACCEPTED and self.is_behind and intent.kind != CANCEL_ORDER:
@@ -206,7 +206,7 @@ cdef class Pipeline(PipelineCommands):
             position.last_reject = verdict
             return verdict
         header.accepted += 1
-        self.gate.note_sent(intent, instrument, time_ns)
+        self.gate.note_sent(intent, strategy, instrument, time_ns)
         if self.is_sending:
             self.orders.register(intent, strategy, instrument, time_ns, &request)
             self._send(intent, strategy, &request, time_ns)

@@ -113,7 +113,7 @@ cdef class PipelineParts:
         """Receive time of the last frame of an instrument, its heartbeats included; 0: none."""
         if not 0 <= instrument < self.table.count:
             raise UsageError(f"instrument was {instrument}; the table holds {self.table.count}")
-        return self.market.last_product_ns[<int64_t>instrument]
+        return self.market.last_seen[<int64_t>instrument].frame_ns
 
     def book(self, instrument: int) -> OrderBook:
         """The book of an instrument; UsageError for an index that is not in the table."""

@@ -1,8 +1,10 @@
 """Positions, see the ``.pxd``."""
 
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from ext.bounds cimport MAX_ORDERS, MAX_WORKING_ORDERS
+from ext.checked cimport add_saturating, multiply_saturating
 from ext.fence cimport release_fence
 from ext.wire cimport BUY, ExecutionReport, Order, Position, WorkingOrder
 
@@ -49,15 +51,17 @@ cdef void book_fill(
     position.version += 1
 
 
-cdef void show_order(Position* position, const Order* orders, const Order* order) noexcept nogil:
-    """Brings the strategy's view of its working orders up to date with ``order``.
+cdef void show_order(
+    Position* position, OpenTotals* totals, const Order* orders, const Order* order
+) noexcept nogil:
+    """Brings the strategy's view of its working orders, and their totals, up to date with
+    ``order``.
 
     ``orders`` is the table of MAX_ORDERS that ``order`` stands in.
     """
     cdef WorkingOrder* working
     cdef int64_t at = 0
-    cdef int64_t index, open_lots
-    cdef const Order* other
+    cdef int64_t index
     position.version += 1
     release_fence()
     while at < position.working_count \
@@ -77,16 +81,37 @@ cdef void show_order(Position* position, const Order* orders, const Order* order
         position.working_count -= 1
         for index in range(at, position.working_count):
             position.working[index] = position.working[index + 1]
-    position.open_buy_lots = 0
-    position.open_sell_lots = 0
+    memset(totals, 0, sizeof(OpenTotals))
     for index in range(position.working_count):
-        other = &orders[position.working[index].order_number % MAX_ORDERS]
-        open_lots = other.leaves_lots
-        if other.pending_quantity_lots > 0:     # whichever of the two is larger may fill
-            open_lots = max(open_lots, other.pending_quantity_lots - other.filled_lots)
-        if other.side == BUY:
-            position.open_buy_lots += open_lots
-        else:
-            position.open_sell_lots += open_lots
+        _add_open(totals, &orders[position.working[index].order_number % MAX_ORDERS])
+    position.open_buy_lots = totals.buy_lots
+    position.open_sell_lots = totals.sell_lots
     release_fence()
     position.version += 1
+
+
+cdef void _add_open(OpenTotals* totals, const Order* order) noexcept nogil:
+    """Of a replace that awaits its answer, whichever of the two is larger may fill."""
+    cdef int64_t open_lots = order.leaves_lots
+    cdef int64_t notional = multiply_saturating(order.price_ticks, open_lots)
+    cdef int64_t grown_lots
+    _add_price(totals, order.side, order.price_ticks)
+    if order.pending_quantity_lots > 0:
+        grown_lots = order.pending_quantity_lots - order.filled_lots
+        open_lots = max(open_lots, grown_lots)
+        if grown_lots > 0:
+            notional = max(notional, multiply_saturating(order.pending_price_ticks, grown_lots))
+        _add_price(totals, order.side, order.pending_price_ticks)
+    totals.count += 1
+    totals.notional = add_saturating(totals.notional, notional)
+    if order.side == BUY:
+        totals.buy_lots = add_saturating(totals.buy_lots, open_lots)
+    else:
+        totals.sell_lots = add_saturating(totals.sell_lots, open_lots)
+
+
+cdef inline void _add_price(OpenTotals* totals, int64_t side, int64_t price_ticks) noexcept nogil:
+    if side == BUY:
+        totals.highest_buy_ticks = max(totals.highest_buy_ticks, price_ticks)
+    elif totals.lowest_sell_ticks == 0 or price_ticks < totals.lowest_sell_ticks:
+        totals.lowest_sell_ticks = price_ticks

@@ -2,68 +2,82 @@
 
 Each check has one Verdict. A new order or a replace passes all of them; a cancel passes all that
 could stop it from lowering risk: only the message rate, with a reserve kept for cancels, the
-session, and whether there is something to cancel. Cheap checks come first.
+session, and whether there is something to cancel. Cheap checks come first, so the first reason
+found is the one that is given:
+
+    SESSION_DOWN  INTENT_INVALID  ENGINE_PAUSED  OUTSIDE_HOURS  BOOK_NOT_LIVE
+    UNKNOWN_ORDER  ALREADY_PENDING                                      of a replace
+    QUANTITY_INVALID  PRICE_INVALID  NOTIONAL  BELOW_MINIMUM  PRICE_COLLAR      the order itself
+    SELF_MATCH  OPEN_ORDERS  POSITION_LIMIT  OPEN_NOTIONAL  EXPOSURE    with all that is open
+    DUPLICATE  MESSAGE_RATE
+
+What is open counts at its worst: orders that are pending or UNKNOWN as if they were open, a replace
+in flight as the larger of both orders. The sums are those of the order table and the positions, so
+a restart and a replay have the same; one check looks at each strategy once.
 """
 
 cimport cython
 from libc.stdint cimport int64_t
 
-from ext.bounds cimport MAX_INSTRUMENTS, MAX_RATE_WINDOW, MAX_STRATEGIES
+from ext.bounds cimport (
+    MAX_INSTRUMENTS,
+    MAX_LONG_RATE_WINDOW,
+    MAX_RATE_WINDOW,
+    MAX_STRATEGIES,
+)
+from ext.duplicate_orders cimport SentOrders
+from ext.market cimport LastSeen
 from ext.orders cimport OrderTable
-from ext.wire cimport BookView, Intent, Order, Position, Verdict
+from ext.risk_limits cimport RiskLimits
+from ext.wire cimport BookView, Intent, Order, Verdict
 
-cdef struct InstrumentLimits:
-    int64_t max_order_lots
-    int64_t max_order_notional      # ticks times lots
-    int64_t price_collar_ppm        # allowed distance from the mid, parts per million of it
-    int64_t max_position_lots       # absolute, worst case with open orders
-    int64_t is_forbidden            # not permitted from where we are: no new risk on it, ever
-
-cdef struct EngineLimits:
-    int64_t max_messages_per_second     # 1 to MAX_RATE_WINDOW
-    int64_t cancel_reserve          # of them only cancels may use these
-    int64_t stale_after_ns          # age of the last frame of the instrument
-    int64_t max_feed_delay_ns       # receive time less exchange time of the book; 0: not checked
-    int64_t duplicate_window_ns     # 0: off
-
-cdef struct SentOrder:              # for the duplicate check
-    int64_t previous                # number of the one before with the same hash; 0: none
-    int64_t time_ns
-    int64_t instrument
-    int64_t side
-    int64_t price_ticks
-    int64_t quantity_lots
+cdef struct OrderReach:             # what would be at stake if this order and all open ones filled
+    int64_t added_lots              # by the order, of a replace the growth of what is open
+    int64_t added_notional
+    int64_t engine_orders           # open
+    int64_t instrument_orders
+    int64_t strategy_lots           # of its strategy, on the order's side; < 0: on the other one
+    int64_t toward_lots             # of the instrument: held and open on the order's side
+    int64_t against_lots            # of the instrument: held on the other side
+    int64_t instrument_notional     # of open orders
+    int64_t open_value              # the same of the currency, in its unit
+    int64_t strategy_value          # largest worth of its strategy's position
+    int64_t gross_value             # the same of all strategies of the currency
+    int64_t toward_value            # of the currency: held and open on the order's side
+    int64_t against_value           # of the currency: held on the other side
+    bint has_overflow               # toward_lots or toward_value is more than can be counted
+    bint matches_own                # it would trade with an open order of ours
+    bint has_no_price               # a position of the currency cannot be valued
 
 
 @cython.final
-cdef class RiskGate:
-    cdef InstrumentLimits limits[MAX_INSTRUMENTS]
-    cdef EngineLimits engine
-    cdef int64_t strategy_count
-    cdef int64_t strategy_instruments[MAX_STRATEGIES]
-    cdef int64_t message_times_ns[MAX_RATE_WINDOW]
+cdef class RiskGate(RiskLimits):
+    cdef int64_t message_times_ns[MAX_LONG_RATE_WINDOW]
     cdef int64_t message_count
-    cdef SentOrder sent[MAX_RATE_WINDOW]
-    cdef int64_t sent_count         # the number of the newest; number n stands at n % size
-    cdef int64_t newest[MAX_RATE_WINDOW]        # number of the newest order of each hash
+    cdef int64_t strategy_times_ns[MAX_STRATEGIES][MAX_RATE_WINDOW]
+    cdef int64_t strategy_messages[MAX_STRATEGIES]
+    cdef SentOrders sent
     cdef public bint is_paused
 
     cdef Verdict check(
-        self, const Intent* intent, int64_t strategy, BookView* book, int64_t last_product_ns,
+        self, const Intent* intent, int64_t strategy, const BookView* book, const LastSeen* seen,
         OrderTable orders, bint is_session_up, int64_t time_ns
     ) noexcept nogil
-    cdef void note_sent(self, const Intent* intent, int64_t instrument, int64_t time_ns) \
-        noexcept nogil
+    cdef void note_sent(
+        self, const Intent* intent, int64_t strategy, int64_t instrument, int64_t time_ns
+    ) noexcept nogil
     cdef Verdict _check_cancel(
         self, const Intent* intent, int64_t strategy, OrderTable orders, int64_t time_ns
     ) noexcept nogil
-    cdef Verdict _check_order(
-        self, const Intent* intent, int64_t strategy, BookView* book, Order* replaced,
+    cdef Verdict _check_terms(
+        self, const Intent* intent, const BookView* book, const LastSeen* seen, int64_t time_ns
+    ) noexcept nogil
+    cdef Verdict _check_reach(
+        self, const Intent* intent, int64_t strategy, const BookView* book, const Order* replaced,
         OrderTable orders
     ) noexcept nogil
-    cdef Verdict _check_position(
-        self, const Intent* intent, int64_t instrument, Order* replaced, OrderTable orders
+    cdef void _find_reach(
+        self, const Intent* intent, int64_t strategy, const BookView* book, OrderTable orders,
+        OrderReach* reach
     ) noexcept nogil
-    cdef bint _is_within_rate(self, int64_t allowed, int64_t time_ns) noexcept nogil
-    cdef bint _is_duplicate(self, const Intent* intent, int64_t instrument, int64_t time_ns) \
-        noexcept nogil
+    cdef bint _is_rate_free(self, int64_t strategy, int64_t time_ns) noexcept nogil

@@ -17,6 +17,7 @@ class SharedMemory:
         mode: str = "",
         start_time_ns: int = 0,
         market_ring_slots: int = ...,
+        is_resident: bool = True,
     ) -> Self: ...
     @property
     def path(self) -> str: ...

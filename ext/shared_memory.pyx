@@ -40,6 +40,7 @@ cdef class SharedMemory:
     """Shared memory of one run: ``names`` are (name, tick, lot) of instruments and strategies.
 
     ``path`` None keeps it in this process (tests, tools). ``market_ring_slots`` is a power of two.
+    ``is_resident`` False leaves the pages to their first use: for what is repeated and thrown away.
     Raises ConfigError when the file cannot be made, naming it.
     """
 
@@ -52,6 +53,7 @@ cdef class SharedMemory:
         mode: str = "",
         start_time_ns: int = 0,
         market_ring_slots: int = PRIVATE_MARKET_SLOTS,
+        is_resident: bool = True,
     ) -> None:
         _check_slots(market_ring_slots)
         regions = {
@@ -69,7 +71,7 @@ cdef class SharedMemory:
             offsets[name] = total_bytes
             total_bytes += -(-size // PAGE_BYTES) * PAGE_BYTES
         self.path = path or ""
-        self.memory = _map_file(path, total_bytes)
+        self.memory = _map_file(path, total_bytes, is_resident)
         header = np.frombuffer(self.memory, dtypes.SHARED_HEADER, 1)
         values = {
             "layout_hash": dtypes.layout_hash(),
@@ -193,9 +195,11 @@ def _check_slots(slots: int) -> None:
         raise UsageError(f"market_ring_slots was {slots}; use a power of two, at least 2")
 
 
-def _map_file(path: str | None, total_bytes: int) -> mmap.mmap:
+def _map_file(path: str | None, total_bytes: int, is_resident: bool) -> mmap.mmap:
+    # Every page is there before the first record: a page fault costs 2.5 us.
+    flags = mmap.MAP_SHARED | (mmap.MAP_POPULATE if is_resident else 0)
     if path is None:
-        return mmap.mmap(-1, total_bytes, mmap.MAP_SHARED | mmap.MAP_POPULATE)
+        return mmap.mmap(-1, total_bytes, flags)
     _refuse_living_engine(path)
     try:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
@@ -203,8 +207,7 @@ def _map_file(path: str | None, total_bytes: int) -> mmap.mmap:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
         try:
             os.posix_fallocate(descriptor, 0, total_bytes)
-            # Every page is there before the first record: a page fault costs 2.5 us.
-            return mmap.mmap(descriptor, total_bytes, mmap.MAP_SHARED | mmap.MAP_POPULATE)
+            return mmap.mmap(descriptor, total_bytes, flags)
         finally:
             os.close(descriptor)
     except OSError as error:

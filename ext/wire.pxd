@@ -87,7 +87,7 @@ cpdef enum Verdict:
     NOTIONAL = 5
     PRICE_COLLAR = 6
     POSITION_LIMIT = 7              # worst case with all open orders of that side filled
-    OPEN_ORDERS = 8                 # MAX_WORKING_ORDERS of the strategy, or the order table is full
+    OPEN_ORDERS = 8                 # count of the strategy, the instrument or the engine
     MESSAGE_RATE = 9
     DUPLICATE = 10
     UNKNOWN_ORDER = 11              # cancel or replace of an order that is not ours or not open
@@ -95,6 +95,11 @@ cpdef enum Verdict:
     SESSION_DOWN = 13
     INTENT_INVALID = 14             # unknown kind, side, type or time in force
     JOURNAL_BEHIND = 15             # the journal cannot be written, or its ring is nearly full
+    OPEN_NOTIONAL = 16              # open orders of the instrument, or of the quote currency
+    SELF_MATCH = 17                 # it would trade with an open order of ours
+    OUTSIDE_HOURS = 18
+    BELOW_MINIMUM = 19              # quantity or notional that the venue would refuse
+    EXPOSURE = 20                   # worth of positions: of the strategy, or of the quote currency
     NOT_PERMITTED = 23              # the jurisdiction table forbids this product at its venue here
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one

@@ -75,6 +75,11 @@ class Verdict(IntEnum):
     SESSION_DOWN = 13
     INTENT_INVALID = 14
     JOURNAL_BEHIND = 15
+    OPEN_NOTIONAL = 16
+    SELF_MATCH = 17
+    OUTSIDE_HOURS = 18
+    BELOW_MINIMUM = 19
+    EXPOSURE = 20
     NOT_PERMITTED = 23
 
 class OrderState(IntEnum):

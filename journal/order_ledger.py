@@ -41,6 +41,7 @@ class OrderLedger:
             None,
             [(each[0], each[1], each[2]) for each in facts.instruments],
             [each.name for each in facts.strategies],
+            is_resident=False,
         )
         table = InstrumentTable()
         for symbol, tick, lot in facts.instruments:

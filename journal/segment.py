@@ -198,8 +198,7 @@ class SegmentReader:
             return None
         fields = header[: BLOCK_FIELDS.size]
         if header[BLOCK_FIELDS.size :] != CRC.pack(zlib.crc32(fields)):
-            if not any(header) and self._source.rest_is_zero():
-                self.torn_bytes = self._source.position - offset  # never written: a power loss
+            if self._is_unwritten(offset, 0 if any(header) else SLOT_BYTES):
                 return None
             raise RecordingError(f"{self.path}: header of the block at byte {offset} is damaged")
         magic, count, first, crc = BLOCK_FIELDS.unpack(fields)
@@ -211,8 +210,24 @@ class SegmentReader:
             return None
         slots = np.frombuffer(payload, RECORD)
         if zlib.crc32(payload) != crc or slots["sequence"][0] != first:
+            if not any(payload[-SLOT_BYTES:]) and self._is_unwritten(offset, SLOT_BYTES):
+                return None
             raise RecordingError(f"{self.path}: records of the block at byte {offset} are damaged")
         return slots
+
+    def _is_unwritten(self, offset: int, seen_zeros: int = 0) -> bool:
+        """Whether the damaged block at ``offset`` is one that a loss of power kept from the disk.
+
+        The file system had made the file longer then and had not filled it: it ends in zeros, a
+        whole slot of them at least. No record has a slot of zeros at its end but by its bytes.
+        """
+        end = self._source.position
+        if not self._source.rest_is_zero():
+            return False
+        if self._source.position - end + seen_zeros < SLOT_BYTES:
+            return False
+        self.torn_bytes = self._source.position - offset
+        return True
 
 
 def read_header(path: Path) -> Segment:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from engine.engine_clock import EngineClock
+from engine.known_trades import known_trades
 from engine.market_data import MarketData
 from engine.order_entry import OrderEntry
 from engine.recovery import Recovery, take_over
@@ -97,8 +98,11 @@ class WorldEngine:
             make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
             make_listener=cast(Any, WorldFeedListener),
         )
+        known = None
+        if left is not None:
+            known = known_trades(left.snapshot, left.facts.start_time_ns)
         self.reconciler = WorldReconciler(
-            self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation
+            self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation, known
         )
         self.order_entry.watcher = self.reconciler
         self._has_feed = False

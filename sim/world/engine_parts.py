@@ -55,6 +55,7 @@ def make_arc(
         [strategy.name for strategy in strategies],
         start_time_ns=start_time_ns,
         market_ring_slots=MARKET_RING_SLOTS,
+        is_resident=False,
     )
     sender = CapturingSender(SENDER_BYTES)
     store = SessionStore(None, "world")

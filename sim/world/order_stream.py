@@ -8,11 +8,12 @@ import numpy as np
 from engine.recovery import Recovery, take_over
 from engine.replay import Replay, make_replay_arc
 from engine.state_hash import hash_state
-from ext.bounds import Bound
-from ext.dtypes import ORDER, RECORD
+from ext.dtypes import ORDER, RECORD, REQUEST_TERMS
+from ext.wire import IntentKind, RecordKind
 from journal.entries import Entry, merge, split_slots
 from journal.order_ledger import OrderLedger
 from journal.snapshot import Snapshot
+from sim.world.disk import slots_of_ring
 from sim.world.engine import WorldEngine
 from sim.world.engine_config import EngineSetup
 from sim.world.engine_parts import MARKET_RING_SLOTS, draw_strategies
@@ -34,17 +35,14 @@ COMPARED_FIELDS = (
 
 
 def read_orders(engine: WorldEngine) -> list[Entry]:
-    """Every record of the run; a world is too short to fill the ring."""
-    written = int(engine.header["write_sequence"][0])
-    assert written <= int(Bound.RING_SLOTS), "the ring has gone round: the world is too long"
-    ring = engine.memory.region("ring_offset", RECORD, int(Bound.RING_SLOTS))
-    return list(split_slots(ring[:written]))
+    """Every record of the run."""
+    return list(split_slots(slots_of_ring(engine)))
 
 
-def rebuild(engine: WorldEngine) -> Recovery:
+def rebuild(engine: WorldEngine, entries: list[Entry]) -> Recovery:
     """The state of the run by its order stream, as ``engine.recovery`` finds it in a journal."""
     ledger = OrderLedger(engine.facts, engine.first)
-    for entry in read_orders(engine):
+    for entry in entries:
         ledger.apply(entry)
     return Recovery(ledger.facts, ledger.snapshot(), ledger.applied, 0.0)
 
@@ -70,6 +68,16 @@ def read_market(engine: WorldEngine) -> list[Entry]:
     assert written <= MARKET_RING_SLOTS, "the market ring has gone round: the world is too long"
     ring = engine.memory.region("market_ring_offset", RECORD, MARKET_RING_SLOTS)
     return list(split_slots(ring[:written]))
+
+
+def orders_requested(entries: list[Entry]) -> set[int]:
+    """Numbers of the orders that these records place or replace."""
+    return {
+        int(np.frombuffer(entry.data, REQUEST_TERMS, 1)["order_number"][0])
+        for entry in entries
+        if entry.kind == RecordKind.RECORD_REQUEST
+        and int(entry.record["detail"]) != IntentKind.CANCEL_ORDER
+    }
 
 
 def is_complete(engine: WorldEngine) -> bool:

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from engine.composition import Arc
 from engine.engine_clock import EngineClock
+from engine.known_trades import KnownTrades
 from engine.own_records import OwnRecords
 from engine.reconciler import Reconciler
 from engine.reconciliation import Difference
@@ -89,10 +90,11 @@ class WorldReconciler(Reconciler):
         venue: Venue,
         on_pause: Callable[[str], None],
         on_error: Callable[[Exception], None],
+        known: KnownTrades | None,
     ) -> None:
         own = OwnRecords(arc.memory, arc.pipeline.orders, arc.instruments, len(arc.strategies))
         super().__init__(
-            VenueQuestions(WorldRest(network, venue), own, arc.instruments),
+            VenueQuestions(WorldRest(network, venue), own, arc.instruments, known),
             own,
             arc.pipeline,
             clock.now_ns,
@@ -109,6 +111,11 @@ class WorldReconciler(Reconciler):
         super().session_changed(is_active)
         if is_active and self._is_asleep:
             self._task.wake()
+
+    @property
+    def is_at_rest(self) -> bool:
+        """Whether it sleeps until the next comparison is due."""
+        return self._is_asleep
 
     def abandon(self) -> None:
         """The process is dead."""

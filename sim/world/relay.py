@@ -1,11 +1,13 @@
-"""The relay of a world: what it does to the engine's rings, and nothing else of it.
+"""The relay of a world: it writes the order ring to the disk and gives back what is safe there.
 
-It takes what is written, or is stuck with a backlog, or cannot write its journal, or is not there.
+It takes what is written, or is stuck with a backlog, or cannot write its journal.
 """
 
 import random
 
 from ext.bounds import Bound
+from sim.world.clock import WorldClock
+from sim.world.disk import Disk
 from sim.world.engine import WorldEngine
 from sim.world.schedule import Trace
 
@@ -18,7 +20,9 @@ _SLOTS, _RESERVE = int(Bound.RING_SLOTS), int(Bound.RING_RESERVE)
 class Relay:
     """Attached to one engine at a time."""
 
-    def __init__(self, trace: Trace, rng: random.Random) -> None:
+    def __init__(self, clock: WorldClock, disk: Disk, trace: Trace, rng: random.Random) -> None:
+        self._clock = clock
+        self._disk = disk
         self._trace = trace
         self._rng = rng
         self._is_stuck = False
@@ -27,11 +31,13 @@ class Relay:
         """Reads the rings of a new run from their start."""
         self._is_stuck = False
         engine.header["reader_attached"] = 1
+        self._disk.attach(engine, self._clock.monotonic_ns())
 
     def take(self, engine: WorldEngine) -> None:
-        """Acknowledges what is written, as it does every few milliseconds."""
-        if not self._is_stuck:
-            engine.header["read_sequence"] = engine.header["write_sequence"]
+        """Takes what is written, as it does every few milliseconds."""
+        if not self._is_stuck and not engine.is_dead:
+            safe = self._disk.write(engine, self._clock.monotonic_ns())
+            engine.header["read_sequence"] = engine.header["synced_sequence"] = safe
             engine.header["market_read_sequence"] = engine.header["market_write_sequence"]
 
     def get_stuck(self, engine: WorldEngine) -> None:

@@ -61,7 +61,10 @@ def play_many(
     play(0)  # compiles the strategies once, before there are processes to do it each
     remaining = iter(seeds)
     context = multiprocessing.get_context("fork")
-    with concurrent.futures.ProcessPoolExecutor(jobs, mp_context=context) as pool:
+    # What a process inherits, the compiler above all, is not searched again after each world.
+    with concurrent.futures.ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=gc.freeze
+    ) as pool:
         waiting: list[concurrent.futures.Future[list[Outcome | Failure]]] = []
         while True:
             while len(waiting) < jobs * CHUNKS_AHEAD:

@@ -27,10 +27,12 @@ from sim.world.checkers import (
     TablesAreBounded,
 )
 from sim.world.clock import WorldClock
+from sim.world.disk import Disk
 from sim.world.end_checkers import (
     BooksEqualTheVenues,
     DoubtHasACause,
     EverythingSettles,
+    JournalIsTheStream,
     PositionsEqualTheVenues,
     ProfitIsThatOfTheFills,
     ReplayIsTheRun,
@@ -43,7 +45,7 @@ from sim.world.faults import MILLISECOND_NS, SECOND_NS, FaultPlan, draw_faults
 from sim.world.mirror import Mirror
 from sim.world.network import Network
 from sim.world.observations import Observations
-from sim.world.order_stream import is_complete
+from sim.world.order_stream import is_complete, orders_requested, read_orders, rebuild
 from sim.world.relay import TAKE_NS, Relay, is_journal_behind
 from sim.world.schedule import Schedule, Trace
 from sim.world.venue import HEARTBEAT_NS, TICK_NS, Venue
@@ -103,14 +105,19 @@ class World:
         self.venue = Venue(seed, SYMBOLS, self.clock, self.network)
         self.observations = Observations(self.venue.record)
         self.mirror = Mirror(SYMBOLS)
-        self.relay = Relay(self.trace, random.Random(f"{seed}:relay"))
+        self.disk = Disk(self.trace, random.Random(f"{seed}:disk"))
+        relay_rng = random.Random(f"{seed}:relay")
+        self.relay = Relay(self.clock, self.disk, self.trace, relay_rng)
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
         self.has_explained = False
         """Whether a run that has ended had learned something by REST."""
         self.left: Recovery | None = None
-        """What the last run left behind, by its order stream."""
+        """What the last run left behind, by its journal."""
+        self.lost_orders: set[int] = set()
+        """Orders whose placing or replacing stood in what a loss of power took from the journal."""
         self._run_checkers: list[Checker] = [StreamTellsTheState(), ReplayIsTheRun()]
+        self._journal_checker = JournalIsTheStream()
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
         self.have_orders_moved = True
         self._moved: object = None
@@ -145,11 +152,18 @@ class World:
             ProfitIsThatOfTheFills(),
             BooksEqualTheVenues(),
             *self._run_checkers,
+            self._journal_checker,
             DoubtHasACause(),
         ]
 
     def run(self) -> Outcome:
         """Plays the world to its end; ``WorldError`` when something does not hold."""
+        try:
+            return self._run()
+        finally:
+            self.disk.close()
+
+    def _run(self) -> Outcome:
         trading_ns = self._rng.randint(3 * SECOND_NS, 8 * SECOND_NS)
         self._plan_market()
         self._plan_faults(trading_ns)
@@ -159,6 +173,7 @@ class World:
                 self._crash(is_in_send=True)
             self.engine.flush()
             self._check()
+        self.relay.recover(self.engine)
         for checker in self.end_checkers:
             checker.check(self)
         record = self.observations.record
@@ -185,6 +200,8 @@ class World:
             missing.append(f"the order session is {engine.session.state.name}")
         if engine.is_dead:
             missing.append("the engine is dead")
+        if not engine.reconciler.is_at_rest:
+            missing.append("records are being compared")
         missing += [
             f"book {symbol} is {BookState(engine.pipeline.book(index).state).name}"
             for index, symbol in enumerate(self.symbols)
@@ -199,6 +216,23 @@ class World:
             for order in engine.pipeline.orders.open_orders()
         ]
         return "; ".join(missing)
+
+    def lost_orders_open(self) -> list[Order]:
+        """Orders of ours at the venue of which no journal tells any more."""
+        return [
+            order
+            for order in self.observations.open_orders.values()
+            if self.has_forgotten(order) and order.status.is_open
+        ]
+
+    def has_forgotten(self, order: Order) -> bool:
+        """Whether a loss of power has taken from the journal what made the order what it is."""
+        return self.observations.number_of_order.get(order.order_id) in self.lost_orders
+
+    @property
+    def is_excused(self) -> bool:
+        """Whether what was lost with the power may show, because a person was asked to look."""
+        return bool(self.lost_orders) and bool(self.engine.doubts)
 
     def _start_engine(self) -> WorldEngine:
         engine = WorldEngine(
@@ -318,8 +352,21 @@ class World:
         self.has_explained |= self.engine.reconciler.has_explained
         is_power_lost = self._rng.random() < POWER_LOSS_SHARE
         self.engine.crash(is_power_lost=is_power_lost)
+        self._look_at_disk(is_power_lost=is_power_lost)
         delay_ns = self._rng.randrange(RESTART_NS_MAX)
         self.schedule.after(delay_ns, "the engine is started again", self._restart)
+
+    def _look_at_disk(self, *, is_power_lost: bool) -> None:
+        """What the next run goes by: the journal, with what the rings of a dead process add."""
+        self.disk.die(is_power_lost=is_power_lost)
+        if not is_power_lost:
+            self.disk.salvage(self.engine)
+            self._journal_checker.check(self)
+        kept = self.disk.read(self.engine)
+        lost = [each for each in read_orders(self.engine) if each.sequence > kept[-1].sequence]
+        self.lost_orders |= orders_requested(lost)
+        self.trace.note(f"the journal lacks {len(lost)} records")
+        self.left = rebuild(self.engine, kept)
 
     def _restart(self) -> None:
         engine = self._start_engine()
@@ -338,6 +385,8 @@ class World:
 
     def _wait_for_rest(self) -> None:
         waited_ns = self.clock.monotonic_ns() - self._settle_started_ns
+        for order in self.lost_orders_open():
+            self.venue.cancel_by_hand(order)  # nobody but a person knows of it
         if waited_ns > HELP_AFTER_NS and not self._is_helped:
             self._is_helped = True
             self.network.cut_some("orders")
@@ -348,6 +397,7 @@ class World:
         if is_at_rest and not self._is_fresh:
             self._is_fresh = True
             self.network.cut_some("feed")
+            self.engine.reconciler.session_changed(is_active=True)  # a last look at both records
         elif is_at_rest or waited_ns > SETTLE_LIMIT_NS:
             self._is_over = True
             return

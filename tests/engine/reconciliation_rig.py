@@ -92,7 +92,15 @@ class Venue:
         self.orders[order.id] = order
         return order
 
-    def fill(self, order_id: str, size: str, trade_id: int, *, is_listed: bool = True) -> None:
+    def fill(
+        self,
+        order_id: str,
+        size: str,
+        trade_id: int,
+        *,
+        is_listed: bool = True,
+        created_at: str = "",
+    ) -> None:
         """Fills an order at its price, without a fee."""
         order, quantity = self.orders[order_id], Decimal(size)
         filled = order.filled_size + quantity
@@ -108,6 +116,7 @@ class Venue:
                 VenueFill(
                     trade_id=trade_id, order_id=order_id, product_id=order.product_id,
                     side=order.side, price=order.price, size=quantity, liquidity="M",
+                    created_at=created_at,
                 )
             )  # fmt: skip
 

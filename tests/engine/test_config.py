@@ -149,7 +149,9 @@ def test_all_problems_are_told_at_once(write_config: WriteConfig, refusal: Refus
         "F: 6 problems\n"
         "  --set loop.spin_count was -1; use a whole number from 0 to 100000\n"
         "  [risk] xyzzy is unknown; known keys: max_orders_per_second, cancel_reserve,"
-        " stale_after_ms, max_feed_delay_ms, duplicate_window_ms\n"
+        " max_orders_per_ten_seconds, cancel_reserve_per_ten_seconds, max_open_orders,"
+        " prevent_self_match, trading_hours, stale_after_ms, max_feed_delay_ms,"
+        " max_trade_age_ms, duplicate_window_ms\n"
         "  [risk] max_orders_per_second was 0; use a whole number from 1 to 1024\n"
         '  instrument.0 (BTC-USD) tick was 0; use a decimal above 0, as in "0.01"\n'
         "  strategy.0 (jerico_maker) enable is unknown; did you mean enabled?\n"

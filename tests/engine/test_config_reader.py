@@ -137,13 +137,15 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
             "[risk]",
             "[risk]\nxyzzy = 1",
             "[risk] xyzzy is unknown; known keys: max_orders_per_second, cancel_reserve,"
-            " stale_after_ms, max_feed_delay_ms, duplicate_window_ms",
+            " max_orders_per_ten_seconds, cancel_reserve_per_ten_seconds, max_open_orders,"
+            " prevent_self_match, trading_hours, stale_after_ms, max_feed_delay_ms,"
+            " max_trade_age_ms, duplicate_window_ms",
         ),
         (
             "[engine]",
             "xyzzy = 1\n[engine]",
             "[xyzzy] is unknown; known sections: engine, site, simulator, feed, order_entry,"
-            " reconciliation, loop, risk, instrument, strategy, telemetry, journal, stop, log",
+            " reconciliation, loop, risk, currency, instrument, strategy, telemetry, journal, stop, log",
         ),
         (
             "max_position = 0.2",
@@ -155,7 +157,9 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
             "[risk]\nmax_orders_per_second = 50",
             "[[risk]]\nmax_orders_per_second = 50",
             "[risk] is not a table; use a table of max_orders_per_second, cancel_reserve,"
-            " stale_after_ms, max_feed_delay_ms, duplicate_window_ms",
+            " max_orders_per_ten_seconds, cancel_reserve_per_ten_seconds, max_open_orders,"
+            " prevent_self_match, trading_hours, stale_after_ms, max_feed_delay_ms,"
+            " max_trade_age_ms, duplicate_window_ms",
         ),
         ("[[strategy]]", "[strategy]", "[strategy] is not an array of tables; write [[strategy]]"),
         ('name = "test"\n', "", "[engine] name is missing; give 1 to 31 of the characters"),

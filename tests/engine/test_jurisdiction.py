@@ -191,13 +191,13 @@ def test_the_gate_is_told_even_when_the_start_was_not_refused(
     """The belt: whatever lets a live run begin, its gate knows what is not permitted."""
     monkeypatch.setenv("K", "eHh4")
     forbidden: list[int] = []
-    real_make = composition._make_gate
+    real_make = composition.make_gate
 
     def make(config: EngineConfig, strategies: Any, instruments: Iterable[int]) -> RiskGate:
         forbidden.extend(instruments)
         return real_make(config, strategies, instruments)
 
-    monkeypatch.setattr(composition, "_make_gate", make)
+    monkeypatch.setattr(composition, "make_gate", make)
     config = load(
         *LIVE,
         *NEW_YORK,

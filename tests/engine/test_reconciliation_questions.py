@@ -1,8 +1,12 @@
 """What is asked, and how the answers are put together, against a venue in memory."""
 
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from engine.reconciliation import compare
+import pytest
+
+from engine.known_trades import KnownTrades
+from engine.reconciliation import ForeignFill, compare
 from engine.reconciliation_questions import VenueQuestions
 from ext.wire import OrderState
 from tests.engine.reconciliation_rig import ASKED_NS, BTC, Own, Venue, our_order
@@ -11,9 +15,14 @@ from tests.engine.reconciliation_rig import ASKED_NS, BTC, Own, Venue, our_order
 class Asking:
     """Questions to a venue in memory, on behalf of our record in memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownTrades | None = None) -> None:
         self.venue, self.own = Venue(), Own()
-        self.questions = VenueQuestions(self.venue, self.own, (BTC,))  # type: ignore[arg-type]
+        self.questions = VenueQuestions(
+            self.venue,
+            self.own,  # type: ignore[arg-type]
+            (BTC,),
+            known,
+        )
 
     def own_order(self, number: int = 1, **changes: object) -> None:
         self.own.table[number] = our_order(number, **changes)
@@ -35,6 +44,39 @@ async def test_fills_of_before_the_start_are_none_of_ours() -> None:
     answers = await asking.questions.ask(ASKED_NS)
     assert answers.theirs.fills == {}
     assert asking.questions.fills.known_until("BTC-USD") == 500
+
+
+async def test_fills_behind_the_last_known_trade_are_looked_at() -> None:
+    """Those of an order of which a loss of power took every record: a person has to look."""
+    asking = Asking(KnownTrades({"BTC-USD": 500}, 0))
+    asking.venue.place(7, client_oid="someone")
+    for trade_id in (500, 501):
+        asking.venue.fill("v-7", "0.005", trade_id)
+    answers = await asking.questions.ask(ASKED_NS)
+    [difference] = compare(answers.ours, answers.theirs)
+    assert isinstance(difference, ForeignFill)
+    assert difference.fill.trade_id == 501
+
+
+@pytest.mark.parametrize(("seconds", "count"), [(-1, 0), (0, 1), (1, 1)])
+async def test_without_a_known_trade_the_start_of_the_last_run_counts(
+    seconds: int, count: int
+) -> None:
+    start = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
+    asking = Asking(KnownTrades({}, int(start.timestamp()) * 1_000_000_000))
+    asking.venue.place(7, client_oid="someone")
+    created_at = (start + timedelta(seconds=seconds)).isoformat()
+    asking.venue.fill("v-7", "0.01", 900, created_at=created_at)
+    answers = await asking.questions.ask(ASKED_NS)
+    assert len(compare(answers.ours, answers.theirs)) == count
+
+
+async def test_a_fill_without_a_time_is_looked_at() -> None:
+    asking = Asking(KnownTrades({}, ASKED_NS))
+    asking.venue.place(7, client_oid="someone")
+    asking.venue.fill("v-7", "0.01", 900)
+    answers = await asking.questions.ask(ASKED_NS)
+    assert len(compare(answers.ours, answers.theirs)) == 1
 
 
 async def test_our_order_that_is_not_listed_is_asked_for_by_either_id() -> None:

@@ -283,6 +283,7 @@ async def test_a_relay_that_ends_is_started_again(
 
     monkeypatch.setattr("engine.supervisor.start_relay", start_relay)
     supervisor = supervise("telemetry.relay=true")
+    supervisor.arc.memory.header_record()["synced_sequence"] = 1
     task = await start(supervisor)
     supervisor.arc.memory.header_record()["reader_attached"] = 1
 
@@ -297,6 +298,32 @@ async def test_a_relay_that_ends_is_started_again(
     # The rings keep what the dead one had not stored until another one has it.
     assert supervisor.arc.memory.header_record()["reader_attached"][0] == 1
     assert "wow-relay ended; starting it again" in caplog.text
+    supervisor.request_stop("enough")
+    assert await task == ExitCode.OK
+
+
+@pytest.mark.parametrize("is_written", [True, False])
+async def test_nothing_is_traded_before_the_first_record_is_on_the_disk(
+    supervise: Make, monkeypatch: pytest.MonkeyPatch, is_written: bool
+) -> None:
+    async def start_relay(config: object, core: int | None) -> tuple[Process, RelayReady]:
+        return Process("wow-relay"), RelayReady("ipc:///x")
+
+    monkeypatch.setattr("engine.supervisor.start_relay", start_relay)
+    monkeypatch.setattr("engine.supervisor.FIRST_RECORD_POLLS", 10_000 if is_written else 3)
+    supervisor = supervise("telemetry.relay=true")
+    task = asyncio.ensure_future(supervisor.run())
+    for _ in range(10):
+        await asyncio.sleep(0.002)
+    if is_written:
+        assert state_of(supervisor)[0] == EngineState.ENGINE_STARTING
+        supervisor.arc.memory.header_record()["synced_sequence"] = 1
+    for _ in range(200):
+        await asyncio.sleep(0.002)
+        if state_of(supervisor)[0] != EngineState.ENGINE_STARTING:
+            break
+    assert supervisor.arc.pipeline.gate.is_paused is not is_written
+    assert (b"has not reached the disk" in state_of(supervisor)[1]) is not is_written
     supervisor.request_stop("enough")
     assert await task == ExitCode.OK
 
@@ -375,7 +402,9 @@ def comparisons(monkeypatch: pytest.MonkeyPatch) -> list[FirstComparison]:
     """The reconcilers that were made."""
     made: list[FirstComparison] = []
 
-    def make(arc: Arc, url: str, clock: object, on_pause: Callable[[str], None]) -> FirstComparison:
+    def make(
+        arc: Arc, url: str, clock: object, on_pause: Callable[[str], None], known: object
+    ) -> FirstComparison:
         made.append(FirstComparison(url, on_pause))
         return made[-1]
 

@@ -137,6 +137,7 @@ class RigOptions:
     timer_interval_ns: int = 1
     engine_limits: tuple[int, int, int, int] = (1024, 0, 10**15, 0)
     instrument_limits: tuple[int, int, int, int] | None = (1 << 40, 1 << 60, 1_000_000, 1 << 45)
+    strategy_limits: Sequence[dict[str, int]] = ()
 
 
 def _make_fix_encoder(table: InstrumentTable, orders: OrderTable) -> OrderEncoder:
@@ -171,7 +172,7 @@ class OrderRig:
         strategies = StrategyTable()
         self.scripts = []
         self.states: list[np.ndarray[Any, Any]] = []
-        for instrument in options.strategies:
+        for index, instrument in enumerate(options.strategies):
             script = Script(options.events)
             state = np.zeros(1, np.int64)
             strategies.add(
@@ -183,7 +184,8 @@ class OrderRig:
                 owner=script,
                 persistent=(0, 8),
             )
-            self.gate.add_strategy(instrument)
+            limits = options.strategy_limits[index] if options.strategy_limits else {}
+            self.gate.add_strategy(instrument, **limits)
             self.scripts.append(script)
             self.states.append(state)
         self.store = SessionStore(None, "rig")
@@ -298,9 +300,12 @@ class OrderRig:
         assert isinstance(self.sender, CapturingSender)
         return split_fix(self.sender.take())
 
-    def place(self, side: int, price_ticks: int, quantity_lots: int, **terms: int) -> int:
+    def place(
+        self, side: int, price_ticks: int, quantity_lots: int, *, strategy: int = 0, **terms: int
+    ) -> int:
         """Sends a new order that the gate must accept; its order number."""
-        (message,) = self.submit(self.new(side, price_ticks, quantity_lots, **terms))
+        intent = self.new(side, price_ticks, quantity_lots, **terms)
+        (message,) = self.submit(intent, strategy=strategy)
         return self.order_table.request_number(message[11])
 
     def request(self, intent: dict[str, int]) -> int:

@@ -6,7 +6,7 @@ import pytest
 from ext.errors import RecordingError
 from ext.wire import RecordKind
 from journal.directory import segment_names
-from journal.entries import ORDERS, STREAMS
+from journal.entries import ORDERS, SLOT_BYTES, STREAMS
 from journal.index import build_index
 from journal.keeper import KeepRules, keep
 from journal.reader import read_entries
@@ -134,6 +134,39 @@ def test_blocks_that_were_never_written_after_a_power_loss(
     with SegmentReader(path) as reader:
         assert list(reader.blocks())
         assert reader.torn_bytes == 5_000
+
+
+@pytest.mark.slow
+def test_a_block_that_was_half_written_before_a_power_loss(
+    engine: EngineStandIn, directory: Path
+) -> None:
+    """The file has its length and, from somewhere in its last block on, zeros."""
+    play(engine, 6)
+    write(engine, directory)
+    whole = contents(engine, directory)
+    path = segment_names(directory, stream=ORDERS)[-1].stored(directory)
+    data = path.read_bytes()
+    with SegmentReader(path) as reader:
+        begin = [offset for offset, _ in reader.blocks()][-1]
+    for written in range(begin, len(data) - SLOT_BYTES + 1):
+        path.write_bytes(data[:written] + bytes(len(data) - written))
+        got, error = attempt(engine, directory)
+        assert not error, f"{written - begin} bytes of the block were written"
+        assert is_part_of(got, whole)
+        assert len(of(ORDERS, got)) < len(of(ORDERS, whole))
+        with SegmentReader(path) as reader:
+            assert len(list(reader.blocks())) < len(data)
+            assert (reader.end, reader.torn_bytes) == (begin, len(data) - begin)
+
+
+def test_fewer_zeros_than_a_slot_are_damage(engine: EngineStandIn, directory: Path) -> None:
+    play(engine, 6)
+    write(engine, directory)
+    path = segment_names(directory, stream=ORDERS)[-1].stored(directory)
+    data = path.read_bytes().rstrip(b"\0")
+    path.write_bytes(data[:-1] + bytes(SLOT_BYTES - 1))
+    with pytest.raises(RecordingError, match="damaged"):
+        contents(engine, directory)
 
 
 @pytest.mark.parametrize(

@@ -267,7 +267,7 @@ def test_a_record_that_is_missing_in_the_stream(monkeypatch: pytest.MonkeyPatch)
         reports = [each for each in entries if each.kind == RecordKind.RECORD_REPORT]
         return [each for each in entries if not reports or each is not reports[-1]]
 
-    monkeypatch.setattr("sim.world.order_stream.read_orders", lose_one)
+    monkeypatch.setattr("sim.world.end_checkers.read_orders", lose_one)
     assert play_until_caught(lambda world: None) == "StreamTellsTheState"
 
 
@@ -291,3 +291,30 @@ def test_a_book_that_is_not_the_venues() -> None:
         world.schedule.after(9_500_000_000, "planted", act)
 
     assert play_until_caught(plant) == "BooksEqualTheVenues"
+
+
+def test_fills_of_orders_that_a_loss_of_power_took_are_looked_for() -> None:
+    def plant(world: World) -> None:
+        world.engine.reconciler._questions._known = None
+
+    assert play_until_caught(plant, crash_rate=2.0) == "PositionsEqualTheVenues"
+
+
+def test_a_record_that_the_journal_lacks_is_missed() -> None:
+    def plant(world: World) -> None:
+        def read(engine: WorldEngine) -> list[Entry]:
+            return whole(engine)[:-1]
+
+        whole = world.disk.read
+        world.disk.read = read  # type: ignore[method-assign]
+
+    assert play_until_caught(plant) == "JournalIsTheStream"
+
+
+def test_a_torn_tail_that_stays_in_the_journal_is_found() -> None:
+    """The writer of the next run goes on behind the whole blocks, not behind the file's end."""
+
+    def plant(world: World) -> None:
+        world.disk.salvage = lambda engine: ""  # type: ignore[method-assign]
+
+    assert play_until_caught(plant, crash_rate=2.0) == "JournalIsTheStream"
