@@ -8,11 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.config import EngineConfig, make_instruments
+from engine.config_schema import MODES_WITHOUT_ORDERS
 from engine.config_venues import FeedSection, OrderEntrySection
 from engine.gate_setup import make_gate
 from engine.instruments import Instrument
 from engine.jurisdiction import forbidden_instruments
 from engine.kernels import CompiledStrategy, compile_strategy
+from engine.paper_entry import SENDER_COMP_ID, TARGET_COMP_ID, PaperParts, make_parts
 from engine.run_identity import RunIdentity
 from engine.strategy_loader import load_strategy
 from engine.tls_context import make_client_context
@@ -80,6 +82,7 @@ class Arc:
     memory: SharedMemory
     pipeline: Pipeline
     orders: OrderParts | None
+    paper: PaperParts | None
     history: OrderHistory
     identity: RunIdentity
     decoder: FixReportDecoder | None
@@ -137,6 +140,9 @@ def compose(
         )
         sender = _make_sender(section)
         edge = OrderEdge(section.key.reveal(), section.target_comp_id, store, sender)
+    paper = make_parts(config.paper) if config.engine.mode == "paper" else None
+    if paper is not None:
+        edge = OrderEdge(SENDER_COMP_ID, TARGET_COMP_ID, paper.store, paper.sender)
     memory = SharedMemory(
         str(config.shared_memory_path),
         *_names(config, strategies),
@@ -147,6 +153,8 @@ def compose(
     )
     forbidden = forbidden_instruments(config)
     arc = join(config, strategies, memory, edge, identity, forbidden)
+    if paper is not None:
+        return replace(arc, paper=paper)
     if edge is None or section is None or sender is None:
         return arc
     return replace(arc, orders=make_order_parts(section, arc, edge, sender))
@@ -199,6 +207,7 @@ def join(
         memory,
         pipeline,
         None,
+        None,
         history,
         identity,
         decoder,
@@ -237,8 +246,8 @@ def _make_strategy_table(strategies: tuple[CompiledStrategy, ...]) -> StrategyTa
 
 
 def _order_section(config: EngineConfig) -> OrderEntrySection | None:
-    """What orders of this run leave by; None when none can, as in a shadow run."""
-    return None if config.engine.mode == "shadow" else config.order_entry
+    """What orders of this run leave by; None when none can, as in a shadow or paper run."""
+    return None if config.engine.mode in MODES_WITHOUT_ORDERS else config.order_entry
 
 
 def _make_sender(section: OrderEntrySection) -> TcpSender | TlsChannel:

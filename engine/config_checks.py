@@ -9,12 +9,18 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from engine.canary import check_canary
 from engine.config_instrument_checks import check_instruments, check_strategies
 from engine.config_metadata import SIMULATOR
 from engine.config_problems import KeyPath, Problems, find_nearest
 from engine.config_records import TelemetrySection
 from engine.config_risk_checks import check_currencies, check_rates, check_trading_hours
-from engine.config_schema import EngineSection, LoopSection, SimulatorSection
+from engine.config_schema import (
+    MODES_WITHOUT_ORDERS,
+    EngineSection,
+    LoopSection,
+    SimulatorSection,
+)
 from engine.config_trading import InstrumentSection, RiskSection, StrategySection
 from engine.config_venues import FeedSection, OrderEntrySection, ReconciliationSection
 from engine.secrets import Secret
@@ -46,7 +52,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
     order_entry: OrderEntrySection | None = sections.get("order_entry")
     instruments: tuple[InstrumentSection | None, ...] | None = sections.get("instruments")
     strategies: tuple[StrategySection | None, ...] | None = sections.get("strategies")
-    if engine and "order_entry" in sections and not order_entry and engine.mode != "shadow":
+    has_orders = bool(engine and engine.mode not in MODES_WITHOUT_ORDERS)
+    if engine and has_orders and "order_entry" in sections and not order_entry:
         problems.add(("order_entry",), f"is missing; {engine.mode} mode sends orders through it")
     if feed:
         _check_feed(feed, problems)
@@ -55,6 +62,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_rates(risk, problems)
     if instruments is not None:
         check_instruments(instruments, problems)
+    if instruments is not None and (canary := sections.get("canary")):
+        check_canary(canary, instruments, problems)
     if strategies is not None:
         check_strategies(strategies, instruments, problems)
     if instruments is not None:
@@ -68,7 +77,7 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         if order_entry:
             _check_order_address(engine, simulator, order_entry, problems)
         reconciliation: ReconciliationSection | None = sections.get("reconciliation")
-        if reconciliation and reconciliation.enabled and engine.mode != "shadow":
+        if reconciliation and reconciliation.enabled and engine.mode not in MODES_WITHOUT_ORDERS:
             _check_rest_address(engine, simulator, reconciliation, problems)
     if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
         _check_cores(loop, telemetry, problems)

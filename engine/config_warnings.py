@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.config_checks import CREDENTIALS, is_loopback, publish_host
-from engine.config_schema import EngineConfig
+from engine.config_schema import MODES_WITHOUT_ORDERS, EngineConfig
 from engine.jurisdiction import find_site_warnings
 from engine.secrets import Secret
 from engine.tls_context import make_client_context
@@ -55,8 +55,10 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
         config.feed.channels
     ):
         yield "[feed] channels: without trades no bar is built and on_trade is never called"
-    if config.order_entry and config.engine.mode == "shadow":
-        yield "[order_entry]: shadow mode sends nothing, so it is not used"
+    if config.order_entry and config.engine.mode in MODES_WITHOUT_ORDERS:
+        yield f"[order_entry]: {config.engine.mode} mode sends nothing, so it is not used"
+    if config.canary.symbols and not is_live:
+        yield "[canary]: only live mode scales limits, so it is not used"
     if is_live and config.order_entry and config.order_entry.cancel_on_disconnect == "off":
         yield "[order_entry] cancel_on_disconnect is off: a lost connection leaves orders open"
     reconciliation = config.reconciliation

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from engine.canary import scale_limits
 from engine.config import EngineConfig, make_instruments, make_limits
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy
@@ -19,6 +20,7 @@ def make_gate(
 ) -> RiskGate:
     """The gate for ``strategies``: the enabled ones of ``config``, or none of them. It takes no
     risk on the instruments with the indexes ``forbidden``."""
+    config = scale_limits(config)
     gate = RiskGate()
     for index in forbidden:
         gate.forbid(index)

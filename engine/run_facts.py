@@ -7,6 +7,7 @@ from engine.config_schema import EngineConfig
 from engine.instruments import Instrument
 from engine.jurisdiction import forbidden_instruments, rule, table_of
 from engine.kernels import CompiledStrategy
+from engine.paper_entry import TARGET_COMP_ID
 from engine.run_identity import RunIdentity
 from journal.run_facts import RulingFacts, RunFacts, SiteFacts, StrategyFacts
 
@@ -24,6 +25,8 @@ def make_facts(
 ) -> RunFacts:
     """The facts of a run that begins."""
     target = config.order_entry.target_comp_id if config.order_entry is not None else ""
+    if config.engine.mode == "paper":
+        target = TARGET_COMP_ID
     return RunFacts(
         version=version,
         start_time_ns=start_time_ns,

@@ -70,7 +70,7 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
         (
             '"simulated"',
             '"real"',
-            '[engine] mode was "real"; use "simulated", "shadow" or "live"',
+            '[engine] mode was "real"; use "simulated", "shadow", "paper" or "live"',
         ),
         (
             'name = "test"',
@@ -144,8 +144,10 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
         (
             "[engine]",
             "xyzzy = 1\n[engine]",
-            "[xyzzy] is unknown; known sections: engine, site, simulator, feed, order_entry,"
-            " reconciliation, loop, risk, currency, instrument, strategy, telemetry, journal, stop, log",
+            "[xyzzy] is unknown; known sections: engine, site, paper, canary, simulator, feed,"
+            " order_entry,"
+            " reconciliation, loop, risk, currency, instrument, strategy, telemetry, journal, stop,"
+            " log",
         ),
         (
             "max_position = 0.2",

@@ -12,6 +12,7 @@ from engine.cli import main
 from engine.composition import compose
 from engine.config import EngineConfig, load_config
 from engine.exit_codes import ExitCode
+from engine.gate_setup import make_gate
 from engine.jurisdiction import (
     find_site_warnings,
     forbidden_instruments,
@@ -191,11 +192,10 @@ def test_the_gate_is_told_even_when_the_start_was_not_refused(
     """The belt: whatever lets a live run begin, its gate knows what is not permitted."""
     monkeypatch.setenv("K", "eHh4")
     forbidden: list[int] = []
-    real_make = composition.make_gate
 
     def make(config: EngineConfig, strategies: Any, instruments: Iterable[int]) -> RiskGate:
         forbidden.extend(instruments)
-        return real_make(config, strategies, instruments)
+        return make_gate(config, strategies, instruments)
 
     monkeypatch.setattr(composition, "make_gate", make)
     config = load(
