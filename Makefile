@@ -38,7 +38,7 @@ BUILD_STAMP := $(VENV)/.stamp-ext
 
 CHECKS := check-format check-lint check-cython check-types check-stubs check-layers check-spelling
 
-.PHONY: help setup build demo test sim crash check bench gate format hooks annotate peers clean
+.PHONY: help setup build demo test sim crash check bench gate risk format hooks annotate peers clean
 .PHONY: $(CHECKS)
 
 help: ## list the words
@@ -66,6 +66,9 @@ bench: build $(TEST_STAMP) ## the benchmarks, real sizes
 crash: build $(TEST_STAMP) ## kill a trading engine 200 times, a run of a million frames once
 	$(BIN)/python -m tests.integration.crash_trial --count 200 $(ARGS)
 	$(BIN)/python -m tests.engine.long_run_trial --frames 1000000
+
+risk: build $(TEST_STAMP) ## the risk gate against its rules in plain Python, a million random orders
+	$(BIN)/python -m tests.ext.risk_trial $(ARGS)
 
 gate: build $(TEST_STAMP) ## allocations, instruction counts, times against the merge base
 	$(BIN)/wow-bench gate $(ARGS)

@@ -73,8 +73,8 @@ def encode_text(texts: Texts) -> bytes:
     signature = base64.b64encode(hmac.digest(SECRET, signed, hashlib.sha256)).decode()
     return (
         f"POST /orders HTTP/1.1\r\nCB-ACCESS-SIGN: {signature}\r\n"
-        f"CB-ACCESS-TIMESTAMP: {texts.second}\r\nCB-ACCESS-KEY: {KEY}\r\n"
-        f"CB-ACCESS-PASSPHRASE: {PASSPHRASE}\r\nHost: {HOST}\r\nUser-Agent: wow-engine\r\n"
+        f"CB-ACCESS-PASSPHRASE: {PASSPHRASE}\r\nCB-ACCESS-TIMESTAMP: {texts.second}\r\n"
+        f"CB-ACCESS-KEY: {KEY}\r\nHost: {HOST}\r\nUser-Agent: wow-engine\r\n"
         f"Accept: application/json\r\nContent-Type: application/json\r\n"
         f"Content-Length: {len(body)}\r\n\r\n{body}"
     ).encode()
@@ -97,7 +97,7 @@ def sign_by_client(signer: CoinbaseSigner, texts: Texts) -> dict[str, str]:
 
 def measure_engine(encoder: CoinbaseRestOrderEncoder, rows: Rows) -> Measurement:
     """The compiled encoder."""
-    total_ns, work_hash = time_requests(encoder, rows)
+    total_ns, work_hash = time_requests(encoder, rows, encoder)
     return Measurement(total_ns, len(rows), work_hash)
 
 

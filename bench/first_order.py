@@ -20,7 +20,7 @@ import numpy as np
 
 from bench.frames import generate_frames
 from bench.loops import time_frames
-from engine.composition import compile_strategies, compose
+from engine.composition import OrderParts, compile_strategies, compose
 from engine.config import EngineConfig, load_config
 from engine.warm_up import WarmUp, warm_up
 from ext.clock import read_wall_ns
@@ -57,6 +57,8 @@ def measure(config: EngineConfig, *, warmth: str) -> tuple[int, int]:
     arc = compose(config, compile_strategies(config, lambda _: None))
     if arc.orders is None:
         raise SystemExit("the demo's config sends orders")
+    if not isinstance(arc.orders, OrderParts):
+        raise SystemExit("the first order is measured by FIX")
     warmed = warm_up(config, arc.strategies) if warmth != COLD else None
     gc.collect()
     gc.freeze()

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ext.book import OrderBook
+from ext.codecs.coinbase_rest_order import CoinbaseRestOrderEncoder
 from ext.codecs.fix_order import FixOrderEncoder
 from ext.codecs.fix_report import FixReportDecoder
 from ext.feed_decoder import FeedDecoder
@@ -29,7 +30,11 @@ def time_decodes(
 ) -> tuple[int, int]: ...
 def time_changes(books: list[OrderBook], changes: NDArray[np.int64]) -> tuple[int, int]: ...
 def time_encodes(encoder: FixOrderEncoder, requests: NDArray[np.int64]) -> tuple[int, int]: ...
-def time_requests(encoder: OrderEncoder, requests: NDArray[np.int64]) -> tuple[int, int]: ...
+def time_requests(
+    encoder: OrderEncoder,
+    requests: NDArray[np.int64],
+    sealing: CoinbaseRestOrderEncoder | None = None,
+) -> tuple[int, int]: ...
 def time_reports(
     decoder: FixReportDecoder, messages: list[bytes], repeats: int
 ) -> tuple[int, int]: ...

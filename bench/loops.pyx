@@ -8,6 +8,7 @@ from ext.book cimport Book, OrderBook, apply_update
 from ext.book_side cimport best_key
 from ext.clock import measure_stamp_rate
 from ext.clock cimport read_stamp
+from ext.codecs.coinbase_rest_order cimport CoinbaseRestOrderEncoder
 from ext.codecs.fix_frame cimport FRAME_COMPLETE, GarbledReason, frame_message
 from ext.codecs.fix_order cimport FixOrderEncoder
 from ext.codecs.fix_report cimport REPORT_READ, FixReportDecoder, ReportHeader
@@ -206,10 +207,15 @@ def time_encodes(
 
 
 def time_requests(
-    OrderEncoder encoder not None, const int64_t[:, ::1] requests
+    OrderEncoder encoder not None,
+    const int64_t[:, ::1] requests,
+    CoinbaseRestOrderEncoder sealing=None,
 ) -> tuple[int, int]:
     """Encodes one new order for each row of (side, price_ticks, quantity_lots, request_number,
-    sequence, wall_ns); (nanoseconds in all, hash of sizes, ids and last bytes)."""
+    sequence, wall_ns); (nanoseconds in all, hash of sizes, ids and last bytes).
+
+    ``sealing`` is the encoder again where requests are sealed behind the journal.
+    """
     cdef uint64_t result = HASH_START
     cdef uint64_t started
     cdef Py_ssize_t index, at
@@ -230,6 +236,8 @@ def time_requests(
         request.quantity_lots = requests[index, 2]
         request.request_number = requests[index, 3]
         message = encoder.encode(&request, requests[index, 4], requests[index, 5])
+        if sealing is not None:
+            message = sealing.seal(message)
         result = mix(result, message.size)
         memcpy(words, message.start + ID_TAIL_AT, sizeof(int64_t))
         result = mix(result, words[0])

@@ -23,6 +23,8 @@ AMOUNTS = (
     "max_open_notional",
     "max_gross_exposure",
     "max_net_exposure",
+    "daily_loss",
+    "drawdown",
 )
 """Limits of amounts, wherever they stand. Prices, ages and rates of messages are not scaled: a
 collar is no risk that grows, and a cancel has to leave in time."""
@@ -59,11 +61,14 @@ def scale_limits(config: EngineConfig) -> EngineConfig:
     return msgspec.structs.replace(
         config,
         risk=_scale(config.risk, percent, None),
+        breakers=_scale(config.breakers, percent, None),
         instruments=instruments,
         currencies=tuple(_scale(each, percent, None) for each in config.currencies),
         strategies=tuple(
             msgspec.structs.replace(
-                each, limits=_scale(each.limits, percent, lots.get(each.instrument))
+                each,
+                limits=_scale(each.limits, percent, lots.get(each.instrument)),
+                breakers=each.breakers and _scale(each.breakers, percent, None),
             )
             for each in config.strategies
         ),

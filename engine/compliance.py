@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
-from journal.trade_record import EXACT, FILL, NO_ORDER, Row
+from journal.trade_record import EXACT
+from journal.trade_schema import FILL, NO_ORDER, Row
 
 # What tells one line from another: figures are added up inside of a line only.
 TRADING_KEYS = (
@@ -51,6 +52,9 @@ ENGINE_FIGURES = (
     ("kills", "KILL"),
     ("rearms", "REARM after a KILL"),
     ("flattens", "FLATTEN"),
+    ("breakers", "words of circuit breakers: warnings, pauses, kills"),
+    ("strategy_pauses", "a strategy was paused by a person"),
+    ("strategy_resumes", "and goes on"),
     ("foreign_fills", "fills reported to us of orders that are not ours"),
 )
 
@@ -71,6 +75,9 @@ _COUNTED_OF_ENGINE = {
     "KILL": "kills",
     "REARM": "rearms",
     "FLATTEN": "flattens",
+    "BREAKER": "breakers",
+    "STRATEGY_PAUSE": "strategy_pauses",
+    "STRATEGY_RESUME": "strategy_resumes",
     "FOREIGN_FILL": "foreign_fills",
 }
 

@@ -3,11 +3,13 @@
 Nothing here opens a socket or starts a process; ``engine.supervisor`` does.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.config import EngineConfig, make_instruments
+from engine.canary import scale_limits
+from engine.config import EngineConfig, make_instruments, make_limits
+from engine.config_checks import is_under_tls
 from engine.config_schema import MODES_WITHOUT_ORDERS
 from engine.config_venues import FeedSection, OrderEntrySection
 from engine.gate_setup import make_gate
@@ -15,7 +17,17 @@ from engine.instruments import Instrument
 from engine.jurisdiction import forbidden_instruments
 from engine.kernels import CompiledStrategy, compile_strategy
 from engine.paper_entry import SENDER_COMP_ID, TARGET_COMP_ID, PaperParts, make_parts
+from engine.rest_parts import (
+    RestOrderParts,
+    fit_parameters,
+    host_header,
+    is_by_rest,
+    make_encoder,
+    make_senders,
+)
 from engine.run_identity import RunIdentity
+from engine.safety.breaker_limits import make_breakers
+from engine.safety.guard_limits import make_guard
 from engine.strategy_loader import load_strategy
 from engine.tls_context import make_client_context
 from ext.bounds import Bound
@@ -28,10 +40,12 @@ from ext.errors import ConfigError, UsageError
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
+from ext.order_encoder import OrderEncoder
 from ext.order_history import OrderHistory
 from ext.order_sender import OrderSender
 from ext.orders import OrderTable
 from ext.pipeline import Pipeline
+from ext.rest_sender import RestSender
 from ext.session_store import SessionStore
 from ext.shared_memory import SharedMemory
 from ext.signing import sign_coinbase_exchange
@@ -64,12 +78,19 @@ class OrderParts:
 
 @dataclass(frozen=True, slots=True)
 class OrderEdge:
-    """Where orders leave: who we are to the venue, numbers and sent messages, the socket."""
+    """Where orders leave: who we are to the venue, numbers and sent messages, the socket.
+
+    By REST the names are the key and the host; ``senders`` are those of the connections, which one
+    sender over all of them replaces, with the secrets of ``sealed_by``. Without them, as in a
+    replay, ``sender`` takes what was not sealed.
+    """
 
     sender_comp_id: str
     target_comp_id: str
     store: SessionStore
     sender: OrderSender
+    senders: Sequence[OrderSender] = ()
+    sealed_by: OrderEntrySection | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +102,13 @@ class Arc:
     strategies: tuple[CompiledStrategy, ...]
     memory: SharedMemory
     pipeline: Pipeline
-    orders: OrderParts | None
+    orders: OrderParts | RestOrderParts | None
     paper: PaperParts | None
     history: OrderHistory
     identity: RunIdentity
     decoder: FixReportDecoder | None
     sender_comp_id: str
+    sender: OrderSender | None
 
 
 def compile_strategies(
@@ -99,9 +121,9 @@ def compile_strategies(
         if not section.enabled:
             continue
         try:
-            strategy = compile_strategy(
-                load_strategy(section.class_name), instruments[section.instrument], section.params
-            )
+            kind = load_strategy(section.class_name)
+            params = fit_parameters(config, kind.params.declarations, section.params)
+            strategy = compile_strategy(kind, instruments[section.instrument], params)
         except ConfigError as error:
             place = f"strategy.{index} ({section.class_name} on {section.instrument})"
             raise ConfigError(f"{place}: {error}") from error
@@ -133,6 +155,10 @@ def compose(
     Raises ConfigError for what cannot be joined.
     """
     edge = sender = None
+    if config.engine.mode == "paper":
+        return _compose_paper(config, strategies, identity)
+    if is_by_rest(config) and config.engine.mode not in MODES_WITHOUT_ORDERS:
+        return _compose_by_rest(config, strategies, identity)
     if (section := _order_section(config)) is not None:
         store = SessionStore(
             str(Path(config.engine.state_directory) / "fix-session.store"),
@@ -140,10 +166,41 @@ def compose(
         )
         sender = _make_sender(section)
         edge = OrderEdge(section.key.reveal(), section.target_comp_id, store, sender)
-    paper = make_parts(config.paper) if config.engine.mode == "paper" else None
-    if paper is not None:
-        edge = OrderEdge(SENDER_COMP_ID, TARGET_COMP_ID, paper.store, paper.sender)
-    memory = SharedMemory(
+    memory, forbidden = _make_memory(config, strategies), forbidden_instruments(config)
+    arc = join(config, strategies, memory, edge, identity, forbidden)
+    if edge is None or section is None or sender is None:
+        return arc
+    return replace(arc, orders=make_order_parts(section, arc, edge, sender))
+
+
+def _compose_paper(
+    config: EngineConfig, strategies: tuple[CompiledStrategy, ...], identity: RunIdentity | None
+) -> Arc:
+    paper = make_parts(config.paper)
+    edge = OrderEdge(SENDER_COMP_ID, TARGET_COMP_ID, paper.store, paper.sender)
+    arc = join(config, strategies, _make_memory(config, strategies), edge, identity)
+    return replace(arc, paper=paper)
+
+
+def _compose_by_rest(
+    config: EngineConfig, strategies: tuple[CompiledStrategy, ...], identity: RunIdentity | None
+) -> Arc:
+    section = config.order_entry
+    if section is None:
+        raise UsageError("orders by REST need [order_entry]")
+    store = SessionStore(None, "rest")  # numbers name requests of this run, no message is repeated
+    senders = make_senders(section, is_under_tls=is_under_tls(section, config.simulator))
+    host = host_header(section)
+    edge = OrderEdge(section.key.reveal(), host, store, senders[0], senders, section)
+    memory, forbidden = _make_memory(config, strategies), forbidden_instruments(config)
+    arc = join(config, strategies, memory, edge, identity, forbidden)
+    if not isinstance(arc.sender, RestSender):
+        raise UsageError("orders by REST were joined without their sender")
+    return replace(arc, orders=RestOrderParts(store, arc.sender, senders, host))
+
+
+def _make_memory(config: EngineConfig, strategies: tuple[CompiledStrategy, ...]) -> SharedMemory:
+    return SharedMemory(
         str(config.shared_memory_path),
         *_names(config, strategies),
         engine_name=config.engine.name,
@@ -151,13 +208,6 @@ def compose(
         start_time_ns=read_wall_ns(),
         market_ring_slots=Bound.MARKET_RING_SLOTS,
     )
-    forbidden = forbidden_instruments(config)
-    arc = join(config, strategies, memory, edge, identity, forbidden)
-    if paper is not None:
-        return replace(arc, paper=paper)
-    if edge is None or section is None or sender is None:
-        return arc
-    return replace(arc, orders=make_order_parts(section, arc, edge, sender))
 
 
 def join(
@@ -178,21 +228,32 @@ def join(
     if identity is None:
         identity = RunIdentity(OrderHistory(orders).run_prefix, 1)
     OrderHistory(orders).identify(identity.prefix, identity.first_number)
-    decoder = encoder = None
-    if edge is not None:
+    decoder = None
+    encoder: OrderEncoder | None = None
+    sender = edge.sender if edge is not None else None
+    if edge is not None and is_by_rest(config) and config.engine.mode != "paper":
+        key, host = edge.sender_comp_id, edge.target_comp_id
+        encoder = rest_encoder = make_encoder(table, orders, host, key, edge.sealed_by)
+        if edge.senders:
+            sender = RestSender(rest_encoder, edge.store, list(edge.senders))
+    elif edge is not None:
         names = edge.sender_comp_id, edge.target_comp_id
         decoder = FixReportDecoder(table, orders, *names)
         encoder = FixOrderEncoder(table, orders, FIXT_BEGIN_STRING, *names, SELF_TRADE_RULE)
+    numbers = [strategy.instrument.index for strategy in strategies]
+    held = scale_limits(config)  # what gate and breakers hold: a canary's are a part of the file's
     pipeline = Pipeline(
         table,
         DECODERS[config.feed.venue](table),
         memory,
         _make_strategy_table(strategies),
         orders,
-        make_gate(config, strategies, forbidden),
+        make_gate(held, strategies, forbidden),
         encoder=encoder,
-        sender=edge.sender if edge else None,
+        sender=sender,
         store=edge.store if edge else None,
+        breakers=make_breakers(held, numbers, memory, table),
+        guard=make_guard(config, numbers, make_limits(config), memory),
         is_sending=config.engine.mode != "shadow",
         step_interval=config.telemetry.step_timing_interval,
         is_conflating=config.feed.conflate,
@@ -212,6 +273,7 @@ def join(
         identity,
         decoder,
         sender_comp_id,
+        sender,
     )
 
 

@@ -90,7 +90,7 @@ def _fill_in(config: EngineConfig) -> EngineConfig:
         symbols = tuple(section.symbol for section in config.instruments)
         simulator = replace(simulator, products=symbols)
     order_entry = config.order_entry
-    if order_entry is not None:
+    if order_entry is not None and order_entry.protocol == "fix":
         order_entry = replace(order_entry, tls=is_under_tls(order_entry, simulator))
     if not journal.path:
         journal = replace(journal, path=str(Path(config.engine.state_directory, "journal")))

@@ -10,8 +10,11 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from engine.canary import check_canary
+from engine.config_breaker_checks import check_breakers
 from engine.config_instrument_checks import check_instruments, check_strategies
+from engine.config_management_checks import check_management
 from engine.config_metadata import SIMULATOR
+from engine.config_order_checks import check_one_address, check_order_keys, check_order_rate
 from engine.config_problems import KeyPath, Problems, find_nearest
 from engine.config_records import TelemetrySection
 from engine.config_risk_checks import check_currencies, check_rates, check_trading_hours
@@ -66,19 +69,32 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_canary(canary, instruments, problems)
     if strategies is not None:
         check_strategies(strategies, instruments, problems)
+        check_management(strategies, instruments, problems)
     if instruments is not None:
         check_currencies(sections.get("currencies") or (), instruments, strategies, problems)
         if risk:
             check_trading_hours(risk, instruments, problems)
+    if breakers := sections.get("breakers"):
+        check_breakers(breakers, strategies, problems)
     if engine and simulator:
         _check_simulator(engine, simulator, instruments, problems)
         if feed:
             _check_feed_address(engine, simulator, feed, problems)
-        if order_entry:
-            _check_order_address(engine, simulator, order_entry, problems)
         reconciliation: ReconciliationSection | None = sections.get("reconciliation")
-        if reconciliation and reconciliation.enabled and engine.mode not in MODES_WITHOUT_ORDERS:
-            _check_rest_address(engine, simulator, reconciliation, problems)
+        is_compared = bool(reconciliation and reconciliation.enabled and has_orders)
+        if order_entry and order_entry.protocol == "fix":
+            check_order_keys(order_entry, problems)
+            if order_entry.port is not None:
+                _check_order_address(engine, simulator, order_entry, problems)
+        elif order_entry:
+            check_order_keys(order_entry, problems)
+            check_order_rate(sections.get("risk"), problems)
+            if is_compared and reconciliation:
+                check_one_address(order_entry, reconciliation, problems)
+            if order_entry.rest_url:
+                _check_rest_address(engine, simulator, "order_entry", order_entry, problems)
+        if is_compared and reconciliation:
+            _check_rest_address(engine, simulator, "reconciliation", reconciliation, problems)
     if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
         _check_cores(loop, telemetry, problems)
     if engine:
@@ -104,6 +120,9 @@ def is_loopback(host: str | None) -> bool:
 
 def is_under_tls(order_entry: OrderEntrySection, simulator: SimulatorSection) -> bool:
     """Whether the order connection uses TLS: as told, or where it leaves this machine."""
+    if order_entry.protocol == "rest":
+        is_certified = order_entry.rest_url == SIMULATOR and bool(simulator.certificate)
+        return is_certified or order_entry.rest_url.startswith("https://")
     if order_entry.tls is not None:
         return order_entry.tls
     if order_entry.port == SIMULATOR:
@@ -216,10 +235,11 @@ def _check_order_address(
 def _check_rest_address(
     engine: EngineSection,
     simulator: SimulatorSection,
-    reconciliation: ReconciliationSection,
+    name: str,
+    section: OrderEntrySection | ReconciliationSection,
     problems: Problems,
 ) -> None:
-    path, url = ("reconciliation", "rest_url"), reconciliation.rest_url
+    path, url = (name, "rest_url"), section.rest_url
     if url == SIMULATOR or simulator.start:
         _check_simulator_name(path, url, engine, simulator, problems)
         is_plain = not simulator.certificate
@@ -234,8 +254,8 @@ def _check_rest_address(
             problems.add_value(path, url, "a loopback address in simulated mode, as 127.0.0.1")
         elif is_plain and not is_loopback(host):
             problems.add_value(path, url, "https://, or the passphrase travels in clear text")
-    if reconciliation.ca_file and is_plain:
-        problems.add(("reconciliation", "ca_file"), "is for https:// alone; use no ca_file")
+    if section.ca_file and is_plain:
+        problems.add((name, "ca_file"), "is for https:// alone; use no ca_file")
 
 
 def _split_url(url: str) -> SplitResult | None:

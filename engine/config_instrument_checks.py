@@ -107,10 +107,11 @@ def _check_limits(instrument: Instrument, limits: LimitsTable, problems: Problem
             collar_to_parts_per_million(collar or Decimal(0))
         except InstrumentError:
             problems.add_value((*place, name), collar, "at most 4 decimals")
-    for smallest, largest in (
+    for least_name, most_name in (
         ("min_order_quantity", "max_order_quantity"),
         ("min_order_notional", "max_order_notional"),
     ):
-        least, most = getattr(limits, smallest), getattr(limits, largest)
+        least, most = getattr(limits, least_name), getattr(limits, most_name)
         if least is not None and least > most:
-            problems.add_value((*place, smallest), least, f"at most {largest}, which is {most:f}")
+            allowed = f"at most {most_name}, which is {most:f}"
+            problems.add_value((*place, least_name), least, allowed)

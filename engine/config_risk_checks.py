@@ -80,7 +80,9 @@ def check_currencies(
         except InstrumentError as error:
             problems.add(("instrument", instrument.index, "tick"), str(error))
     for index, strategy in enumerate(strategies or ()):
-        traded = next((each for each in known if strategy and each.symbol == strategy.instrument), None)
+        traded = next(
+            (each for each in known if strategy and each.symbol == strategy.instrument), None
+        )
         if strategy and traded:
             _check_strategy(index, strategy, traded, units[traded.quote_currency], problems)
 

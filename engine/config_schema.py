@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from engine.config_breakers import BreakersSection
 from engine.config_metadata import PATH, about, whole
 from engine.config_modes import CanarySection, PaperSection
 from engine.config_records import MAX_CORE, JournalSection, LogSection, TelemetrySection
@@ -160,6 +161,7 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     loop: LoopSection = LoopSection()
     risk: RiskSection = RiskSection()
     currencies: tuple[CurrencySection, ...] = field(name="currency", default=())
+    breakers: BreakersSection = BreakersSection()
     instruments: tuple[InstrumentSection, ...] = field(name="instrument")
     strategies: tuple[StrategySection, ...] = field(name="strategy", default=())
     telemetry: TelemetrySection = TelemetrySection()

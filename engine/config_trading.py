@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
+from engine.config_breakers import StrategyBreakersTable
+from engine.config_management import ManagementTable
 from engine.config_metadata import DECIMAL, about, whole
 from ext.bounds import Bound
 
@@ -194,3 +196,5 @@ class StrategySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = {}
     limits: Annotated[StrategyLimitsTable, about("")] = StrategyLimitsTable()
     enabled: Annotated[bool, about("false: not loaded.")] = True
+    breakers: Annotated[StrategyBreakersTable | None, about("")] = None
+    management: Annotated[ManagementTable | None, about("")] = None

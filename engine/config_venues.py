@@ -6,6 +6,7 @@ from msgspec import Meta, Struct
 
 from engine.config_metadata import PATH, REFERENCE, about, whole
 from engine.secrets import Secret
+from ext.rest_sender import CONNECTIONS_MAX
 
 MIBIBYTE = 1024 * 1024
 
@@ -60,26 +61,62 @@ class FeedSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True)
 class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The order connection; shadow mode does not use it and may leave it out."""
 
-    protocol: Annotated[Literal["fix"], about("FIX 5.0 SP2 over FIXT.1.1.")] = "fix"
+    protocol: Annotated[
+        Literal["fix", "rest"],
+        about(
+            "fix: FIX 5.0 SP2 over FIXT.1.1; rest: signed HTTP requests, fills by asking. Keys that"
+            " name the other one in their description are refused."
+        ),
+    ] = "fix"
     host: Annotated[
         str,
         Meta(
             min_length=1,
-            description="The name or address that its certificate must hold under TLS.",
+            description="fix: the name or address that its certificate must hold under TLS.",
             extra={"allowed": "a host name or address as text"},
         ),
     ] = "127.0.0.1"
     port: Annotated[
-        Annotated[int, Meta(ge=1, le=65535)] | Literal["simulator"],
-        about("TCP port.", {"allowed": 'a whole number from 1 to 65535, or "simulator"'}),
-    ]
+        Annotated[int, Meta(ge=1, le=65535)] | Literal["simulator"] | None,
+        about("fix: TCP port.", {"allowed": 'a whole number from 1 to 65535, or "simulator"'}),
+    ] = None
     tls: Annotated[
         bool | None,
         about(
-            "Absent: true, but for a loopback host, which may be a tunnel or a plain simulator.",
+            "fix; absent: true, but for a loopback host, which may be a tunnel or a plain"
+            " simulator.",
             {"allowed": "true or false"},
         ),
     ] = None
+    rest_url: Annotated[
+        str,
+        about(
+            "rest: address of the venue. `https://` unless it is a loopback address.",
+            {"allowed": 'an address as in "https://host", or "simulator"'},
+        ),
+    ] = ""
+    connections: Annotated[
+        int,
+        whole(
+            1,
+            CONNECTIONS_MAX,
+            "rest: kept-alive connections; on each one request is under way at most.",
+        ),
+    ] = 4
+    poll_ms: Annotated[
+        int,
+        whole(
+            100,
+            10_000,
+            "rest: fills and ends of orders are asked for so often while an order is open.",
+        ),
+    ] = 500
+    answer_timeout_ms: Annotated[
+        int,
+        whole(
+            500, 60_000, "rest: no answer to a request for longer: its order is Unknown, and asked."
+        ),
+    ] = 5000
     ca_file: Annotated[
         str, about("PEM certificates trusted instead of the system's; under TLS only.", PATH)
     ] = ""
@@ -87,26 +124,27 @@ class OrderEntrySection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
         str,
         Meta(
             pattern=r"^[!-~]{1,32}\Z",
-            description="TargetCompID(56); SenderCompID(49) is the key.",
+            description="fix: TargetCompID(56); SenderCompID(49) is the key.",
             extra={"allowed": "1 to 32 printable ASCII characters without spaces"},
         ),
     ] = "Coinbase"
-    heartbeat_seconds: Annotated[int, whole(1, 30, "HeartBtInt(108).")] = 10
+    heartbeat_seconds: Annotated[int, whole(1, 30, "fix: HeartBtInt(108).")] = 10
     cancel_on_disconnect: Annotated[
         Literal["session", "profile", "off"],
         about(
-            "CancelOrdersOnDisconnect(8013): the orders of this session, or all of the profile"
-            " (orders placed elsewhere too)."
+            "fix: CancelOrdersOnDisconnect(8013): the orders of this session, or all of the profile"
+            " (orders placed elsewhere too). By rest the venue cancels nothing."
         ),
     ] = "session"
     logon_timeout_ms: Annotated[
-        int, whole(500, 60_000, "No answer to the logon for longer: disconnect and retry.")
+        int, whole(500, 60_000, "fix: no answer to the logon for longer: disconnect and retry.")
     ] = 10_000
     sending_time_limit_ms: Annotated[
-        int, whole(0, 600_000, "Largest difference of SendingTime(52) to our clock; 0: off.")
+        int, whole(0, 600_000, "fix: largest difference of SendingTime(52) to our clock; 0: off.")
     ] = 120_000
     resend_age_limit_ms: Annotated[
-        int, whole(0, 600_000, "Older orders are gap filled on a resend request, not repeated.")
+        int,
+        whole(0, 600_000, "fix: older orders are gap filled on a resend request, not repeated."),
     ] = 5000
     key: Annotated[Secret, about("API key.", REFERENCE)]
     secret: Annotated[Secret, about("Signing secret, base64.", REFERENCE)]

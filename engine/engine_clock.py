@@ -19,6 +19,8 @@ class EngineClock:
         self._header = memory.header_record()
         self._host = host or SystemClock()
         self._offset_ns = self._host.wall_ns() - self._host.monotonic_ns()
+        self.distance_ns = 0
+        """To the host's wall clock, when it was followed last."""
         self._publish()
 
     def now_ns(self) -> int:
@@ -31,7 +33,8 @@ class EngineClock:
         step_ns = int(np.clip(distance_ns, -MAX_SLEW_NS, MAX_SLEW_NS))
         self._offset_ns += step_ns
         self._publish()
-        return distance_ns - step_ns
+        self.distance_ns = distance_ns - step_ns
+        return self.distance_ns
 
     def _publish(self) -> None:
         self._header["wall_offset_ns"] = self._offset_ns

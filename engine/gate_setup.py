@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable, Sequence
 
-from engine.canary import scale_limits
 from engine.config import EngineConfig, make_instruments, make_limits
 from engine.instruments import Instrument
 from engine.kernels import CompiledStrategy
+from engine.rest_parts import is_by_rest
 from engine.risk_limits import WITHOUT_LIMITS, CurrencyUnit, convert_strategy
 from engine.trading_hours import combine_hours
 from ext.bounds import Bound
@@ -20,27 +20,15 @@ def make_gate(
 ) -> RiskGate:
     """The gate for ``strategies``: the enabled ones of ``config``, or none of them. It takes no
     risk on the instruments with the indexes ``forbidden``."""
-    config = scale_limits(config)
     gate = RiskGate()
     for index in forbidden:
         gate.forbid(index)
-    instruments = make_instruments(config)
-    quotes = {each.quote_currency for each in instruments}
-    units = {name: CurrencyUnit(name, instruments) for name in quotes}
-    _set_engine_limits(gate, config)
-    for index, section in enumerate(config.currencies):
-        if (unit := units.get(section.name)) is not None:
-            gate.set_currency_limits(
-                index,
-                max_open_value=unit.count(section.max_open_notional),
-                max_gross_value=unit.count(section.max_gross_exposure),
-                max_net_value=unit.count(section.max_net_exposure),
-            )
-    for instrument in instruments:
-        _set_instrument_limits(gate, config, instrument, units[instrument.quote_currency])
-    for strategy, strategy_section in zip(strategies, config.enabled_strategies, strict=False):
+    gate.is_replace_refused = is_by_rest(config)
+    set_limits(gate, config)
+    units = _units(make_instruments(config))
+    for strategy, section in zip(strategies, config.enabled_strategies, strict=False):
         instrument = strategy.instrument
-        limits = convert_strategy(instrument, strategy_section, units[instrument.quote_currency])
+        limits = convert_strategy(instrument, section, units[instrument.quote_currency])
         gate.add_strategy(
             instrument.index,
             max_position_lots=limits.max_position_lots,
@@ -49,6 +37,28 @@ def make_gate(
             max_gross_value=limits.max_gross_value,
         )
     return gate
+
+
+def set_limits(gate: RiskGate, config: EngineConfig) -> None:
+    """Every limit but those of strategies."""
+    instruments = make_instruments(config)
+    units = _units(instruments)
+    _set_engine_limits(gate, config)
+    for index, section in enumerate(config.currencies):
+        unit = units[section.name]
+        gate.set_currency_limits(
+            index,
+            max_open_value=unit.count(section.max_open_notional),
+            max_gross_value=unit.count(section.max_gross_exposure),
+            max_net_value=unit.count(section.max_net_exposure),
+        )
+    for instrument in instruments:
+        _set_instrument_limits(gate, config, instrument, units[instrument.quote_currency])
+
+
+def _units(instruments: Sequence[Instrument]) -> dict[str, CurrencyUnit]:
+    quotes = {each.quote_currency for each in instruments}
+    return {name: CurrencyUnit(name, instruments) for name in quotes}
 
 
 def _set_engine_limits(gate: RiskGate, config: EngineConfig) -> None:

@@ -74,6 +74,8 @@ def _write(
     for value in (price_ticks, quantity_lots, order_number):
         if not isinstance(value, int):
             raise TypeError(f"{_NOT_WHOLE} (got {value!r})")
+        if not -(2**63) <= value < 2**63:  # ctypes would cut it, to another price
+            raise OverflowError(f"prices and quantities have 64 bits (got {value!r})")
     _fill_in(
         out,
         kind,

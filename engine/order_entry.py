@@ -115,7 +115,8 @@ class OrderEntry:
         self._ask_for_unknown(now_ns)
 
     def _is_risk_allowed(self) -> bool:
-        return not self._pipeline.gate.is_paused
+        # Whose order a message repeats is not known there: none is while anyone is stopped.
+        return not self._pipeline.gate.is_paused and not self._pipeline.breakers.is_any_stopped
 
     def _make_listener(
         self, on_message: Callable[[bytes], None], on_garbled: Callable[[str, bytes], None]

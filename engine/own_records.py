@@ -125,4 +125,6 @@ class OwnRecords:
             unacknowledged_since_ns=(
                 0 if record["acknowledged_time_ns"] else int(record["sent_time_ns"])
             ),
+            sent_time_ns=int(record["sent_time_ns"]),
+            is_accepted=int(record["accepted_time_ns"]) > 0,
         )

@@ -145,7 +145,7 @@ async def start_venue(config: EngineConfig) -> tuple[ChildProcess, VenueReady]:
         arguments.append(f"--certificate={section.certificate}")
     if not section.lockstep:
         arguments.append("--free-running")
-    if config.order_entry is None:
+    if config.order_entry is None or config.order_entry.protocol == "rest":
         arguments.append("--start-without-orders")
     return await _start_ready("wow-sim", arguments, VenueReady)
 

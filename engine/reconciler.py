@@ -26,12 +26,14 @@ from engine.reconciliation import (
 )
 from engine.reconciliation_questions import Answers, VenueQuestions
 from engine.reconciliation_reports import ReportEdge, make_reports
+from engine.rest_parts import is_by_rest
+from engine.rest_poll import ORDER_LIFETIME_NS
 from engine.tls_context import make_client_context
 from ext.errors import LogonRefused, UsageError
 from ext.orders import ReportResult
 from gateways.coinbase_rest import CoinbaseSigner
 from gateways.rest_request import RestAccessRefused, RestError
-from gateways.rest_transport import RestLimits, RestTransport
+from gateways.rest_transport import RestLimits, RestRates, RestTransport
 
 ASK_AGAIN_S = 0.5  # doubles up to ASK_AGAIN_LIMIT_S
 ASK_AGAIN_LIMIT_S = 2.0
@@ -58,7 +60,10 @@ class Reconciler:
         interval_s: float,
         transport: contextlib.AbstractAsyncContextManager[object] | None = None,
         ask_again_s: float = ASK_AGAIN_S,
+        order_lifetime_ns: int = 0,
     ) -> None:
+        """``order_lifetime_ns``: how long an order may be under way; 0: until the order session
+        that it was sent on has ended."""
         self.is_clean = False  # the last comparison ended with equal records
         self._questions = questions
         self._own = own
@@ -68,6 +73,7 @@ class Reconciler:
         self._interval_s = interval_s
         self._transport = transport or contextlib.nullcontext()
         self._ask_again_s = ask_again_s
+        self._order_lifetime_ns = order_lifetime_ns
         self._baseline: dict[str, Decimal] = {}  # balances less all that we know of
         self._told: set[Difference] = set()
         self._has_compared = asyncio.Event()
@@ -172,9 +178,13 @@ class Reconciler:
     def _may_arrive(self, difference: Difference) -> bool:
         """Whether the venue may still get an order that it does not know. What was sent on a
         connection before this one cannot come any more: the venue has ended that one, for it holds
-        one session of a key. What was sent on this one is for FIX to ask, in its order."""
+        one session of a key. What was sent on this one is for FIX to ask, in its order. By REST
+        there is no session: it can come until its timestamp is too old."""
         if not isinstance(difference, OrderGone):
             return False
+        if self._order_lifetime_ns:
+            age_ns = self._now_ns() - difference.ours.sent_time_ns
+            return not difference.ours.venue_order_id and age_ns < self._order_lifetime_ns
         sent_ns = difference.ours.unacknowledged_since_ns
         return sent_ns > 0 and not 0 < sent_ns < self._active_since_ns
 
@@ -247,9 +257,13 @@ def make_reconciler(
     clock: EngineClock,
     on_pause: Callable[[str], None],
     known: KnownTrades | None = None,
+    rates: RestRates | None = None,
 ) -> Reconciler:
-    """Joins the parts; the keys are those of [order_entry]. ``known`` is what earlier runs have
-    counted, None: this one goes on from none. ConfigError: ca_file is of no use."""
+    """Joins the parts; the keys are those of [order_entry], ``rates`` those of orders by REST.
+
+    ``known`` is what earlier runs have counted, None: this one goes on from none. ConfigError:
+    ca_file is of no use.
+    """
     section, order_entry = arc.config.reconciliation, arc.config.order_entry
     if section is None or order_entry is None:
         raise UsageError("reconciliation needs [reconciliation] and [order_entry]")
@@ -263,6 +277,7 @@ def make_reconciler(
         ssl_context=make_client_context(section.ca_file, "reconciliation")
         if is_under_tls
         else None,
+        rates=rates,
     )
     own = OwnRecords(arc.memory, arc.pipeline.orders, arc.instruments, len(arc.strategies))
     return Reconciler(
@@ -273,4 +288,5 @@ def make_reconciler(
         on_pause,
         interval_s=section.interval_seconds,
         transport=transport,
+        order_lifetime_ns=ORDER_LIFETIME_NS if is_by_rest(arc.config) else 0,
     )

@@ -40,6 +40,9 @@ class OurOrder:
     update_time_ns: int
     unacknowledged_since_ns: int = 0
     """When it was sent, while the venue has never told of it; 0: it has."""
+    sent_time_ns: int = 0
+    is_accepted: bool = False
+    """Whether it was shown in the market, or filled."""
 
     @property
     def is_open(self) -> bool:

@@ -33,6 +33,8 @@ def make_reports(difference: Difference, request_number: int, now_ns: int) -> li
             kind, state = ExecutionType.EXEC_CANCELED, OrderState.CANCELED
             if theirs.status.startswith("rejected"):
                 kind, state = ExecutionType.EXEC_REJECTED, OrderState.REJECTED
+            elif ours.is_unknown and theirs.filled_lots >= theirs.quantity_lots:
+                kind, state = ExecutionType.EXEC_STATUS, OrderState.FILLED
             fields = _fields(ours, kind, state, now_ns)
             return [{**fields, "cumulative_lots": theirs.filled_lots, "leaves_lots": 0}]
         case OrderGone(ours=ours):

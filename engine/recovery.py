@@ -76,6 +76,7 @@ def take_over(recovery: Recovery, arc: Arc) -> None:
         _check_steps(old, arc, symbol)
     _load_orders(old, arc, orders, place_of_strategy)
     _load_positions(arc, positions, place_of_strategy)
+    _load_breakers(old, arc, place_of_strategy)
     for index, state in enumerate(old.strategy_states):
         if state and place_of_strategy[index] >= 0:
             _load_strategy(recovery.facts, index, state, arc, place_of_strategy[index])
@@ -149,6 +150,23 @@ def _load_positions(
         ours[place]["strategy"] = place
         ours[place]["instrument"] = arc.strategies[place].instrument.index
     arc.history.show_positions(len(arc.strategies))
+
+
+def _load_breakers(old: Snapshot, arc: Arc, place_of_strategy: list[int]) -> None:
+    """The engine's first: what a strategy's find out counts there too. Of a position without any,
+    a new day begins. Position management goes on with its stops."""
+    breakers = arc.pipeline.breakers
+    kept = old.breakers or [b""] * (len(place_of_strategy) + 1)
+    if kept[-1]:
+        breakers.load(-1, kept[-1])
+    for place, state in zip(place_of_strategy, kept[:-1], strict=True):
+        if place >= 0 and state:
+            breakers.load(place, state)
+        elif place >= 0:
+            breakers.adopt(place)
+    for place, state in zip(place_of_strategy, old.guards, strict=False):
+        if place >= 0 and state:
+            arc.pipeline.guard.load(place, state)
 
 
 def _load_strategy(facts: RunFacts, index: int, state: bytes, arc: Arc, place: int) -> None:

@@ -25,6 +25,7 @@ from journal.entries import Entry
 from journal.run_facts import RunFacts
 
 CAPTURE_BYTES = 8 << 20
+ANSWER_LOST = 1  # ``detail`` of COMMAND_SEND_FAILED: of a message that left
 
 INPUT_KINDS = frozenset(
     int(kind)
@@ -198,10 +199,11 @@ class Replay:
         match ReportFormat(int(entry.record["code"])):
             case ReportFormat.REPORT_FIX:
                 self._listener.apply_message(entry.data, entry.time_ns)
-            case ReportFormat.REPORT_FIELDS:
+            case ReportFormat.REPORT_FIELDS | ReportFormat.REPORT_REST:
                 report = np.frombuffer(entry.data, EXECUTION_REPORT, 1)[0]
                 fields = {name: report[name] for name in EXECUTION_REPORT.names or ()}
-                self.arc.pipeline.apply_report(fields, entry.time_ns)
+                answer = entry.data[EXECUTION_REPORT.itemsize :]
+                self.arc.pipeline.apply_report(fields, entry.time_ns, answer)
             case unknown:
                 raise RecordingError(f"record {entry.sequence}: no replay of {unknown.name} yet")
 
@@ -238,6 +240,14 @@ class Replay:
                 pipeline.pause(now_ns, text, bool(detail))
             case Command.COMMAND_RESUME:
                 pipeline.resume(now_ns, text)
+            case Command.COMMAND_STRATEGY_PAUSE:
+                pipeline.pause_strategy(detail, reference, now_ns, text)
+            case Command.COMMAND_STRATEGY_RESUME:
+                pipeline.resume_strategy(detail, now_ns, text, reference)
+            case Command.COMMAND_BREAKER:
+                pipeline.tell_breaker(detail, now_ns, text)
+            case Command.COMMAND_SEND_FAILED if detail:
+                pipeline.lose_answer(reference, now_ns)
             case Command.COMMAND_SEND_FAILED:
                 pass  # of a request: the sender of its group fails
 
@@ -260,7 +270,8 @@ def group_entries(entries: Iterator[Entry]) -> Iterator[tuple[Entry | None, list
 def is_input(entry: Entry) -> bool:
     """Whether the arc has to be given it, rather than having made it."""
     if entry.kind == RecordKind.RECORD_COMMAND:
-        return int(entry.record["code"]) != Command.COMMAND_SEND_FAILED
+        is_failure = int(entry.record["code"]) == Command.COMMAND_SEND_FAILED
+        return not is_failure or int(entry.record["detail"]) == ANSWER_LOST
     return entry.kind in INPUT_KINDS
 
 

@@ -8,6 +8,7 @@ from engine.instruments import Instrument
 from engine.jurisdiction import forbidden_instruments, rule, table_of
 from engine.kernels import CompiledStrategy
 from engine.paper_entry import TARGET_COMP_ID
+from engine.rest_parts import host_header
 from engine.run_identity import RunIdentity
 from journal.run_facts import RulingFacts, RunFacts, SiteFacts, StrategyFacts
 
@@ -24,7 +25,9 @@ def make_facts(
     snapshot: str,
 ) -> RunFacts:
     """The facts of a run that begins."""
-    target = config.order_entry.target_comp_id if config.order_entry is not None else ""
+    target = ""
+    if (section := config.order_entry) is not None:
+        target = host_header(section) if section.protocol == "rest" else section.target_comp_id
     if config.engine.mode == "paper":
         target = TARGET_COMP_ID
     return RunFacts(

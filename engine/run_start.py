@@ -15,7 +15,8 @@ from engine.recovery import Recovery, recover, take_over
 from engine.run_facts import make_facts, persistent_fields
 from engine.run_identity import RunIdentity, claim_identity, follow_numbers
 from engine.version import read_version
-from ext.dtypes import POSITION
+from ext.breakers import KEPT_BYTES
+from ext.dtypes import BREAKER_STATE, GUARD_STATE, POSITION
 from ext.errors import ConfigError, RecordingError
 from ext.wire import RecordKind
 from journal.reader import run_starts
@@ -132,6 +133,8 @@ def snapshot_arc(arc: Arc, start_time_ns: int, pause_reason: str) -> Snapshot:
     positions = arc.memory.region("positions_offset", POSITION, len(arc.strategies))
     store = arc.orders.store if arc.orders is not None else None
     states = []
+    breakers = arc.memory.region("breakers_offset", BREAKER_STATE, len(arc.strategies) + 1)
+    guards = arc.memory.region("guards_offset", GUARD_STATE, max(1, len(arc.strategies)))
     for strategy in arc.strategies:
         offset, size = strategy.persistent
         states.append(strategy.state.tobytes()[offset : offset + size])
@@ -149,6 +152,8 @@ def snapshot_arc(arc: Arc, start_time_ns: int, pause_reason: str) -> Snapshot:
         positions=positions.tobytes(),
         strategy_states=states,
         messages=[],
+        breakers=[each.tobytes()[:KEPT_BYTES] for each in breakers],
+        guards=[each.tobytes() for each in guards[: len(arc.strategies)]],
     )
 
 

@@ -1,8 +1,9 @@
 """One number for everything that decides what the engine does next.
 
-Orders, requests, counted fills, positions, books with every level, and the state of each strategy.
-Left out is what differs between a run and its repetition and decides nothing: latencies, the words
-of the relay, versions of the sequence locks.
+Orders, requests, counted fills, positions, breakers, position management, books with every level,
+and the state of each strategy. Left out is what differs between a run and its repetition and
+decides nothing: latencies, the words of the relay, versions of the sequence locks, figures that are
+only shown.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import hashlib
 import numpy as np
 
 from engine.composition import Arc
-from ext.dtypes import BOOK_VIEW, POSITION
+from ext.dtypes import BOOK_VIEW, BREAKER_STATE, GUARD_STATE, POSITION
 
 HASH_BYTES = 16
 
@@ -25,6 +26,16 @@ def hash_state(arc: Arc, *, with_market: bool = True) -> str:
     positions = arc.memory.region("positions_offset", POSITION, max(1, len(arc.strategies))).copy()
     positions["version"] = 0
     digest.update(positions.tobytes())
+    breakers = arc.memory.region("breakers_offset", BREAKER_STATE, len(arc.strategies) + 1).copy()
+    breakers["use_permille"] = 0
+    if not with_market:
+        # Recorded now and then, with what follows from them.
+        breakers["net"] = breakers["high_water_net"] = 0
+    digest.update(breakers.tobytes())
+    guards = arc.memory.region("guards_offset", GUARD_STATE, max(1, len(arc.strategies))).copy()
+    if not with_market:
+        guards["extreme_ticks"] = 0  # the stop that follows it is recorded
+    digest.update(guards.tobytes())
     for strategy in arc.strategies:
         state = strategy.state.view(np.uint8)
         if not with_market:

@@ -21,12 +21,14 @@ from engine.run_figures import (
     read_steps,
     read_strategies,
 )
+from engine.safety.breaker_watch import read_use
 from ext.wire import OrderState, Side
 
 TWO_DECIMAL_CURRENCIES = {"USD", "EUR", "GBP", "USDC", "USDT"}
 # The only net under orders whose session has ended; what it does not hold is known to the venue.
 CANCELLED_BY_VENUE = {
     "off": "cancel_on_disconnect is off: nobody cancels them but you",
+    "rest": "by REST the venue cancels nothing: nobody cancels them but you",
     "session": "cancel_on_disconnect: the venue was told to cancel those of the session; look",
     "profile": "cancel_on_disconnect: the venue was told to cancel those of the profile; look",
 }
@@ -148,8 +150,17 @@ def _print_run(console: Console, arc: Arc, elapsed_s: float, reason: str) -> Non
         if row.last_reject:
             console.print(f"  last rejection of {row.name}: {row.last_reject.replace('_', ' ')}")
     console.print(_money_table(rows))
+    _print_limits(console, arc)
     console.print(_book_table(arc))
     console.print(_latency_table(arc))
+
+
+def _print_limits(console: Console, arc: Arc) -> None:
+    lines = read_use(arc)
+    if lines:
+        console.print("Limits used")
+    for line in lines:
+        console.print(f"  {line}")
 
 
 def print_venue(arc: Arc, venue: VenueSummary, write: Write = write_now) -> None:
@@ -285,4 +296,6 @@ def _print_left(console: Console, arc: Arc, orders_left: list[dict[str, object]]
         )
     section = arc.config.order_entry
     if section is not None:
-        console.print(f"  {CANCELLED_BY_VENUE[section.cancel_on_disconnect]}")
+        is_by_rest = section.protocol == "rest"
+        rule = "rest" if is_by_rest else section.cancel_on_disconnect
+        console.print(f"  {CANCELLED_BY_VENUE[rule]}")

@@ -34,7 +34,12 @@ from engine.processes import (
     start_venue,
 )
 from engine.reconciler import Reconciler, make_reconciler
+from engine.rest_order_entry import RestOrderEntry
+from engine.rest_parts import RestOrderParts
 from engine.run_start import Inheritance
+from engine.safety.breaker_watch import BreakerWatch
+from engine.safety.health_breakers import HealthBreakers
+from engine.safety.kernel_clock import read_clock_error_ns
 from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
@@ -74,13 +79,15 @@ class Supervisor:
         self._venue: ChildProcess | None = None
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
-        self._order_entry: OrderEntry | PaperEntry | None = None
+        self._order_entry: OrderEntry | RestOrderEntry | PaperEntry | None = None
         self._reconciler: Reconciler | None = None
         self._on_frame: Callable[[int, int], None] | None = None  # of paper mode
         self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._failures = FailureLog(arc.strategies)
+        self._breaker_watch = BreakerWatch(arc, self._show_breakers, self.kill)
+        self._health = HealthBreakers(arc, self._clock_error_ns, self._failures.poll)
         self._is_clock_far = False
         self._is_hole_told = False
         loop = arc.config.loop
@@ -126,6 +133,12 @@ class Supervisor:
         elif reason:
             self.pause(reason)
             _log.error("the last run ended PAUSED and so begins this one; --resume REASON lifts it")
+        if resume_reason:
+            self._resume_breakers(now_ns, resume_reason)
+
+    def _resume_breakers(self, now_ns: int, reason: str) -> None:
+        for index in range(-1, len(self.arc.strategies)):
+            self.arc.pipeline.resume_strategy(index, now_ns, reason)
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked; cancels stay allowed."""
@@ -133,6 +146,12 @@ class Supervisor:
         _log.error("PAUSED, no new orders: %s", reason)
         if not self._stop.is_set():
             self.arc.memory.set_state(EngineState.ENGINE_PAUSED_STATE, reason)
+
+    def kill(self, reason: str, source: str, inputs: str) -> None:
+        """Ends all trading: PAUSED, and every open order is asked to be cancelled. ``source`` and
+        ``inputs`` say who has seen what."""
+        self.pause(f"KILL by {source}: {reason}; {inputs}")
+        self.arc.pipeline.cancel_all(self._clock.now_ns())
 
     def abandon_children(self) -> None:
         """The process ends at once: its venue too; the relay drains the ring and ends itself."""
@@ -197,12 +216,24 @@ class Supervisor:
         section = self.arc.config.order_entry
         if self.arc.orders is None or section is None:
             return
-        if section.port == SIMULATOR:
-            if venue is None:
-                raise ConfigError('[order_entry] port is "simulator"; set [simulator] start = true')
+        if SIMULATOR in (section.port, section.rest_url) and venue is None:
+            raise ConfigError('[order_entry] names the "simulator"; set [simulator] start = true')
+        if isinstance(self.arc.orders, RestOrderParts):
+            is_simulated = venue is not None and section.rest_url == SIMULATOR
+            self._order_entry = RestOrderEntry(
+                self.arc,
+                venue.rest_url if venue is not None and is_simulated else section.rest_url,
+                self._clock,
+                on_fatal=self._fail,
+                on_pause=self.pause,
+                meter=self._meter,
+            )
+            self._spawn(self._order_entry.run(), LoopSource.LOOP_ORDER_SESSION)
+            return
+        if venue is not None and section.port == SIMULATOR:
             host, port = venue.fix_host, venue.fix_port
         else:
-            host, port = section.host, int(section.port)
+            host, port = section.host, int(section.port or 0)
         self._order_entry = OrderEntry(
             self.arc.config,
             host,
@@ -227,17 +258,19 @@ class Supervisor:
     async def _reconcile(self, venue: VenueReady | None) -> None:
         """Returns when the venue's record was compared with ours: no book, no trade before."""
         section = self.arc.config.reconciliation
-        if not isinstance(self._order_entry, OrderEntry) or section is None or not section.enabled:
+        entry = self._order_entry
+        if entry is None or isinstance(entry, PaperEntry) or section is None or not section.enabled:
             return
         url = section.rest_url
         if url == SIMULATOR:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
+        rates = entry.rates if isinstance(entry, RestOrderEntry) else None
         self._reconciler = make_reconciler(
-            self.arc, url, self._clock, self.pause, self._known_trades
+            self.arc, url, self._clock, self.pause, self._known_trades, rates
         )
-        self._order_entry.watcher = self._reconciler
+        entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
         await self._reconciler.wait_first(self._stop)
 
@@ -302,12 +335,15 @@ class Supervisor:
             now_ns = self._clock.now_ns()
             if not self._stop.is_set():
                 self._call_timers(now_ns)
+            self._breaker_watch.poll(now_ns)
             if count % HEARTBEAT_EVERY == 0:
                 self._beat()
+                self.arc.pipeline.breakers.show_use(now_ns)
             if count % PENDING_EVERY == 0:
                 if self._order_entry is not None:
                     self._order_entry.check_pending(now_ns)
-                self._failures.poll()
+                if self.has_begun and not self._stop.is_set():
+                    self._health.poll(now_ns)
                 self._on_progress()
                 self.loop_care.check()
 
@@ -323,12 +359,22 @@ class Supervisor:
         if is_far and not self._is_clock_far:
             _log.warning("the host's clock was stepped; ours follows slowly")
         self._is_clock_far = is_far
-        gate = self.arc.pipeline.gate
+        gate, breakers = self.arc.pipeline.gate, self.arc.pipeline.breakers
         if self._header["dropped_order_records"][0] and not self._is_hole_told:
             self._is_hole_told = True
             self.pause("order records were lost, the journal has a hole: is wow-relay stuck?")
-        elif gate.is_paused and not self._stop.is_set():
+        elif (gate.is_paused or breakers.is_engine_stopped) and not self._stop.is_set():
             self._header["engine_state"] = EngineState.ENGINE_PAUSED_STATE
+
+    def _show_breakers(self, reason: str) -> None:
+        """Why the engine's own breakers have stopped it; empty: they let it go on."""
+        if self._stop.is_set() or (not reason and self.arc.pipeline.gate.is_paused):
+            return
+        state = EngineState.ENGINE_PAUSED_STATE if reason else EngineState.ENGINE_RUNNING
+        self.arc.memory.set_state(state, reason or "running")
+
+    def _clock_error_ns(self) -> int:
+        return max(read_clock_error_ns(), abs(self._clock.distance_ns))
 
     async def _start_relay(self) -> tuple[ChildProcess, RelayReady]:
         return await start_relay(self.arc.config, self.loop_care.placement.relay_core)

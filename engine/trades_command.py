@@ -12,7 +12,8 @@ from ext.errors import RecordingError, UsageError
 from journal.reader import run_starts
 from journal.run import parse_time
 from journal.trade_export import FORMATS, write_new, write_parquet, write_text
-from journal.trade_record import FILL, Row, read_trades
+from journal.trade_record import read_trades
+from journal.trade_schema import FILL, Row
 
 EVENTS = ("fills", "all")
 

@@ -8,6 +8,7 @@ import hashlib
 import numpy as np
 
 from ext.bounds import Bound
+from ext.safety_records import Breaker
 from ext.wire import LoopSource
 
 _LEVELS = Bound.BOOK_VIEW_LEVELS
@@ -210,6 +211,48 @@ EXECUTION_REPORT = _record(
     ("venue_order_id", f"S{int(Bound.VENUE_ORDER_ID_BYTES)}"),
 )
 
+BREAKER_STATE = _record(
+    *_integers(
+        "strategy",
+        "level",
+        "cause",
+        "raised_time_ns",
+        "paused_until_ns",
+        "trip_count",
+        "day",
+        "is_excused",
+        "losses_in_row",
+        "fill_count",
+        "seen_lots",
+    ),
+    ("day_start_net", "f8"),
+    ("high_water_net", "f8"),
+    ("net", "f8"),
+    ("trip_start_net", "f8"),
+    ("use_permille", "i8", (int(Breaker.BREAKER_COUNT),)),
+)
+
+GUARD_STATE = _record(
+    *_integers(
+        "strategy",
+        "side",
+        "entered_time_ns",
+        "largest_lots",
+        "entry_count",
+        "entry_order_number",
+        "extreme_ticks",
+        "stop_ticks",
+        "stop_reason",
+        "targets_done",
+        "exit_reason",
+        "exit_until_lots",
+        "exit_order_number",
+        "triggered_time_ns",
+        "trigger_count",
+    ),
+    ("risk_ticks", "f8"),
+)
+
 NAME = _record(("name", "S48"), ("tick", "S24"), ("lot", "S24"))
 
 SHARED_HEADER = _record(
@@ -224,6 +267,8 @@ SHARED_HEADER = _record(
         "books_offset",
         "positions_offset",
         "orders_offset",
+        "breakers_offset",
+        "guards_offset",
         "histograms_offset",
         "ring_offset",
         "market_ring_offset",
@@ -286,7 +331,18 @@ SHARED_MAGIC = b"WOWSHM01"
 
 def layout_hash() -> int:
     """Hash of every shared record's fields; readers refuse memory written with another one."""
-    shared = (SHARED_HEADER, NAME, BOOK_VIEW, POSITION, ORDER, RECORD, BLOB, REQUEST_TERMS)
+    shared = (
+        SHARED_HEADER,
+        NAME,
+        BOOK_VIEW,
+        POSITION,
+        ORDER,
+        BREAKER_STATE,
+        GUARD_STATE,
+        RECORD,
+        BLOB,
+        REQUEST_TERMS,
+    )
     bounds = {name: int(bound) for name, bound in Bound.__members__.items()}  # aliases too
     text = repr([(dtype.descr, dtype.itemsize) for dtype in shared]) + repr(bounds)
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")

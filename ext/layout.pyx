@@ -7,6 +7,7 @@ the field that a further byte changes is the one that owns the byte.
 from libc.string cimport memset
 
 from ext.errors import UsageError
+from ext.safety_records cimport BreakerState, GuardState
 from ext.wire cimport (
     Bar,
     Blob,
@@ -31,8 +32,10 @@ cdef dict SIZES = {
     "Blob": sizeof(Blob),
     "BookDelta": sizeof(BookDelta),
     "BookView": sizeof(BookView),
+    "BreakerState": sizeof(BreakerState),
     "ExecutionReport": sizeof(ExecutionReport),
     "Fill": sizeof(Fill),
+    "GuardState": sizeof(GuardState),
     "Intent": sizeof(Intent),
     "Intents": sizeof(Intents),
     "Order": sizeof(Order),
@@ -56,10 +59,14 @@ cdef dict read_fields(str name, const char* memory):
         return (<BookDelta*>memory)[0]
     if name == "BookView":
         return (<BookView*>memory)[0]
+    if name == "BreakerState":
+        return (<BreakerState*>memory)[0]
     if name == "ExecutionReport":
         return (<ExecutionReport*>memory)[0]
     if name == "Fill":
         return (<Fill*>memory)[0]
+    if name == "GuardState":
+        return (<GuardState*>memory)[0]
     if name == "Intent":
         return (<Intent*>memory)[0]
     if name == "Intents":

@@ -15,6 +15,7 @@ from ext.requests cimport Request, RequestTable
 from ext.wire cimport (
     REPORT_FIELDS,
     REPORT_FIX,
+    REPORT_REST,
     ExecutionReport,
     Order,
     OrderRequest,
@@ -134,10 +135,10 @@ cdef class OrderHistory:
         self.orders.note_sequence(request.request_number, sequence)
 
     def apply_unsent(self, sequence: int, time_ns: int) -> None:
-        """The request with that MsgSeqNum did not leave: its order is Unknown."""
-        cdef Request* entry = self.orders.requests.find(self.orders.requests.of_sequence(sequence))
-        if entry != NULL:
-            self.orders.doubt(&self.orders.orders[entry.order_number % MAX_ORDERS], time_ns)
+        """The request with that MsgSeqNum did not leave, or got no answer: its order is Unknown."""
+        cdef Order* order = self.orders.find_requested(sequence)
+        if order != NULL:
+            self.orders.doubt(order, time_ns)
 
     def apply_report(self, message: bytes, report_format: int, time_ns: int) -> int:
         """Applies a report that was recorded in a ReportFormat; ReportResult bits.
@@ -149,6 +150,8 @@ cdef class OrderHistory:
         cdef bytes padded = message + bytes(PADDING_BYTES)
         cdef const char* start = padded
         if report_format == REPORT_FIELDS and len(message) == sizeof(ExecutionReport):
+            memcpy(&report, start, sizeof(ExecutionReport))
+        elif report_format == REPORT_REST and len(message) >= sizeof(ExecutionReport):
             memcpy(&report, start, sizeof(ExecutionReport))
         elif report_format != REPORT_FIX or self.decoder is None \
                 or self.decoder.decode(padded, len(message), &header, &report) != REPORT_READ:

@@ -19,7 +19,7 @@ from ext.bounds cimport MAX_INSTRUMENTS, MAX_STRATEGIES
 from ext.client_order_id cimport RunIdentity
 from ext.execution_ids cimport ExecutionIds
 from ext.positions cimport OpenTotals
-from ext.requests cimport RequestTable
+from ext.requests cimport Request, RequestTable
 from ext.wire cimport ExecutionReport, Fill, Intent, Order, OrderRequest, Position
 
 cpdef enum ReportResult:            # bits
@@ -47,6 +47,12 @@ cdef class OrderTable:
     cdef double tick_value[MAX_INSTRUMENTS]     # of one tick times one lot, quote currency
 
     cdef Order* find_open(self, int64_t order_number) noexcept nogil
+
+    cdef inline Order* find_requested(self, int64_t sequence):
+        """The open order of the request with that message number, NULL when there is none."""
+        cdef Request* entry = self.requests.find(self.requests.of_sequence(sequence))
+        return NULL if entry == NULL else self.find_open(entry.order_number)
+
     cdef void complete(self, Intent* intent) noexcept nogil
     cdef void register(
         self, const Intent* intent, int64_t strategy, int64_t instrument, int64_t time_ns,

@@ -264,9 +264,10 @@ cdef class OrderTable:
             noexcept nogil:
         cdef int result = REPORT_APPLIED | REPORT_FILL
         cdef bint was_open = is_open(order.state)
-        # A replace in flight may open again what is filled now.
+        # A replace in flight, or one of which nobody knows, may open again what is filled now.
         cdef bint may_reopen = order.state == PENDING_REPLACE or (
-            order.state == PENDING_CANCEL and order.pending_quantity_lots > 0)
+            (order.state == PENDING_CANCEL or order.state == UNKNOWN)
+            and order.pending_quantity_lots > 0)
         if not self._count_fill(order, report):
             return REPORT_DUPLICATE
         order.filled_lots += report.last_quantity_lots

@@ -15,12 +15,28 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from ext.pipeline_commands cimport PipelineCommands
-from ext.wire cimport FeedEvent, Intent, OrderRequest
+from ext.wire cimport FeedEvent, Intent, Order, OrderRequest, Verdict
 
 
 cdef class Pipeline(PipelineCommands):
     @cython.final
     cdef void _decide_book(self, int64_t instrument, int64_t receive_time_ns) noexcept nogil
+
+    @cython.final
+    cdef void _note_breakers(self, int64_t receive_time_ns) noexcept nogil
+
+    @cython.final
+    cdef void _manage(self, int64_t strategy, int64_t time_ns) noexcept nogil
+
+    @cython.final
+    cdef void _note_report(self, const Order* order, bint is_fill, int64_t time_ns) noexcept nogil
+
+    @cython.final
+    cdef void _send_exit(self, int64_t strategy, int64_t time_ns) noexcept nogil
+
+    @cython.final
+    cdef Verdict _check_safety(self, int64_t strategy, const Intent* intent, int64_t time_ns) \
+        noexcept nogil
 
     @cython.final
     cdef void _postpone_book(self, int64_t instrument) noexcept nogil

@@ -1,6 +1,7 @@
 """The circle of the data, see the ``.pxd``: read it from top to bottom."""
 
 from libc.stdint cimport int64_t
+from libc.string cimport memset
 
 from ext.order_encoder cimport EncodedMessage
 from ext.orders cimport (
@@ -11,6 +12,9 @@ from ext.orders cimport (
     REPORT_UNKNOWN_ORDER,
 )
 from ext.pipeline_commands cimport PipelineCommands
+from ext.position_guard cimport RETRY_NS
+from ext.risk_limits cimport InstrumentLimits
+from ext.safety_records cimport BREAKER_KILLED, NO_EXIT, GuardState
 from ext.tap cimport (
     record_command,
     record_decision,
@@ -25,10 +29,16 @@ from ext.wire cimport (
     ACCEPTED,
     CANCEL_ORDER,
     COMMAND_SEND_FAILED,
+    ENGINE_PAUSED,
+    EXEC_MESSAGE_REJECT,
+    EXEC_REJECTED,
     FEED_OK,
+    IMMEDIATE_OR_CANCEL,
     JOURNAL_BEHIND,
+    LIMIT,
     LIVE,
     NEW_ORDER,
+    PENDING_CANCEL,
     REPORT_FIELDS,
     SNAPSHOT,
     STEP_ACKNOWLEDGE,
@@ -138,11 +148,103 @@ cdef class Pipeline(PipelineCommands):
         cdef int64_t strategy
         for strategy in range(self.strategy_count):
             if self.memory.positions[strategy].instrument == instrument:
+                self.breakers.mark(strategy, &self.memory.books[instrument], receive_time_ns)
+                if self.breakers.changed != 0:
+                    self._note_breakers(receive_time_ns)
+                if self.guard.limits[strategy].is_on:
+                    self._manage(strategy, receive_time_ns)
                 intents = self.strategies.decide_book(
                     strategy, &self.memory.books[instrument], &self.memory.positions[strategy]
                 )
                 self._time_step(STEP_DECIDE)
                 self._act(strategy, intents, receive_time_ns)
+
+    cdef void _note_breakers(self, int64_t receive_time_ns) noexcept nogil:
+        """A breaker has changed: it is kept, and what has tripped has its orders pulled."""
+        self._keep_breakers(receive_time_ns)
+        if self.breakers.has_tripped:
+            self._pull_orders(receive_time_ns, 0)
+
+    cdef void _manage(self, int64_t strategy, int64_t time_ns) noexcept nogil:
+        """Position management of one strategy: follows its book, and goes on with an exit."""
+        if self.guard.follow(
+                strategy, &self.memory.books[self.memory.positions[strategy].instrument], time_ns
+        ) and time_ns >= self.guard.retry_ns[strategy]:
+            self._send_exit(strategy, time_ns)
+        if self.guard.changed != 0:
+            self._keep_guards(time_ns)
+
+    cdef void _note_report(self, const Order* order, bint is_fill, int64_t time_ns) noexcept nogil:
+        """A report of a managed strategy: entries are counted, an exit goes on at once."""
+        cdef GuardState* state = &self.guard.states[order.strategy]
+        if is_fill:
+            self.guard.note_fill(
+                order.strategy, order.order_number, &self.memory.books[order.instrument], time_ns
+            )
+        elif state.exit_reason == NO_EXIT:
+            return
+        if order.order_number == state.exit_order_number and order.filled_lots == 0 \
+                and order.sent_time_ns >= state.triggered_time_ns:
+            # Nothing was to be had within the collar: not again in the same moment.
+            self.guard.retry_ns[order.strategy] = time_ns + RETRY_NS
+        self._manage(order.strategy, time_ns)
+
+    cdef void _send_exit(self, int64_t strategy, int64_t time_ns) noexcept nogil:
+        """Closes what no open order of ours could close already; the strategy's own orders are
+        cancelled, and count until they have ended. One exit order at a time."""
+        cdef GuardState* state = &self.guard.states[strategy]
+        cdef Position* position = &self.memory.positions[strategy]
+        cdef BookView* book = &self.memory.books[position.instrument]
+        cdef InstrumentLimits* limits = &self.gate.limits[position.instrument]
+        cdef Order* order
+        cdef Intent intent
+        cdef int64_t index
+        memset(&intent, 0, sizeof(intent))
+        for index in range(position.working_count):
+            order = self.orders.find_open(position.working[index].order_number)
+            if order == NULL or order.order_number == state.exit_order_number:
+                continue
+            if order.state != PENDING_CANCEL and (
+                    order.update_time_ns <= state.triggered_time_ns
+                    or time_ns - order.update_time_ns >= RETRY_NS):
+                intent.kind = CANCEL_ORDER
+                intent.order_number = order.order_number
+                self._submit(strategy, &intent, time_ns)
+        if self.orders.find_open(state.exit_order_number) != NULL:
+            return
+        memset(&intent, 0, sizeof(intent))
+        intent.kind = NEW_ORDER
+        intent.side = <int>-state.side
+        intent.order_type = LIMIT
+        intent.time_in_force = IMMEDIATE_OR_CANCEL
+        intent.reason = <int>-state.exit_reason
+        intent.price_ticks = self.guard.exit_price(strategy, book, intent.side)
+        intent.quantity_lots = position.position_lots * state.side - state.exit_until_lots - (
+            position.open_buy_lots if intent.side > 0 else position.open_sell_lots)
+        intent.quantity_lots = min(intent.quantity_lots, limits.max_order_lots)
+        intent.quantity_lots = min(
+            intent.quantity_lots, limits.max_order_notional // intent.price_ticks
+        )
+        if intent.quantity_lots <= 0:
+            return                              # what is open may close it all
+        self.is_exiting = True
+        if self._submit(strategy, &intent, time_ns) == ACCEPTED:
+            state.exit_order_number = self.orders.next_number - 1
+            self.guard.changed |= 1 << strategy
+        else:
+            self.guard.retry_ns[strategy] = time_ns + RETRY_NS
+        self.is_exiting = False
+
+    cdef Verdict _check_safety(self, int64_t strategy, const Intent* intent, int64_t time_ns) \
+            noexcept nogil:
+        """Breakers and position management; an exit reduces, and only a KILL stops it."""
+        cdef Verdict verdict
+        if self.is_exiting:
+            if self.breakers.states[self.breakers.count].level >= BREAKER_KILLED:
+                return ENGINE_PAUSED
+            return ACCEPTED
+        verdict = self.breakers.check(strategy, time_ns)
+        return self.guard.check(strategy, intent) if verdict == ACCEPTED else verdict
 
     cdef void _decide_trades(self, const FeedEvent* event, int64_t receive_time_ns) \
             noexcept nogil:
@@ -194,6 +296,8 @@ cdef class Pipeline(PipelineCommands):
         )
         if verdict == ACCEPTED and self.is_behind and intent.kind != CANCEL_ORDER:
             verdict = JOURNAL_BEHIND
+        if verdict == ACCEPTED and intent.kind != CANCEL_ORDER:
+            verdict = self._check_safety(strategy, intent, time_ns)
         self._time_step(STEP_CHECK)
         header.intents += 1
         position.signal_count += intent.kind != CANCEL_ORDER
@@ -288,8 +392,19 @@ cdef class Pipeline(PipelineCommands):
         if result & <int>REPORT_INCONSISTENT:
             self.gate.is_paused = True      # until a person has looked: an invariant is broken
             self.has_report_notice = True
+        if order != NULL and (report.execution_type == EXEC_REJECTED
+                              or report.execution_type == EXEC_MESSAGE_REJECT):
+            self.breakers.note_reject(order.strategy, receive_time_ns)
         if result & <int>REPORT_FILL:
             header.fills += 1
+            self.breakers.note_fill(
+                order.strategy, &self.memory.books[order.instrument], receive_time_ns
+            )
+        if self.breakers.changed != 0:
+            self._note_breakers(receive_time_ns)
+        if order != NULL and self.guard.limits[order.strategy].is_on:
+            self._note_report(order, (result & <int>REPORT_FILL) != 0, receive_time_ns)
+        if result & <int>REPORT_FILL:
             self._act(order.strategy, self.strategies.decide_fill(
                 order.strategy, &self.orders.last_fill, &self.memory.books[order.instrument],
                 &self.memory.positions[order.strategy]

@@ -6,10 +6,12 @@ from libc.string cimport memset
 from ext.feed_decoder import PADDING
 from ext.pipeline_parts cimport PipelineParts
 from ext.report_fields cimport fill_report
+from ext.safety_records cimport BREAKER_PAUSED, NO_BREAKER
 from ext.tap cimport record_timer
 from ext.wire cimport (
     ACCEPTED,
     CANCEL_ORDER,
+    COMMAND_BREAKER,
     COMMAND_CANCEL_ALL,
     COMMAND_CONNECTION_LOST,
     COMMAND_EXPIRE_PENDING,
@@ -18,6 +20,9 @@ from ext.wire cimport (
     COMMAND_MARK_UNKNOWN,
     COMMAND_PAUSE,
     COMMAND_RESUME,
+    COMMAND_STRATEGY_PAUSE,
+    COMMAND_STRATEGY_RESUME,
+    COMMAND_SEND_FAILED,
     COMMAND_SUBSCRIBED,
     CONNECTING,
     DISCONNECTED,
@@ -29,6 +34,7 @@ from ext.wire cimport (
     NOT_STALE,
     PENDING_CANCEL,
     RECORD_COMMAND,
+    REPORT_REST,
     SYNCING,
     ExecutionReport,
     FeedStatus,
@@ -72,7 +78,8 @@ cdef class PipelineCommands(PipelineParts):
         return 0
 
     cdef void _pull_orders(self, int64_t receive_time_ns, int64_t quiet_ns) noexcept nogil:
-        """Cancels every working order of the instruments whose books may not be traded on.
+        """Cancels every working order of the instruments whose books may not be traded on, and of
+        the strategies that are stopped.
 
         Orders about which something was said or asked within ``quiet_ns`` are left alone.
         """
@@ -81,19 +88,26 @@ cdef class PipelineCommands(PipelineParts):
         cdef Intent intent
         cdef int64_t strategy, index
         self.market.has_fallen = False
+        self.breakers.has_tripped = False
         memset(&intent, 0, sizeof(intent))
         intent.kind = CANCEL_ORDER
         for strategy in range(self.strategy_count):
             position = &self.memory.positions[strategy]
-            if self.memory.books[position.instrument].state == LIVE \
-                    or self.store.state.is_active == 0:
+            if self.store.state.is_active == 0 or (
+                    self.memory.books[position.instrument].state == LIVE
+                    and not self.breakers.is_stopped(strategy, receive_time_ns)):
                 continue
             for index in range(position.working_count):
                 order = self.orders.find_open(position.working[index].order_number)
-                if order != NULL and order.state != PENDING_CANCEL and (
-                        quiet_ns == 0 or receive_time_ns - order.update_time_ns >= quiet_ns):
+                if order != NULL and order.state != PENDING_CANCEL \
+                        and order.order_number != self.guard.states[strategy].exit_order_number \
+                        and (
+                            quiet_ns == 0
+                            or receive_time_ns - order.update_time_ns >= quiet_ns):
                     intent.order_number = order.order_number
                     self._submit(strategy, &intent, receive_time_ns)
+        if self.breakers.changed != 0:          # one has cooled down
+            self._keep_breakers(receive_time_ns)
 
     cdef void _fall(self, int64_t instrument, int64_t reason, int64_t time_ns) noexcept nogil:
         """Takes a book, or with -1 every one, for STALE and pulls its orders."""
@@ -141,7 +155,7 @@ cdef class PipelineCommands(PipelineParts):
         cdef int64_t strategy, instrument
         self._begin(False, now_ns)
         if self.is_recording and (
-                self.strategies.is_timer_due(now_ns) or self._has_orders_to_pull()):
+                self.strategies.is_timer_due(now_ns) or self._has_orders_to_pull(now_ns)):
             record_timer(self.memory, now_ns)
         self._pull_orders(now_ns, CANCEL_AGAIN_NS)
         for strategy in range(self.strategy_count):
@@ -182,14 +196,30 @@ cdef class PipelineCommands(PipelineParts):
         self.receive_report(&report, now_ns, NULL, 0, 0)
         return True
 
-    def apply_report(self, fields: dict[str, object], now_ns: int) -> int:
+    def apply_report(self, fields: dict[str, object], now_ns: int, answer: bytes = b"") -> int:
         """Applies a report that was made here of what the venue has told by another way.
 
         ``fields`` are those of ``ExecutionReport`` by name; absent numbers that may be absent in a
-        report are. Returns ReportResult bits.
+        report are. ``answer`` is what it was made of, for the journal. Returns ReportResult bits.
         """
         cdef ExecutionReport report = fill_report(fields)
-        return self.receive_report(&report, now_ns, NULL, 0, 0)
+        cdef bytes told
+        cdef const char* start
+        if not answer:
+            return self.receive_report(&report, now_ns, NULL, 0, 0)
+        told = (<const char*>&report)[: sizeof(ExecutionReport)] + answer
+        start = told
+        return self.receive_report(&report, now_ns, start, len(told), REPORT_REST)
+
+    def lose_answer(self, sequence: int, now_ns: int) -> bool:
+        """The answer to the message with that number will not come: its order is Unknown until
+        the venue has told. Whether it was of an open order."""
+        cdef Order* order = self.orders.find_requested(sequence)
+        if order == NULL:
+            return False
+        self._command(COMMAND_SEND_FAILED, 1, sequence, now_ns)
+        self.orders.doubt(order, now_ns)
+        return True
 
     def mark_unknown(self, now_ns: int) -> int:
         """The order session is down: every open order is Unknown; how many."""
@@ -215,15 +245,48 @@ cdef class PipelineCommands(PipelineParts):
         self.gate.is_paused = True
 
     def resume(self, now_ns: int, reason: str) -> None:
-        """New risk is allowed again; ``reason`` says who decided that and why."""
+        """New risk is allowed again, by the engine's breakers too; ``reason`` says who decided
+        that and why."""
         self._tell_command(COMMAND_RESUME, now_ns, reason, 0)
         self.gate.is_paused = False
+        self.breakers.resume(-1, now_ns)
+        self._keep_breakers(now_ns)
 
-    def _tell_command(self, command: int, now_ns: int, reason: str, detail: int) -> None:
+    def pause_strategy(self, strategy: int, cause: int, now_ns: int, reason: str) -> None:
+        """No new risk of one strategy, -1: of all, and its working orders are pulled, until a
+        person resumes it. ``cause`` is a Breaker."""
+        self._tell_command(COMMAND_STRATEGY_PAUSE, now_ns, reason, strategy, cause)
+        self.breakers.pause(strategy, BREAKER_PAUSED, cause, now_ns)
+        self._keep_breakers(now_ns)
+        if self.breakers.has_tripped:
+            self._pull_orders(now_ns, 0)
+
+    def resume_strategy(self, strategy: int, now_ns: int, reason: str, cause: int = 0) -> None:
+        """Ends the pause of one strategy, -1: the engine's by its breakers, and no other.
+
+        ``cause`` 0: a person has decided it. A Breaker: that one is well again; it ends a pause of
+        its own alone.
+        """
+        self._tell_command(COMMAND_STRATEGY_RESUME, now_ns, reason, strategy, cause)
+        if cause == NO_BREAKER:
+            self.breakers.resume(strategy, now_ns)
+        else:
+            self.breakers.end_pause(strategy, cause)
+        self._keep_breakers(now_ns)
+
+    def tell_breaker(self, strategy: int, now_ns: int, inputs: str) -> None:
+        """Records what a breaker has seen, as JSON: the arc has acted, and kept that, by itself."""
+        self._tell_command(COMMAND_BREAKER, now_ns, inputs, strategy)
+
+    def _tell_command(
+        self, command: int, now_ns: int, reason: str, detail: int, reference: int = 0
+    ) -> None:
         self._begin(False, now_ns)
         if self.is_recording:
             text = reason.encode()
-            self.memory.write_blob(now_ns, RECORD_COMMAND, text, code=command, detail=detail)
+            self.memory.write_blob(
+                now_ns, RECORD_COMMAND, text, code=command, detail=detail, reference=reference
+            )
 
     def connection_lost(self, now_ns: int) -> None:
         """The feed is down: every book is STALE and the next connection counts from its start."""

@@ -8,6 +8,7 @@ cimport cython
 from libc.stdint cimport int64_t, uint64_t
 
 from ext.bounds cimport MAX_INSTRUMENTS
+from ext.breakers cimport Breakers
 from ext.clock cimport read_stamp
 from ext.feed_decoder cimport FeedDecoder
 from ext.instrument_table cimport InstrumentTable
@@ -16,6 +17,7 @@ from ext.market cimport Market
 from ext.order_encoder cimport OrderEncoder
 from ext.order_sender cimport OrderSender
 from ext.orders cimport OrderTable
+from ext.position_guard cimport PositionGuard
 from ext.risk cimport RiskGate
 from ext.session_store cimport SessionStore
 from ext.shared_memory cimport SharedMemory
@@ -29,6 +31,9 @@ cdef class PipelineParts:
     cdef readonly StrategyTable strategies
     cdef readonly OrderTable orders
     cdef readonly RiskGate gate
+    cdef readonly Breakers breakers
+    cdef readonly PositionGuard guard
+    cdef bint is_exiting                    # the order in hand closes a position that we manage
     cdef OrderEncoder encoder
     cdef OrderSender sender
     cdef SessionStore store
@@ -58,7 +63,13 @@ cdef class PipelineParts:
     cdef void _keep_state(self, int64_t strategy, int64_t time_ns) noexcept nogil
 
     @cython.final
-    cdef bint _has_orders_to_pull(self) noexcept nogil
+    cdef void _keep_breakers(self, int64_t time_ns) noexcept nogil
+
+    @cython.final
+    cdef void _keep_guards(self, int64_t time_ns) noexcept nogil
+
+    @cython.final
+    cdef bint _has_orders_to_pull(self, int64_t time_ns) noexcept nogil
 
     @cython.final
     cdef void _command(

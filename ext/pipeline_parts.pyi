@@ -3,12 +3,14 @@ from typing import Self
 from typing_extensions import disjoint_base
 
 from ext.book import OrderBook
+from ext.breakers import Breakers
 from ext.feed_decoder import FeedDecoder
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
 from ext.order_encoder import OrderEncoder
 from ext.order_sender import OrderSender
 from ext.orders import OrderTable
+from ext.position_guard import PositionGuard
 from ext.risk import RiskGate
 from ext.session_store import SessionStore
 from ext.shared_memory import SharedMemory
@@ -26,6 +28,8 @@ class PipelineParts:
         encoder: OrderEncoder | None = None,
         sender: OrderSender | None = None,
         store: SessionStore | None = None,
+        breakers: Breakers | None = None,
+        guard: PositionGuard | None = None,
         is_sending: bool = True,
         step_interval: int = 1,
         is_conflating: bool = False,
@@ -43,6 +47,10 @@ class PipelineParts:
     def orders(self) -> OrderTable: ...
     @property
     def gate(self) -> RiskGate: ...
+    @property
+    def breakers(self) -> Breakers: ...
+    @property
+    def guard(self) -> PositionGuard: ...
     @property
     def has_notices(self) -> bool: ...
     def take_notices(self) -> tuple[list[tuple[int, int, int]], bool]: ...

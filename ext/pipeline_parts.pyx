@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 
 from ext.book cimport OrderBook
+from ext.breakers cimport ENGINE, KEPT_SIZE, Breakers
 from ext.clock import measure_stamp_rate
 from ext.errors import UsageError
 from ext.feed_decoder cimport FeedDecoder
@@ -15,7 +16,9 @@ from ext.orders cimport OrderTable
 from ext.risk cimport RiskGate
 from ext.session_store cimport SessionStore
 from ext.shared_memory cimport SharedMemory
-from ext.tap cimport record_command, record_strategy_state
+from ext.position_guard cimport PositionGuard
+from ext.safety_records cimport KEPT_BREAKERS, KEPT_GUARD, KEPT_STRATEGY, GuardState
+from ext.tap cimport record_command, record_kept_state
 from ext.wire cimport LIVE
 
 
@@ -33,6 +36,8 @@ cdef class PipelineParts:
         OrderEncoder encoder=None,
         OrderSender sender=None,
         SessionStore store=None,
+        Breakers breakers=None,
+        PositionGuard guard=None,
         is_sending: bool = True,
         step_interval: int = 1,
         is_conflating: bool = False,
@@ -53,6 +58,8 @@ cdef class PipelineParts:
         self.encoder = encoder if encoder is not None else OrderEncoder()
         self.sender = sender if sender is not None else OrderSender()
         self.store = store if store is not None else SessionStore(None, "none")
+        self.breakers = breakers if breakers is not None else Breakers(memory)
+        self.guard = guard if guard is not None else PositionGuard(memory)
         self.strategy_count = self.strategies.count
         self.is_sending = is_sending and encoder is not None
         self.step_interval = self.frames_until_timed = step_interval
@@ -67,15 +74,45 @@ cdef class PipelineParts:
             self.memory.positions[index].instrument = (
                 self.strategies.strategies[index].instrument
             )
+            if breakers is None:
+                self.breakers.add_strategy(table, self.strategies.strategies[index].instrument)
 
     cdef void _keep_state(self, int64_t strategy, int64_t time_ns) noexcept nogil:
         """Records what a strategy wants to find again after a restart, when it has changed."""
         cdef const char* state = self.strategies.changed_state(strategy)
         if state != NULL:
-            record_strategy_state(
-                self.memory, strategy, state,
+            record_kept_state(
+                self.memory, strategy, KEPT_STRATEGY, state,
                 self.strategies.strategies[strategy].persistent_size, time_ns
             )
+
+    cdef void _keep_breakers(self, int64_t time_ns) noexcept nogil:
+        """Records every breaker that has changed: it outlives the process."""
+        cdef int64_t changed = self.breakers.changed
+        cdef int64_t index
+        self.breakers.changed = 0
+        if not self.is_recording:
+            return
+        for index in range(<int64_t>ENGINE + 1):
+            if changed >> index & 1:
+                record_kept_state(
+                    self.memory, -1 if index == ENGINE else index, KEPT_BREAKERS,
+                    <const char*>self.breakers.state_of(index), KEPT_SIZE, time_ns
+                )
+
+    cdef void _keep_guards(self, int64_t time_ns) noexcept nogil:
+        """The same of position management."""
+        cdef int64_t changed = self.guard.changed
+        cdef int64_t index
+        self.guard.changed = 0
+        if not self.is_recording:
+            return
+        for index in range(self.strategy_count):
+            if changed >> index & 1:
+                record_kept_state(
+                    self.memory, index, KEPT_GUARD, <const char*>&self.guard.states[index],
+                    sizeof(GuardState), time_ns
+                )
 
     cdef void _command(
         self, int64_t command, int64_t detail, int64_t reference, int64_t time_ns
@@ -85,12 +122,14 @@ cdef class PipelineParts:
         if self.is_recording:
             record_command(self.memory, command, detail, reference, time_ns)
 
-    cdef bint _has_orders_to_pull(self) noexcept nogil:
-        """Whether there is a working order in a book that may not be traded on."""
+    cdef bint _has_orders_to_pull(self, int64_t time_ns) noexcept nogil:
+        """Whether there is a working order in a book that may not be traded on, or of a strategy
+        that is stopped."""
         cdef int64_t strategy
         for strategy in range(self.strategy_count):
-            if self.memory.positions[strategy].working_count > 0 and self.memory.books[
-                    self.memory.positions[strategy].instrument].state != LIVE:
+            if self.memory.positions[strategy].working_count > 0 and (
+                    self.breakers.is_stopped(strategy, time_ns) or self.memory.books[
+                        self.memory.positions[strategy].instrument].state != LIVE):
                 return True
         return False
 

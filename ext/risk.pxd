@@ -58,6 +58,7 @@ cdef class RiskGate(RiskLimits):
     cdef int64_t strategy_messages[MAX_STRATEGIES]
     cdef SentOrders sent
     cdef public bint is_paused
+    cdef public bint is_replace_refused         # the venue has no amend by this gateway
 
     cdef Verdict check(
         self, const Intent* intent, int64_t strategy, const BookView* book, const LastSeen* seen,

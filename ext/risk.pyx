@@ -91,7 +91,8 @@ cdef class RiskGate(RiskLimits):
             return SESSION_DOWN
         if intent.kind == CANCEL_ORDER:
             return self._check_cancel(intent, strategy, orders, time_ns)
-        if intent.kind != NEW_ORDER and intent.kind != REPLACE_ORDER:
+        if intent.kind != NEW_ORDER and (
+                intent.kind != REPLACE_ORDER or self.is_replace_refused):
             return INTENT_INVALID
         if self.limits[book.instrument].is_forbidden:
             return NOT_PERMITTED
@@ -214,7 +215,8 @@ cdef class RiskGate(RiskLimits):
                 or reach.open_value > currency.max_open_value:
             return OPEN_NOTIONAL
         if reach.strategy_lots > 0 and (
-                (reach.has_no_price and currency.has_worth_limit) or reach.strategy_value > own.max_gross_value
+                (reach.has_no_price and currency.has_worth_limit)
+                or reach.strategy_value > own.max_gross_value
                 or reach.gross_value > currency.max_gross_value):
             return EXPOSURE
         if currency.max_net_value != INT64_MAX and not reach.has_no_price and (

@@ -1,7 +1,10 @@
 from collections.abc import Sequence
 
+from typing_extensions import disjoint_base
+
 NO_LIMIT: int
 
+@disjoint_base
 class RiskLimits:
     def set_engine_limits(
         self,
@@ -34,9 +37,7 @@ class RiskLimits:
         step_value: int = 1,
     ) -> None: ...
     def forbid(self, instrument: int) -> None: ...
-    def set_trading_hours(
-        self, instrument: int, windows: Sequence[tuple[int, int]]
-    ) -> None: ...
+    def set_trading_hours(self, instrument: int, windows: Sequence[tuple[int, int]]) -> None: ...
     def add_strategy(
         self,
         instrument: int,

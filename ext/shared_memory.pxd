@@ -16,6 +16,7 @@ from libc.string cimport memcpy, memset
 from ext.bounds cimport HISTOGRAM_BUCKETS, RING_RESERVE, RING_SLOTS
 from ext.fence cimport release_fence
 from ext.histogram cimport bucket_of
+from ext.safety_records cimport BreakerState, GuardState
 from ext.wire cimport Blob, BookView, Order, Position, Record, SharedHeader
 
 cdef enum:
@@ -59,6 +60,8 @@ cdef class SharedMemory:
     cdef BookView* books
     cdef Position* positions
     cdef Order* orders
+    cdef BreakerState* breakers     # the engine's is behind those of the strategies
+    cdef GuardState* guards
     cdef int64_t* histograms
     cdef Record* ring
     cdef Record* market_ring

@@ -14,6 +14,7 @@ from ext import dtypes
 from ext.bounds cimport HISTOGRAM_BUCKETS, MAX_ORDERS, RING_SLOTS, TEXT_BYTES
 from ext.clock import read_wall_ns
 from ext.errors import ConfigError, UsageError
+from ext.safety_records cimport BreakerState, GuardState
 from ext.wire cimport (
     ENGINE_STOPPED,
     RECORD_SESSION,
@@ -61,6 +62,8 @@ cdef class SharedMemory:
             "books_offset": sizeof(BookView) * max(1, len(instruments)),
             "positions_offset": sizeof(Position) * max(1, len(strategies)),
             "orders_offset": sizeof(Order) * MAX_ORDERS,
+            "breakers_offset": sizeof(BreakerState) * (len(strategies) + 1),
+            "guards_offset": sizeof(GuardState) * max(1, len(strategies)),
             "histograms_offset": sizeof(int64_t) * HISTOGRAM_BUCKETS * STEP_COUNT,
             "ring_offset": sizeof(Record) * RING_SLOTS,
             "market_ring_offset": sizeof(Record) * market_ring_slots,
@@ -102,6 +105,8 @@ cdef class SharedMemory:
         self.books = <BookView*>(start + <int64_t>offsets["books_offset"])
         self.positions = <Position*>(start + <int64_t>offsets["positions_offset"])
         self.orders = <Order*>(start + <int64_t>offsets["orders_offset"])
+        self.breakers = <BreakerState*>(start + <int64_t>offsets["breakers_offset"])
+        self.guards = <GuardState*>(start + <int64_t>offsets["guards_offset"])
         self.histograms = <int64_t*>(start + <int64_t>offsets["histograms_offset"])
         self.ring = <Record*>(start + <int64_t>offsets["ring_offset"])
         self.market_ring = <Record*>(start + <int64_t>offsets["market_ring_offset"])

@@ -51,6 +51,7 @@ cdef void record_request(
     SharedMemory memory, const Intent* intent, const OrderRequest* request, int64_t strategy,
     const char* message, int64_t size, int64_t sequence, int64_t time_ns
 ) noexcept nogil
-cdef void record_strategy_state(
-    SharedMemory memory, int64_t strategy, const char* state, int64_t size, int64_t time_ns
+cdef void record_kept_state(
+    SharedMemory memory, int64_t strategy, int64_t kind, const char* state, int64_t size,
+    int64_t time_ns
 ) noexcept nogil

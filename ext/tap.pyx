@@ -240,13 +240,16 @@ cdef void record_request(
     memory.publish_blob(blob)
 
 
-cdef void record_strategy_state(
-    SharedMemory memory, int64_t strategy, const char* state, int64_t size, int64_t time_ns
+cdef void record_kept_state(
+    SharedMemory memory, int64_t strategy, int64_t kind, const char* state, int64_t size,
+    int64_t time_ns
 ) noexcept nogil:
+    """What outlives the process; ``kind`` is a KeptState, ``strategy`` -1 the engine."""
     cdef Blob* blob = memory.claim_blob(time_ns, size)
     if blob == NULL:
         return
     blob.kind = RECORD_STRATEGY_STATE
     blob.strategy = <int>strategy
+    blob.code = <int>kind
     memory.put(0, state, size)
     memory.publish_blob(blob)

@@ -100,7 +100,9 @@ cpdef enum Verdict:
     OUTSIDE_HOURS = 18
     BELOW_MINIMUM = 19              # quantity or notional that the venue would refuse
     EXPOSURE = 20                   # worth of positions: of the strategy, or of the quote currency
+    STRATEGY_PAUSED = 22            # a breaker, or a person, has paused the strategy
     NOT_PERMITTED = 23              # the jurisdiction table forbids this product at its venue here
+    ENTRY_REFUSED = 24              # position management: exit under way, ratio, too many entries
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one
     NO_ORDER = 0
@@ -154,13 +156,15 @@ cpdef enum RecordKind:
     RECORD_SESSION_WORDS = 14       # they changed: order_number = next number out, reference = in,
     #                                 code = session is active, detail = journal is behind
     RECORD_RUN = 15                 # blob, JSON: config, hashes, seeds; the first of a run
-    RECORD_STRATEGY_STATE = 16      # blob, the persistent fields of a strategy's state
+    RECORD_STRATEGY_STATE = 16      # blob, what is kept over a restart: code = KeptState;
+    #                                 strategy = -1: the engine's
     RECORD_STATE_HASH = 17          # blob, text of the hash of the state at this point
 
 cpdef enum ReportFormat:            # how the bytes of a RECORD_REPORT are to be read
     REPORT_FIX = 0
     REPORT_FIELDS = 1               # an ExecutionReport
     REPORT_BINANCE = 2              # JSON of the Binance WebSocket API
+    REPORT_REST = 3                 # an ExecutionReport, then the REST answer it was made of
 
 cpdef enum Command:
     COMMAND_MARK_STALE = 1          # detail = instrument or -1, reference = StaleReason
@@ -172,7 +176,11 @@ cpdef enum Command:
     COMMAND_FORGET_SEQUENCES = 7    # the numbers of the session begin again
     COMMAND_PAUSE = 8               # detail = 1: of an orderly stop
     COMMAND_RESUME = 9
-    COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave
+    COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave;
+    #                                 detail = 1: that left, and its answer will not come
+    COMMAND_BREAKER = 15            # JSON of what a breaker has seen; the arc has acted by itself
+    COMMAND_STRATEGY_PAUSE = 16     # detail = strategy
+    COMMAND_STRATEGY_RESUME = 17    # detail = strategy
 
 cpdef enum EngineState:
     ENGINE_STARTING = 0
@@ -436,6 +444,8 @@ cdef struct SharedHeader:           # first page of the shared memory; plain cou
     int64_t books_offset            # BookView per instrument
     int64_t positions_offset        # Position per strategy
     int64_t orders_offset           # Order, MAX_ORDERS of them
+    int64_t breakers_offset         # BreakerState per strategy, then the engine's
+    int64_t guards_offset           # GuardState per strategy
     int64_t histograms_offset       # HISTOGRAM_BUCKETS int64 per Step, of ring_offset's alignment
     int64_t ring_offset             # order ring: RING_SLOTS of 128 bytes, Record or Blob
     int64_t market_ring_offset      # market ring: market_ring_slots of them

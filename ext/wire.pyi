@@ -80,7 +80,9 @@ class Verdict(IntEnum):
     OUTSIDE_HOURS = 18
     BELOW_MINIMUM = 19
     EXPOSURE = 20
+    STRATEGY_PAUSED = 22
     NOT_PERMITTED = 23
+    ENTRY_REFUSED = 24
 
 class OrderState(IntEnum):
     NO_ORDER = 0
@@ -136,6 +138,7 @@ class ReportFormat(IntEnum):
     REPORT_FIX = 0
     REPORT_FIELDS = 1
     REPORT_BINANCE = 2
+    REPORT_REST = 3
 
 class Command(IntEnum):
     COMMAND_MARK_STALE = 1
@@ -148,6 +151,9 @@ class Command(IntEnum):
     COMMAND_PAUSE = 8
     COMMAND_RESUME = 9
     COMMAND_SEND_FAILED = 10
+    COMMAND_BREAKER = 15
+    COMMAND_STRATEGY_PAUSE = 16
+    COMMAND_STRATEGY_RESUME = 17
 
 class EngineState(IntEnum):
     ENGINE_STARTING = 0

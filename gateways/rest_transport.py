@@ -65,6 +65,23 @@ class RestLimits:
     retry_s: float = RETRY_S
 
 
+class RestRates:
+    """What may be asked of a venue with one key: shared by everybody who asks with it."""
+
+    def __init__(self, clock: Clock | None = None) -> None:
+        self._clock = clock or SystemClock()
+        self._buckets = {name: TokenBucket(*rate) for name, rate in RATES.items()}
+
+    def reserve_s(self, name: RateClass) -> float:
+        """Takes a place; how long to wait for it, in seconds."""
+        return self._buckets[name].reserve(self._clock.monotonic_ns()) / SECOND_NS
+
+    def charge(self, name: RateClass, count: int) -> None:
+        """Requests that have left by another way: the next ones here wait for them."""
+        for _ in range(count):
+            self._buckets[name].reserve(self._clock.monotonic_ns())
+
+
 class RestTransport:
     """Requests to one venue. Use it as an async context manager, on one loop."""
 
@@ -76,6 +93,7 @@ class RestTransport:
         *,
         ssl_context: ssl.SSLContext | None = None,
         clock: Clock | None = None,
+        rates: RestRates | None = None,
     ) -> None:
         if not url.startswith(("http://", "https://")):
             raise ConfigError(f'a REST address was "{url}"; use http:// or https://')
@@ -85,7 +103,7 @@ class RestTransport:
         self._ssl = ssl_context
         self._clock = clock or SystemClock()
         self._clock_offset_ns = 0  # the venue's clock minus ours, as far as it has refused ours
-        self._buckets = {name: TokenBucket(*rate) for name, rate in RATES.items()}
+        self._rates = rates or RestRates(self._clock)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -160,9 +178,9 @@ class RestTransport:
     async def _send_once(self, request: RestRequest[_Value]) -> RestAnswer[_Value]:
         if self._session is None:
             raise RestUnavailable(f"{request.name}: the transport is closed")
-        wait_ns = self._buckets[request.rate_class].reserve(self._clock.monotonic_ns())
-        if wait_ns:
-            await asyncio.sleep(wait_ns / SECOND_NS)
+        wait_s = self._rates.reserve_s(request.rate_class)
+        if wait_s:
+            await asyncio.sleep(wait_s)
         now_ns = self._clock.wall_ns() + self._clock_offset_ns
         headers = self._signer.sign(request, f"{now_ns // 1_000_000 / 1e3:.3f}")
         try:

@@ -8,7 +8,8 @@ import orjson
 
 from ext import wire
 from ext.bounds import Bound
-from ext.dtypes import EXECUTION_REPORT, RECORD, REQUEST_TERMS
+from ext.dtypes import BREAKER_STATE, EXECUTION_REPORT, GUARD_STATE, RECORD, REQUEST_TERMS
+from ext.safety_records import KeptState
 from ext.wire import RecordKind, ReportFormat
 from journal import names
 from journal.entries import BLOB_KINDS, Entry
@@ -23,6 +24,7 @@ ABSENT = -1  # of an ExecutionReport: the venue has not said it
 TERMS_BYTES = REQUEST_TERMS.itemsize
 
 _COMMANDS = {int(each): each.name.removeprefix("COMMAND_") for each in wire.Command}
+_KEPT = {int(each): each.name.removeprefix("KEPT_") for each in KeptState}
 _FORMATS = {int(each): each.name.removeprefix("REPORT_") for each in ReportFormat}
 _LEVELS = {10: "DEBUG", 20: "INFO", 30: "WARNING", 40: "ERROR", 50: "CRITICAL"}
 _TIME_IN_FORCE = {int(each): each.name for each in wire.TimeInForce}
@@ -185,11 +187,13 @@ def _request(entry: Entry, run: Run) -> Values:
 def _report(entry: Entry, run: Run) -> Values:
     code = int(entry.record["code"])
     values: Values = {"format": name_of(_FORMATS, code)}
-    if code == ReportFormat.REPORT_FIELDS and len(entry.data) == EXECUTION_REPORT.itemsize:
+    size = EXECUTION_REPORT.itemsize
+    is_fields = code == ReportFormat.REPORT_FIELDS and len(entry.data) == size
+    if is_fields or (code == ReportFormat.REPORT_REST and len(entry.data) >= size):
         report = np.frombuffer(entry.data, EXECUTION_REPORT, 1)[0]
         fields = {name: report[name].item() for name in EXECUTION_REPORT.names or ()}
         fields["venue_order_id"] = fields["venue_order_id"].decode(errors="replace")
-        return {**values, "report": fields}
+        return {**values, "report": fields, **_payload(entry.data[size:])}
     return {**values, **_payload(entry.data)}
 
 
@@ -208,6 +212,24 @@ def _run(entry: Entry, run: Run) -> Values:
         return {"run": orjson.loads(entry.data)}
     except orjson.JSONDecodeError:
         return _payload(entry.data)
+
+
+def _kept_state(entry: Entry, run: Run) -> Values:
+    kind = int(entry.record["code"])
+    dtype = {
+        int(KeptState.KEPT_BREAKERS): BREAKER_STATE,
+        int(KeptState.KEPT_GUARD): GUARD_STATE,
+    }.get(kind)
+    if dtype is None:
+        return _payload(entry.data)
+    state = np.frombuffer(entry.data.ljust(dtype.itemsize, b"\0"), dtype, 1)[0]
+    names_kept = [
+        name
+        for name, field in (dtype.fields or {}).items()
+        if field[1] + field[0].itemsize <= len(entry.data)
+    ]
+    kept = {name: state[name].item() for name in names_kept}
+    return {"state": name_of(_KEPT, kind), "kept": kept}
 
 
 def _words(entry: Entry, run: Run) -> Values:
@@ -265,6 +287,6 @@ _OF_KIND: dict[int, Callable[[Entry, Run], Values]] = {
     int(RecordKind.RECORD_COMMAND): _command,
     int(RecordKind.RECORD_SESSION_WORDS): _session_words,
     int(RecordKind.RECORD_RUN): _run,
-    int(RecordKind.RECORD_STRATEGY_STATE): _words,
+    int(RecordKind.RECORD_STRATEGY_STATE): _kept_state,
     int(RecordKind.RECORD_STATE_HASH): _words,
 }

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Literal
 
 from ext import wire
+from ext.safety_records import Breaker, BreakerLevel
 
 SideName = Literal["BUY", "SELL", ""]
 
@@ -23,6 +24,12 @@ ORDER_STATES = _names(wire.OrderState)
 EXECUTION_TYPES = _names(wire.ExecutionType, "EXEC_")
 INTENT_KINDS = _names(wire.IntentKind, suffix="_ORDER")
 VERDICTS = _names(wire.Verdict)
+BREAKER_LEVELS = _names(BreakerLevel, "BREAKER_")
+BREAKERS = {
+    int(each): each.name.removeprefix("BREAKER_").lower()
+    for each in Breaker
+    if each not in (Breaker.NO_BREAKER, Breaker.BREAKER_COUNT)
+}
 STEPS = [
     step.name.removeprefix("STEP_").lower().replace("_", " ")
     for step in wire.Step

@@ -16,6 +16,7 @@ from ext.errors import RecordingError
 from ext.instrument_table import InstrumentTable
 from ext.order_history import OrderHistory
 from ext.orders import OrderTable
+from ext.safety_records import KeptState
 from ext.shared_memory import SharedMemory
 from ext.wire import Command, RecordKind
 from journal.entries import Entry
@@ -58,6 +59,8 @@ class OrderLedger:
             self.positions[index]["strategy"] = index
             self.positions[index]["instrument"] = symbols.index(each.instrument)
         self.strategy_states = [b""] * len(facts.strategies)
+        self.breakers = [b""] * (len(facts.strategies) + 1)
+        self.guards = [b""] * len(facts.strategies)
         self._messages: deque[tuple[int, bytes]] = deque(maxlen=int(Bound.OUTGOING_SLOTS))
         if start is not None:
             self._load(start)
@@ -66,7 +69,7 @@ class OrderLedger:
             RecordKind.RECORD_REPORT: self._report,
             RecordKind.RECORD_COMMAND: self._command,
             RecordKind.RECORD_SESSION_WORDS: self._session_words,
-            RecordKind.RECORD_STRATEGY_STATE: self._strategy_state,
+            RecordKind.RECORD_STRATEGY_STATE: self._kept_state,
         }
 
     def apply(self, entry: Entry) -> None:
@@ -102,6 +105,8 @@ class OrderLedger:
             positions=self.positions.tobytes(),
             strategy_states=self.strategy_states,
             messages=list(self._messages),
+            breakers=list(self.breakers),
+            guards=list(self.guards),
         )
 
     def _load(self, start: Snapshot) -> None:
@@ -112,6 +117,8 @@ class OrderLedger:
         self.pause_reason = start.pause_reason
         self.next_outgoing, self.next_incoming = start.next_outgoing, start.next_incoming
         self.strategy_states = list(start.strategy_states)
+        self.breakers = list(start.breakers) or self.breakers
+        self.guards = list(start.guards) or self.guards
         self._messages.extend(start.messages)
 
     def _request(self, entry: Entry) -> None:
@@ -155,5 +162,12 @@ class OrderLedger:
         self.next_outgoing = int(entry.record["order_number"])
         self.next_incoming = max(1, int(entry.record["reference"]))
 
-    def _strategy_state(self, entry: Entry) -> None:
-        self.strategy_states[int(entry.record["strategy"])] = entry.data
+    def _kept_state(self, entry: Entry) -> None:
+        strategy = int(entry.record["strategy"])
+        match KeptState(int(entry.record["code"])):
+            case KeptState.KEPT_STRATEGY:
+                self.strategy_states[strategy] = entry.data
+            case KeptState.KEPT_BREAKERS:
+                self.breakers[strategy] = entry.data  # -1: the engine's, the last one
+            case KeptState.KEPT_GUARD:
+                self.guards[strategy] = entry.data

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from ext.bounds import Bound
 from ext.dtypes import (
     BOOK_VIEW,
+    BREAKER_STATE,
     NAME,
     ORDER,
     POSITION,
@@ -124,6 +125,7 @@ class SharedReader:
         names = self._array(NAME, "names_offset", instruments + strategies)
         self._books = self._array(BOOK_VIEW, "books_offset", instruments)
         self._positions = self._array(POSITION, "positions_offset", strategies)
+        self._breakers = self._array(BREAKER_STATE, "breakers_offset", strategies + 1)
         self._orders = self._array(ORDER, "orders_offset", int(Bound.MAX_ORDERS))
         self._rings = {
             ORDERS: self._ring(ORDERS, "", int(Bound.RING_SLOTS)),
@@ -162,6 +164,10 @@ class SharedReader:
     def position(self, strategy: int) -> np.void | None:
         """Consistent copy of a POSITION; None when it was being written at every try."""
         return self._consistent(self._positions, strategy)
+
+    def breakers(self) -> Structured:
+        """Copies of the breakers of each strategy, then the engine's; words of one moment each."""
+        return self._breakers.copy()
 
     def open_orders(self) -> Structured:
         """Copies of the orders that may still trade, oldest first.

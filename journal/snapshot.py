@@ -24,6 +24,8 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     ``strategy_states`` holds the persistent bytes of each strategy. ``pause_reason`` is empty
     unless the engine was PAUSED. ``messages`` are those that the venue may ask for again.
+    ``breakers`` are the kept bytes of each strategy's, then the engine's; ``guards`` those of each
+    strategy's position management. Empty: nothing is known of it.
     """
 
     start_time_ns: int
@@ -39,6 +41,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     positions: bytes
     strategy_states: list[bytes]
     messages: list[tuple[int, bytes]]
+    breakers: list[bytes] = []
+    guards: list[bytes] = []
 
 
 def snapshot_path(directory: Path, start_time_ns: int, sequence: int) -> Path:

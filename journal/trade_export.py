@@ -11,7 +11,7 @@ import orjson
 
 from ext.errors import UsageError
 from journal.run import format_time
-from journal.trade_record import COLUMNS, Row
+from journal.trade_schema import COLUMNS, Row
 
 Format = Literal["csv", "json", "parquet"]
 FORMATS: tuple[str, ...] = get_args(Format)

@@ -167,10 +167,22 @@ class PositionEntry(msgspec.Struct, kw_only=True):
     working_count: int
 
 
+class BreakerEntry(msgspec.Struct, kw_only=True):
+    """Circuit breakers of one strategy, or of the engine."""
+
+    strategy: str  # "" is the engine
+    level: str  # BreakerLevel
+    breaker: str  # what raised the level last; "" while QUIET
+    paused_until_ns: int  # 0: until a person resumes, where the level is PAUSED
+    trip_count: int
+    use_percent: dict[str, float]  # of each limit, by breaker; those that are not used are left out
+
+
 class Positions(Envelope, kw_only=True):
     """Topic ``pos``: at most 5 per second when something changed, else 1."""
 
     positions: list[PositionEntry]
+    breakers: list[BreakerEntry] = []  # of each strategy, then of the engine
 
 
 class OpenOrder(msgspec.Struct, kw_only=True):

@@ -64,7 +64,7 @@ _RELAY_COUNTERS = {
 class EngineCollector(Collector):
     """Collects ``wow_engine_*`` from the shared memory and ``wow_relay_*`` from the relay.
 
-    Labels are engine, instrument, strategy, step and callback only, all fixed at start.
+    Labels are engine, instrument, strategy, breaker, step and callback only, all fixed at start.
     """
 
     def __init__(self, reader: SharedReader, status: RelayStatus, clock: Callable[[], int]) -> None:
@@ -83,6 +83,7 @@ class EngineCollector(Collector):
         yield self._latency()
         yield from self._books()
         yield from self._positions()
+        yield from self._breakers()
         yield from self._relay()
 
     def _engine(self) -> Iterator[Metric]:
@@ -194,6 +195,32 @@ class EngineCollector(Collector):
                 if value is not None:
                     metrics[name].add_metric([strategy, instrument.symbol], value)
         yield from metrics.values()
+
+    def _breakers(self) -> Iterator[Metric]:
+        """Labelled with the strategy; "" is the engine."""
+        level = GaugeMetricFamily(
+            "wow_engine_breaker_level",
+            "0 quiet, 1 warned, 2 paused, 3 killed",
+            labels=["strategy"],
+        )
+        trips = CounterMetricFamily(
+            "wow_engine_breaker_trips", "Times that a breaker has paused", labels=["strategy"]
+        )
+        use = GaugeMetricFamily(
+            "wow_engine_breaker_use_ratio",
+            "Of each limit, how much is used; 1 is all of it",
+            labels=["strategy", "breaker"],
+        )
+        for state in self._reader.breakers():
+            index = int(state["strategy"])
+            strategy = self._reader.strategies[index] if index >= 0 else ""
+            level.add_metric([strategy], float(state["level"]))
+            trips.add_metric([strategy], float(state["trip_count"]))
+            for kind, name in names.BREAKERS.items():
+                use.add_metric([strategy, name], int(state["use_permille"][kind]) / 1000)
+        yield level
+        yield trips
+        yield use
 
     def _relay(self) -> Iterator[Metric]:
         for name, text in _RELAY_COUNTERS.items():

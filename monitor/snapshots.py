@@ -10,6 +10,7 @@ from journal.names import name_of
 from journal.shared_reader import SharedReader
 from monitor.messages import (
     Book,
+    BreakerEntry,
     Counters,
     Heartbeat,
     Latency,
@@ -109,7 +110,10 @@ class SnapshotBuilder:
     def positions(self) -> Positions:
         """Positions of all strategies; one that was being written at every try is left out."""
         views = (self._reader.position(index) for index in range(len(self._reader.strategies)))
-        return Positions(positions=[self._position(view) for view in views if view is not None])
+        return Positions(
+            positions=[self._position(view) for view in views if view is not None],
+            breakers=[self._breakers(state) for state in self._reader.breakers()],
+        )
 
     def open_orders(self) -> OpenOrders:
         """All working orders, oldest first."""
@@ -136,6 +140,20 @@ class SnapshotBuilder:
             signal_count=int(view["signal_count"]),
             last_reject=name_of(names.VERDICTS, int(view["last_reject"])) if reject_count else "",
             working_count=int(view["working_count"]),
+        )
+
+    def _breakers(self, state: np.void) -> BreakerEntry:
+        index, is_quiet = int(state["strategy"]), not state["level"]
+        use = state["use_permille"].tolist()
+        return BreakerEntry(
+            strategy=self._reader.strategies[index] if index >= 0 else "",
+            level=name_of(names.BREAKER_LEVELS, int(state["level"])),
+            breaker="" if is_quiet else name_of(names.BREAKERS, int(state["cause"])),
+            paused_until_ns=int(state["paused_until_ns"]),
+            trip_count=int(state["trip_count"]),
+            use_percent={
+                name: use[kind] / 10 for kind, name in names.BREAKERS.items() if use[kind]
+            },
         )
 
     def _order(self, order: np.void) -> OpenOrder:

@@ -31,6 +31,11 @@ class RestDoor:
         self._http = web.Server(self._answer, access_log=None, keepalive_timeout=KEEP_ALIVE_S)
         self._server: asyncio.Server | None = None
 
+    @property
+    def has_connections(self) -> bool:
+        """Whether a client is connected, idle or not."""
+        return bool(self._http.connections)
+
     async def start(self, host: str, port: int) -> int:
         """Listens; returns the port (0 asks for any free one)."""
         loop = asyncio.get_running_loop()

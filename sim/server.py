@@ -195,6 +195,11 @@ class Venue:
             await self._feed.barrier(CLOSE_ANSWER_S)
         await self._settle()
 
+    def _has_order_clients(self) -> bool:
+        """Whether somebody who places orders is still there; REST may be asked by others too."""
+        has_rest_orders = any(order.is_of_rest for order in self._desk.profile.orders())
+        return self._orders.has_connections or (has_rest_orders and self._rest.has_connections)
+
     def _are_clients_ready(self) -> bool:
         is_logged_on = self._desk.is_logged_on or not self._options.needs_orders
         return self._feed.has_subscriber and is_logged_on
@@ -242,7 +247,7 @@ class Venue:
         code = WSCloseCode.GOING_AWAY if self._stopping else WSCloseCode.OK
         await self._feed.close(code, "end of session", timeout_s=CLOSE_ANSWER_S)
         deadline_s = time.monotonic() + (CLOSE_ANSWER_S if self._stopping else CLIENTS_GONE_S)
-        while self._orders.has_connections and time.monotonic() < deadline_s:
+        while self._has_order_clients() and time.monotonic() < deadline_s:
             await self._settle()
             try:
                 await asyncio.wait_for(self._activity.wait(), 0.05)

@@ -35,10 +35,11 @@ class JericoMaker(Strategy):
     """Keeps one post-only order on each side, ``half_spread_ticks`` off a fair price.
 
     Fair is the microprice, moved against the position by up to ``skew_ticks`` at ``max_position``.
-    A quote is replaced when it is ``requote_ticks`` or more off; a side rests for ``cooldown_ms``
-    of exchange time after each of its requests and fills. Quotes never cross the touch, never ask
-    for more than ``max_position`` allows, and are pulled when the book cannot be trusted. An order
-    whose request is pending is left alone.
+    A quote is replaced when it is ``requote_ticks`` or more off; with ``replaces`` false, as where
+    there is no amend, it is cancelled, and placed anew when that is confirmed. A side rests for
+    ``cooldown_ms`` of exchange time after each of its requests and fills. Quotes never cross the
+    touch, never ask for more than ``max_position`` allows, and are pulled when the book cannot be
+    trusted. An order whose request is pending is left alone.
     """
 
     params = Params(
@@ -48,6 +49,7 @@ class JericoMaker(Strategy):
         skew_ticks=Float(2.0, minimum=0.0, maximum=1e9),
         requote_ticks=Int(1, minimum=1, maximum=1_000_000_000),
         cooldown_ms=Int(100, minimum=0, maximum=86_400_000),
+        replaces=True,
     )
     # Index 0 is the bid, 1 the ask.
     state = State(requested_ns=Array(int, 2), pulled_ns=Array(int, 2))
@@ -111,7 +113,10 @@ def quote_side(
     order = position.working[first]
     is_off = abs(order.price_ticks - price_ticks) >= state.params.requote_ticks
     if is_changeable(order) and (is_off or order.leaves_lots > room_lots):
-        replace(out, order.order_number, price_ticks, quantity_lots, REQUOTE)
+        if state.params.replaces:
+            replace(out, order.order_number, price_ticks, quantity_lots, REQUOTE)
+        else:
+            cancel(out, order.order_number, REQUOTE)
         state.requested_ns[index] = book.exchange_time_ns
 
 

@@ -1,5 +1,5 @@
 """Coinbase Exchange REST encoder of ``POST /orders`` and ``DELETE /orders/client:…``: the whole
-HTTP/1.1 request, signed.
+HTTP/1.1 request, and its seal: passphrase and signature.
 
 Source: "Place an order", "Cancel an order", "REST API Authentication" of the venue's documents;
 RFC 9112. What does not change stands in templates, one for each instrument and kind of order.
@@ -11,6 +11,9 @@ Facts that shaped it:
   changes stands last, and the blocks before it are hashed once a second.
 * There is no amend: a replace has no message here (``EncodedMessage.size`` 0).
 * A cancel is by client order id, with the product, which makes it quicker at the venue.
+* The passphrase stands in every request, and requests are journaled. So ``encode`` writes what is
+  kept and can be repeated by anyone, and ``seal`` makes a copy with the two secret headers, which
+  goes to the socket and nowhere else.
 """
 
 cimport cython
@@ -28,18 +31,21 @@ cdef enum:
     CANCEL_TEMPLATE = 8             # behind side, and three times in force or post only
     TEMPLATES = 9                   # of an instrument
     SIGNED_BYTES = 256              # of a cancel
+    SECRET_BYTES = 256              # two headers; a passphrase has at most 128 characters
+    SEALED_BYTES = TEMPLATE_BYTES + SECRET_BYTES
     SECOND_DIGITS = 10
 
 cdef struct Template:
-    char text[TEMPLATE_BYTES]
+    char text[TEMPLATE_BYTES]       # first: ``seal`` finds the template by its message
+    int64_t line_size               # of the request line; behind it comes the seal
     int64_t timestamp_at
-    int64_t signature_at
     int64_t length_at               # three digits of Content-Length; 0: it has no body
     int64_t client_id_at
     int64_t body_at                 # of a cancel: the path
     int64_t size                    # up to the first decimal, or all of it
     int64_t path_size               # of a cancel
-    int64_t second                  # that ``state`` stands for
+    int64_t second                  # of its timestamp
+    bint is_hashed                  # ``state`` is of that second
     int64_t hashed                  # bytes of the signed text that are in ``state``: whole blocks
     HashState state
 
@@ -57,10 +63,17 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
     cdef Template* templates        # TEMPLATES of each instrument
     cdef Decimals* decimals         # of each instrument
     cdef RunIdentity run
-    cdef HmacSha256 key
+    cdef HmacSha256 key             # None: nothing can be sealed, as in a replay
+    cdef readonly int64_t wall_ns   # of the last request
     cdef int64_t second             # that ``second_text`` stands for, since the epoch
     cdef char second_text[SECOND_DIGITS + TEXT_OVERRUN_BYTES]
 
-    cdef void _sign_order(self, Template* template, const char* end) noexcept nogil
-    cdef void _begin_second(self, Template* template) noexcept nogil
-    cdef void _sign_cancel(self, Template* template) noexcept nogil
+    cdef char secrets[SECRET_BYTES]             # the two headers; the signature is written over
+    cdef int64_t secrets_size
+    cdef char sealed[SEALED_BYTES]
+
+    cdef EncodedMessage seal(self, EncodedMessage message) noexcept nogil
+    cdef void _write_second(self, Template* template) noexcept nogil
+    cdef void _sign_order(self, Template* template, const char* end, char* out) noexcept nogil
+    cdef void _hash_begin(self, Template* template) noexcept nogil
+    cdef void _sign_cancel(self, Template* template, char* out) noexcept nogil

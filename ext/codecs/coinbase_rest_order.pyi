@@ -14,10 +14,12 @@ class CoinbaseRestOrderEncoder(OrderEncoder):
         orders: OrderTable,
         host: str,
         key: str,
-        secret: str,
-        passphrase: str,
+        secret: str = "",
+        passphrase: str = "",
         self_trade_rule: str = "cn",
     ) -> Self: ...
+    @property
+    def wall_ns(self) -> int: ...
     def encode_request(
         self,
         kind: int,
@@ -30,4 +32,5 @@ class CoinbaseRestOrderEncoder(OrderEncoder):
         original_number: int = 0,
         time_in_force: int = 1,
         post_only: bool = False,
+        is_sealed: bool = True,
     ) -> bytes: ...

@@ -33,6 +33,7 @@ cdef enum:
     METHOD_BYTES = 11                   # of "POST/orders" in the signed text
     PREFIX_BYTES = 21                   # of the signed text of an order: the second, and that
     CANCEL_PREFIX_BYTES = 16            # of that of a cancel: the second, and "DELETE"
+    SIGNATURE_HEADER_BYTES = 16         # of its name
 
 SELF_TRADE_RULES = ("", "dc", "co", "cn", "cb")
 """``stp``: decrement and cancel, cancel oldest, newest, both; empty leaves it to the venue."""
@@ -43,13 +44,15 @@ _SIDES = ("buy", "sell")
 _TIMES_IN_FORCE = ("GTC", "IOC", "FOK")
 _ID = "\1" * ID_BYTES                    # where an id is written over; no text holds this byte
 _LINE = "\r\n"
+_SIGNATURE = "CB-ACCESS-SIGN: "
 
 
 @cython.final
 cdef class CoinbaseRestOrderEncoder(OrderEncoder):
-    """Writes the order requests of one kept-alive connection to ``host``.
+    """Writes the order requests of kept-alive connections to ``host``, and seals them.
 
     ``secret`` is base64 as the venue handed it out, ``self_trade_rule`` one of SELF_TRADE_RULES.
+    Without a secret nothing can be sealed; what is encoded is the same.
     Raises ConfigError for those, and for a symbol, key, passphrase or host that no header may hold.
     """
 
@@ -59,19 +62,23 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
         OrderTable orders not None,
         host: str,
         key: str,
-        secret: str,
-        passphrase: str,
+        secret: str = "",
+        passphrase: str = "",
         self_trade_rule: str = "cn",
     ) -> None:
         cdef int64_t index
         if self_trade_rule not in SELF_TRADE_RULES:
             rules = ", ".join(SELF_TRADE_RULES[1:])
             raise ConfigError(f"self_trade_rule was {self_trade_rule!r}; use {rules} or nothing")
-        for name, value in (("host", host), ("key", key), ("passphrase", passphrase)):
+        given = [("host", host), ("key", key)]
+        if secret or passphrase:
+            given.append(("passphrase", passphrase))
+        for name, value in given:
             if not _HEADER.fullmatch(value):
                 raise ConfigError(f"the {name} of a REST request must be 1 to 128 printable"
                                   " ASCII characters without spaces")
-        self.key = HmacSha256(_decode_secret(secret))
+        if secret or passphrase:
+            self._keep_secrets(secret, passphrase)
         self.run = orders.run
         self.second = -1
         self.templates = <Template*>calloc(max(1, table.count) * TEMPLATES, sizeof(Template))
@@ -89,7 +96,7 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
             self.decimals[index].quantity_power = (
                 POWERS_OF_TEN[table.instruments[index].quantity_decimals]
             )
-            texts = _make_texts(table.symbol(index), host, key, passphrase, self_trade_rule)
+            texts = _make_texts(table.symbol(index), host, key, self_trade_rule)
             for at, text in enumerate(texts):
                 _set_template(&self.templates[index * <int64_t>TEMPLATES + <int64_t>at], text)
 
@@ -97,17 +104,33 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
         free(self.templates)
         free(self.decimals)
 
+    def _keep_secrets(self, secret: str, passphrase: str) -> None:
+        cdef bytes text
+        cdef const char* start
+        self.key = HmacSha256(_decode_secret(secret))
+        text = (
+            f"{_SIGNATURE}{'S' * SIGNATURE_CHARACTERS}{_LINE}"
+            f"CB-ACCESS-PASSPHRASE: {passphrase}{_LINE}"
+        ).encode()
+        start = text
+        self.secrets_size = len(text)
+        memcpy(self.secrets, start, self.secrets_size)
+
     cdef EncodedMessage encode(
         self, const OrderRequest* request, int64_t sequence, int64_t wall_ns
     ) noexcept nogil:
-        """The sequence is not written: answers come in the order of the requests."""
+        """What the journal keeps. The sequence is not written: the sender knows which connection
+        a request left on, and an answer comes on the same."""
         cdef EncodedMessage message
         cdef Template* template = &self.templates[request.instrument * TEMPLATES]
         cdef Decimals* decimals = &self.decimals[request.instrument]
         cdef int64_t second = wall_ns // 1_000_000_000
         cdef char* end
+        cdef char* length
+        cdef int64_t at, size
         message.start = NULL
         message.size = 0
+        self.wall_ns = wall_ns
         if second != self.second:
             self.second = second
             write_padded(self.second_text, second, SECOND_DIGITS)
@@ -116,8 +139,6 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
             write_client_order_id(
                 template.text + template.client_id_at, &self.run, request.original_number
             )
-            memcpy(template.text + template.timestamp_at, self.second_text, SECOND_DIGITS)
-            self._sign_cancel(template)
             end = template.text + template.size
         elif request.kind == NEW_ORDER:
             template += _number_of(request)
@@ -132,52 +153,75 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
                                 decimals.quantity_decimals, decimals.quantity_power)
             memcpy(end, b'"}', 2)
             end += 2
-            self._sign_order(template, end)
+            size = end - template.text - template.body_at
+            length = template.text + template.length_at
+            for at in range(LENGTH_DIGITS - 1, -1, -1):
+                length[at] = <char>(<char>b"0" + size % 10)
+                size //= 10
         else:
             return message
+        if template.second != second:
+            self._write_second(template)
         message.start = template.text
         message.size = end - template.text
         return message
 
-    cdef void _sign_order(self, Template* template, const char* end) noexcept nogil:
-        """Content-Length, and the signature of what is behind the blocks that were hashed."""
-        cdef const char* body = template.text + template.body_at
-        cdef const char* rest
-        cdef int64_t size = end - body
-        cdef int64_t at
-        cdef char* length = template.text + template.length_at
-        for at in range(LENGTH_DIGITS - 1, -1, -1):
-            length[at] = <char>(<char>b"0" + size % 10)
-            size //= 10
-        if template.second != self.second:
-            self._begin_second(template)
-        rest = body + template.hashed - PREFIX_BYTES
-        self.key.write_signature(
-            template.text + template.signature_at, &template.state, template.hashed, rest,
-            end - rest
-        )
+    cdef EncodedMessage seal(self, EncodedMessage message) noexcept nogil:
+        """A copy of what ``encode`` has just written, with passphrase and signature; of size 0
+        without a secret. It is valid until the next call."""
+        cdef EncodedMessage copied
+        cdef Template* template = <Template*>message.start
+        cdef char* out = self.sealed
+        cdef char* signature
+        copied.start = out
+        copied.size = 0
+        if self.secrets_size == 0 or message.size == 0:
+            return copied
+        memcpy(out, message.start, template.line_size)
+        out += template.line_size
+        memcpy(out, self.secrets, self.secrets_size)
+        signature = out + SIGNATURE_HEADER_BYTES
+        out += self.secrets_size
+        memcpy(out, message.start + template.line_size, message.size - template.line_size)
+        copied.size = message.size + self.secrets_size
+        if template.length_at > 0:
+            self._sign_order(template, message.start + message.size, signature)
+        else:
+            self._sign_cancel(template, signature)
+        return copied
 
-    cdef void _begin_second(self, Template* template) noexcept nogil:
-        """Hashes the blocks that every order of this template begins with in this second."""
-        cdef char text[TEMPLATE_BYTES]
+    cdef void _write_second(self, Template* template) noexcept nogil:
         template.second = self.second
+        template.is_hashed = False
         memcpy(template.text + template.timestamp_at, self.second_text, SECOND_DIGITS)
-        memcpy(text, self.second_text, SECOND_DIGITS)
+
+    cdef void _sign_order(self, Template* template, const char* end, char* out) noexcept nogil:
+        """The signature of what is behind the blocks that were hashed."""
+        cdef const char* rest
+        if not template.is_hashed:
+            self._hash_begin(template)
+        rest = template.text + template.body_at + template.hashed - PREFIX_BYTES
+        self.key.write_signature(out, &template.state, template.hashed, rest, end - rest)
+
+    cdef void _hash_begin(self, Template* template) noexcept nogil:
+        """Hashes the blocks that every order of this template begins with in its second."""
+        cdef char text[TEMPLATE_BYTES]
+        template.is_hashed = True
+        memcpy(text, template.text + template.timestamp_at, SECOND_DIGITS)
         memcpy(text + SECOND_DIGITS, b"POST/orders", METHOD_BYTES)
         memcpy(text + PREFIX_BYTES, template.text + template.body_at, template.hashed)
         template.state = self.key.inner
         hash_blocks(&template.state, text, template.hashed // BLOCK_BYTES)
 
-    cdef void _sign_cancel(self, Template* template) noexcept nogil:
+    cdef void _sign_cancel(self, Template* template, char* out) noexcept nogil:
         cdef char text[SIGNED_BYTES]
-        memcpy(text, self.second_text, SECOND_DIGITS)
+        memcpy(text, template.text + template.timestamp_at, SECOND_DIGITS)
         memcpy(text + SECOND_DIGITS, b"DELETE", CANCEL_PREFIX_BYTES - SECOND_DIGITS)
         memcpy(
             text + CANCEL_PREFIX_BYTES, template.text + template.body_at, template.path_size
         )
         self.key.write_signature(
-            template.text + template.signature_at, &self.key.inner, 0, text,
-            CANCEL_PREFIX_BYTES + template.path_size
+            out, &self.key.inner, 0, text, CANCEL_PREFIX_BYTES + template.path_size
         )
 
     def encode_request(
@@ -192,6 +236,7 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
         original_number: int = 0,
         time_in_force: int = 1,
         post_only: bool = False,
+        is_sealed: bool = True,
     ) -> bytes:
         """Test edge: the message of a request given field by field; empty for a replace."""
         cdef OrderRequest request
@@ -210,6 +255,8 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
         request.original_number = original_number
         request.order = &order
         message = self.encode(&request, 0, wall_ns)
+        if is_sealed:
+            message = self.seal(message)
         return message.start[: message.size] if message.size else b""
 
 
@@ -235,18 +282,14 @@ def _decode_secret(secret: str) -> bytes:
     return decoded
 
 
-def _make_texts(
-    symbol: str, host: str, key: str, passphrase: str, self_trade_rule: str
-) -> list[str]:
+def _make_texts(symbol: str, host: str, key: str, self_trade_rule: str) -> list[str]:
     """The templates of an instrument, in the order of their numbers."""
     if not _SYMBOL.fullmatch(symbol):
         raise ConfigError(f"symbol was {symbol!r}; use letters, digits, '.', '_' and '-'")
     head = _LINE.join((
         "%s HTTP/1.1",
-        f"CB-ACCESS-SIGN: {'S' * SIGNATURE_CHARACTERS}",
         f"CB-ACCESS-TIMESTAMP: {'T' * SECOND_DIGITS}",
         f"CB-ACCESS-KEY: {key}",
-        f"CB-ACCESS-PASSPHRASE: {passphrase}",
         f"Host: {host}",
         "User-Agent: wow-engine",
         "Accept: application/json",
@@ -277,7 +320,7 @@ cdef int _set_template(Template* template, str text) except -1:
     memcpy(template.text, start, len(encoded))
     template.size = len(encoded)
     template.second = -1
-    template.signature_at = _behind(text, "CB-ACCESS-SIGN: ")
+    template.line_size = _behind(text, _LINE)
     template.timestamp_at = _behind(text, "CB-ACCESS-TIMESTAMP: ")
     template.client_id_at = text.index(_ID)
     if text.startswith("POST"):

@@ -9,6 +9,7 @@ import random
 import shutil
 import tempfile
 import weakref
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -91,8 +92,14 @@ class Disk:
 
     def read(self, engine: WorldEngine) -> list[Entry]:
         """The order stream of a run as the journal has it."""
-        runs = read_runs(self.directory, engine.facts.start_time_ns, ORDERS, allow_gaps=False)
-        return [entry for where, slots in runs for entry in split_slots(slots, where)]
+        return [entry for where, slots in self._runs(engine) for entry in split_slots(slots, where)]
+
+    def read_bytes(self, engine: WorldEngine) -> bytes:
+        """The same as it was written, slot by slot."""
+        return b"".join(slots.tobytes() for _, slots in self._runs(engine))
+
+    def _runs(self, engine: WorldEngine) -> Iterator[tuple[str, Structured]]:
+        return read_runs(self.directory, engine.facts.start_time_ns, ORDERS, allow_gaps=False)
 
     def close(self) -> None:
         """Removes it."""

@@ -6,6 +6,7 @@ import numpy as np
 
 from sim.orders import Side
 from sim.world.checkers import Checker
+from sim.world.disk import slots_of_ring
 from sim.world.order_stream import (
     difference,
     is_complete,
@@ -151,12 +152,10 @@ class JournalIsTheStream(Checker):
         """Reads the segments of the run."""
         if not is_complete(world.engine):
             return
-        written, kept = read_orders(world.engine), world.disk.read(world.engine)
-        text = f"the journal has {len(kept)} records of {len(written)}"
-        self.require(len(kept) == len(written), text)
-        for ours, theirs in zip(written, kept, strict=True):
-            is_same = ours.record == theirs.record and ours.data == theirs.data
-            self.require(is_same, f"record {ours.sequence} is another one in the journal")
+        written = slots_of_ring(world.engine).tobytes()
+        kept = world.disk.read_bytes(world.engine)
+        text = f"the journal has {len(kept)} bytes of {len(written)}, or other ones"
+        self.require(kept == written, text)
 
 
 class ReplayIsTheRun(Checker):

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
+from engine.composition import OrderParts
 from engine.engine_clock import EngineClock
 from engine.known_trades import known_trades
 from engine.market_data import MarketData
@@ -14,9 +15,11 @@ from engine.order_entry import OrderEntry
 from engine.recovery import Recovery, take_over
 from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
+from engine.safety.breaker_watch import BreakerWatch
 from ext.bounds import Bound
-from ext.dtypes import ORDER, POSITION
+from ext.dtypes import BREAKER_STATE, ORDER, POSITION
 from ext.order_sender import CapturingSender
+from ext.safety_records import BreakerLevel
 from ext.wire import RecordKind
 from journal.run_facts import RunFacts, encode_facts
 from journal.snapshot import Snapshot
@@ -63,7 +66,7 @@ class WorldEngine:
         self._watches = 0
         self.arc = make_arc(setup, seed, run, left, network.clock.wall_ns())
         parts, config = self.arc.orders, setup.config
-        assert parts is not None
+        assert isinstance(parts, OrderParts)
         self.memory, self.pipeline = self.arc.memory, self.arc.pipeline
         self._requests_sent = self.memory.header_record()["requests_sent"]
         self._reports = self.memory.header_record()["reports"]
@@ -71,6 +74,9 @@ class WorldEngine:
         self.header = self.memory.header_record()
         self.orders = self.memory.region("orders_offset", ORDER, int(Bound.MAX_ORDERS))
         self.positions = self.memory.region("positions_offset", POSITION, len(self.arc.strategies))
+        count = len(self.arc.strategies) + 1
+        self.breakers = self.memory.region("breakers_offset", BREAKER_STATE, count)
+        self._breaker_watch = BreakerWatch(self.arc, self._note_state, self._kill)
         self.store = parts.store
         self.session = parts.session
         self._sender = cast(CapturingSender, parts.sender)
@@ -134,6 +140,20 @@ class WorldEngine:
         """Whether no new risk may leave."""
         return self.pipeline.gate.is_paused
 
+    def stopped_until_ns(self) -> dict[int, int]:
+        """Strategies that breakers allow no new risk, and for how long; 0: until a person resumes.
+        The engine's own stop all."""
+        ends = {}
+        for index, state in enumerate(self.breakers):
+            if state["level"] >= BreakerLevel.BREAKER_PAUSED:
+                ends[index] = int(state["paused_until_ns"])
+        engine_end = ends.pop(len(self.breakers) - 1, None)
+        if engine_end is not None:
+            for index in range(len(self.breakers) - 1):
+                end = ends.get(index, engine_end)
+                ends[index] = max(end, engine_end) if end and engine_end else 0
+        return ends
+
     @property
     def has_unsent(self) -> bool:
         """Whether the compiled path has sent something that nobody has passed on yet."""
@@ -190,6 +210,12 @@ class WorldEngine:
         self.doubts.append(reason)
         self.pause(reason)
 
+    def _note_state(self, reason: str) -> None:
+        self._network.trace.note(f"the engine's breakers: {reason or 'quiet'}")
+
+    def _kill(self, reason: str, source: str, inputs: str) -> None:
+        self._doubt(f"{source}: {reason} {inputs}")
+
     def _end_reconciliation(self, error: Exception) -> None:
         self._fail(f"reconciliation ended: {error!r}")
 
@@ -211,6 +237,7 @@ class WorldEngine:
         now_ns = self.clock.now_ns()
         if not self.is_stopping:
             self.pipeline.call_timers(now_ns)
+        self._breaker_watch.poll(now_ns)
         self.flush()
         if self.reconciler.has_compared and not self._has_feed:
             self._has_feed = True

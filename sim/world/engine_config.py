@@ -34,26 +34,43 @@ passphrase = "demo:passphrase"
 [risk]
 max_orders_per_second = 100
 cancel_reserve = 40
+max_orders_per_ten_seconds = 500
+cancel_reserve_per_ten_seconds = 250
+max_open_orders = 12
+max_trade_age_ms = 60000
+
+[[currency]]
+name = "USD"
+max_open_notional = 40
+max_gross_exposure = 45
+max_net_exposure = 35
 
 [[instrument]]
 symbol = "BTC-USD"
 tick = "0.01"
 lot = "0.00000001"
 [instrument.limits]
-max_order_quantity = "0.5"
-max_order_notional = 40
+max_order_quantity = "0.07"
+max_order_notional = 12
 price_collar_percent = 2
-max_position = "0.6"
+max_position = "0.16"
+min_order_quantity = "0.000001"
+last_trade_collar_percent = 2
+max_open_orders = 8
+max_open_notional = 25
 
 [[instrument]]
 symbol = "ETH-USD"
 tick = "0.01"
 lot = "0.00000001"
+trading_hours = ["mon 14:00-14:30:04", "mon 14:30:05-15:00"]
 [instrument.limits]
 max_order_quantity = "0.5"
-max_order_notional = 40
+max_order_notional = 14
 price_collar_percent = 2
-max_position = "0.4"
+max_position = "0.35"
+max_open_orders = 7
+max_open_notional = 30
 
 [[strategy]]
 class = "sim.world.hostile:Hostile"
@@ -68,6 +85,7 @@ params = {quantity = "0.02", max_position = "0.1", cooldown_ms = 20}
 class = "sim.world.hostile:Hostile"
 instrument = "ETH-USD"
 params = {quantity = "0.15", eagerness = 35}
+limits = {max_position = "0.38", max_gross_exposure = 39, max_orders_per_second = 60}
 
 [telemetry]
 relay = false
@@ -83,13 +101,51 @@ class EngineSetup:
     strategies: tuple[CompiledStrategy, ...]
 
 
+BREAKERS: tuple[tuple[str, ...], ...] = (
+    (),
+    (),
+    (
+        "strategy.0.breakers.losses_in_row=2",
+        "strategy.0.breakers.losses_cooldown_seconds=1",
+        "strategy.0.breakers.count_losses=reducing_fills",
+    ),
+    ("strategy.0.breakers.daily_loss=0.004", "strategy.1.breakers.drawdown=0.002"),
+    ("strategy.2.breakers.max_fills=4", "strategy.2.breakers.fills_window_ms=1000"),
+    (
+        "breakers.losses_in_row=2",
+        "breakers.losses_cooldown_seconds=1",
+        "strategy.2.breakers.drawdown=0.02",
+    ),
+    ("strategy.2.breakers.max_rejects=2", "strategy.0.breakers.losses_in_row=2"),
+)
+"""What may trip; in money very little, for a world lasts some seconds."""
+MANAGEMENT: tuple[tuple[str, ...], ...] = (
+    (),
+    (
+        "strategy.0.management.stop_loss=3 ticks",
+        "strategy.0.management.take_profit=['1 r', '2 r']",
+        "strategy.0.management.break_even_after=1 r",
+        "strategy.0.management.max_entries=4",
+    ),
+    (
+        "strategy.2.management.trailing_stop=0.05 %",
+        "strategy.2.management.max_hold_seconds=1",
+        "strategy.1.management.stop_loss=4 ticks",
+    ),
+)
+"""What closes positions by itself, within some ticks."""
+
+
 def draw_setup(rng: random.Random) -> EngineSetup:
-    """A setup: what a lost connection does to orders, how frames are read, how many may be sent."""
+    """A setup: what a lost connection does to orders, how frames are read, how many may be sent,
+    what trips."""
     overrides = (
         f"order_entry.cancel_on_disconnect={rng.choice(('session', 'off'))}",
         f"order_entry.heartbeat_seconds={rng.choice((1, 5, 10))}",
         f"feed.conflate={rng.choice(('true', 'false'))}",
         f"risk.max_orders_per_second={rng.choice((60, 100, 200))}",
+        *rng.choice(BREAKERS),
+        *rng.choice(MANAGEMENT),
     )
     return _make_setup(overrides)
 

@@ -1,5 +1,7 @@
 """A strategy that trades at random and without manners: it asks for all that a hook can ask for."""
 
+import math
+
 from engine.strategy import (
     Int,
     OrderState,
@@ -17,6 +19,8 @@ from ext.wire import TimeInForce
 MULTIPLIER = 6_364_136_223_846_793_005
 INCREMENT = 1_442_695_040_888_963_407
 REACH_TICKS = 6
+LARGEST = 2**63 - 1
+SMALLEST = -(2**63)
 
 # Plain integers compile faster than enum members.
 _GOOD_TILL_CANCEL = int(TimeInForce.GOOD_TILL_CANCEL)
@@ -65,7 +69,7 @@ def act(state: Record, book: Record, position: Record, out: Record) -> None:
         cancel_one(state, position, out)
     elif choice < 85:
         replace_one(state, book, position, out)
-    elif choice < 95:
+    elif choice < 92:
         place_somewhere(state, book, out)
         cancel_one(state, position, out)
         place_somewhere(state, book, out)
@@ -115,10 +119,46 @@ def replace_one(state: Record, book: Record, position: Record, out: Record) -> N
     replace(out, order.order_number, price_ticks, draw_quantity(state))
 
 
+def ask_for_too_much(state: Record, book: Record, out: Record) -> None:
+    """Around the largest order, and beyond it."""
+    side = draw_side(state)
+    lots = (1 + draw(state, 4)) * state.params.quantity
+    place(out, side, draw_price(state, book, side), lots)
+
+
+def run_away(state: Record, book: Record, out: Record) -> None:
+    """A loop without an end in sight: more than fits into one call."""
+    side = draw_side(state)
+    for step in range(12):
+        place(out, side, draw_price(state, book, side) - side * step, draw_quantity(state))
+
+
+def quote_against_itself(state: Record, book: Record, out: Record) -> None:
+    """Both sides at one price, one of them twice."""
+    price_ticks = book.bid_ticks[0] + 1
+    for side in (1, -1, 1):
+        place(out, side, price_ticks, 1_000_000)
+
+
 def ask_nonsense(state: Record, book: Record, out: Record) -> None:
-    """What the gate has to refuse."""
-    choice = draw(state, 6)
-    if choice == 0:
+    """What the gate has to refuse, or to let pass in part."""
+    choice = draw(state, 13)
+    if choice == 6:
+        run_away(state, book, out)
+    elif choice == 7:
+        quote_against_itself(state, book, out)
+    elif choice >= 11:
+        ask_for_too_much(state, book, out)
+    elif choice == 8:
+        place(out, draw_side(state), LARGEST - draw(state, 2), LARGEST)
+    elif choice == 9:
+        place(out, draw_side(state), SMALLEST + draw(state, 2), SMALLEST)
+    elif choice == 10:
+        nothing = math.sqrt(-1.0 * book.bid_ticks[0])  # no number
+        place(out, draw_side(state), math.floor(nothing), draw_quantity(state))
+        place(out, draw_side(state), book.bid_ticks[0], math.floor(nothing))
+        place(out, draw_side(state), book.bid_ticks[0], math.floor(1e300 * book.bid_ticks[0]))
+    elif choice == 0:
         place(out, 1, 0, 1_000_000)
     elif choice == 1:
         place(out, 1, book.ask_ticks[0] * 2, 1_000_000)

@@ -26,6 +26,14 @@ class SentMessage:
     """Whether the engine was PAUSED already when the event began that sent it."""
     was_behind: bool
     """Whether its journal was behind already, see ``sim.world.relay``."""
+    strategy: int
+    """Whose order it is about; -1: none."""
+    was_stopped: bool
+    """Whether breakers had stopped that strategy already, and still do."""
+    is_exit: bool
+    """Whether position management sent it: it closes what is there."""
+    time_ns: int
+    """When it left, by the engine's own clock."""
 
     @property
     def sequence(self) -> int:
@@ -65,13 +73,19 @@ class Observations:
         self._reader = FixReader()
 
     def note_sent(
-        self, engine: WorldEngine, data: bytes, *, was_paused: bool, was_behind: bool
+        self,
+        engine: WorldEngine,
+        data: bytes,
+        *,
+        was_paused: bool,
+        was_behind: bool,
+        stopped_until_ns: dict[int, int],
     ) -> None:
-        """Bytes that leave the engine: whole messages."""
+        """Bytes that leave the engine: whole messages. ``stopped_until_ns`` as it was before."""
+        now_ns = engine.clock.now_ns()
         for message in self._reader.feed(data):
             if isinstance(message, Garbled):
                 raise AssertionError(f"the engine sent what is no message: {message.reason}")
-            self.sent.append(SentMessage(engine.run, message, was_paused, was_behind))
             kind, client_id = message.message_type, message.get(11) or ""
             self.connections += kind == "A"
             if kind == "D" and client_id not in self.number_of_id:
@@ -80,6 +94,23 @@ class Observations:
                 original = self.number_of_id.get(message.get(41) or "")
                 if original is not None:
                     self.number_of_id.setdefault(client_id, original)
+            strategy = self.strategy_of.get(self.number_of_id.get(client_id, 0), -1)
+            until_ns = stopped_until_ns.get(strategy)
+            was_stopped = until_ns is not None and (until_ns == 0 or now_ns < until_ns)
+            slot = self.number_of_id.get(client_id, 0) % SLOTS
+            is_exit = int(engine.orders["reason"][slot]) < 0
+            self.sent.append(
+                SentMessage(
+                    run=engine.run,
+                    fields=message,
+                    was_paused=was_paused,
+                    was_behind=was_behind,
+                    strategy=strategy,
+                    was_stopped=was_stopped,
+                    is_exit=is_exit,
+                    time_ns=now_ns,
+                )
+            )
 
     def _note_order(self, engine: WorldEngine, client_id: str) -> None:
         number = engine.pipeline.orders.request_number(client_id)

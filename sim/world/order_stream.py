@@ -8,7 +8,7 @@ import numpy as np
 from engine.recovery import Recovery, take_over
 from engine.replay import Replay, make_replay_arc
 from engine.state_hash import hash_state
-from ext.dtypes import ORDER, RECORD, REQUEST_TERMS
+from ext.dtypes import BREAKER_STATE, ORDER, RECORD, REQUEST_TERMS
 from ext.wire import IntentKind, RecordKind
 from journal.entries import Entry, merge, split_slots
 from journal.order_ledger import OrderLedger
@@ -32,6 +32,20 @@ COMPARED_FIELDS = (
     "working_count",
 )
 """Of a position; the others count intents, which change no order."""
+
+LATCH_FIELDS = (
+    "level",
+    "cause",
+    "paused_until_ns",
+    "day",
+    "is_excused",
+    "losses_in_row",
+    "fill_count",
+    "seen_lots",
+    "day_start_net",
+    "trip_start_net",
+)
+"""Of breakers; the high-water mark is kept now and then, the last mark with something else."""
 
 
 def read_orders(engine: WorldEngine) -> list[Entry]:
@@ -102,4 +116,11 @@ def difference(engine: WorldEngine, left: Snapshot) -> str:
             index = int(wrong[0])
             now, then = engine.positions[name][index], told[name][index]
             return f"{name} of strategy {index} is {now!r}, not {then!r}"
+    for index, kept in enumerate(left.breakers):
+        state = np.zeros(1, BREAKER_STATE)
+        state.view(np.uint8)[: len(kept)] = np.frombuffer(kept, np.uint8)
+        for name in LATCH_FIELDS:
+            if kept and state[name][0] != engine.breakers[name][index]:
+                now, then = engine.breakers[name][index], state[name][0]
+                return f"{name} of breakers {index} is {now!r}, not {then!r}"
     return ""

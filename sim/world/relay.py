@@ -20,11 +20,11 @@ _SLOTS, _RESERVE = int(Bound.RING_SLOTS), int(Bound.RING_RESERVE)
 class Relay:
     """Attached to one engine at a time."""
 
-    def __init__(self, clock: WorldClock, disk: Disk, trace: Trace, rng: random.Random) -> None:
+    def __init__(self, clock: WorldClock, disk: Disk, trace: Trace, seed: int) -> None:
         self._clock = clock
         self._disk = disk
         self._trace = trace
-        self._rng = rng
+        self._rng = random.Random(f"{seed}:relay")
         self._is_stuck = False
 
     def attach(self, engine: WorldEngine) -> None:

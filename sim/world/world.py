@@ -16,15 +16,16 @@ from sim.world.checkers import (
     ClientIdsAreUnique,
     EveryOpenOrderIsKnown,
     FillsAreCountedOnce,
-    LimitsHoldAtTheVenue,
     LiveBooksAreRight,
     NoRiskIsTakenTwice,
     NothingNewBehindTheJournal,
+    NothingNewOfTheStopped,
     NothingNewWhilePaused,
     OneConnectionNeedsNoPause,
     OutgoingNumbersAreLegal,
     PositionIsTheSumOfFills,
     TablesAreBounded,
+    TrippedBreakersAreKept,
 )
 from sim.world.clock import WorldClock
 from sim.world.disk import Disk
@@ -42,6 +43,14 @@ from sim.world.end_checkers import (
 from sim.world.engine import WorldEngine
 from sim.world.engine_config import draw_setup
 from sim.world.faults import MILLISECOND_NS, SECOND_NS, FaultPlan, draw_faults
+from sim.world.limit_checkers import (
+    ExposureHoldsAtTheVenue,
+    HoursHold,
+    LimitsHoldAtTheVenue,
+    NobodyTradesWithHimself,
+    OpenLimitsHoldAtTheVenue,
+    RatesHold,
+)
 from sim.world.mirror import Mirror
 from sim.world.network import Network
 from sim.world.observations import Observations
@@ -106,8 +115,7 @@ class World:
         self.observations = Observations(self.venue.record)
         self.mirror = Mirror(SYMBOLS)
         self.disk = Disk(self.trace, random.Random(f"{seed}:disk"))
-        relay_rng = random.Random(f"{seed}:relay")
-        self.relay = Relay(self.clock, self.disk, self.trace, relay_rng)
+        self.relay = Relay(self.clock, self.disk, self.trace, seed)
         self.taken: list[tuple[Order, int]] = []
         self.run_count = 0
         self.has_explained = False
@@ -122,6 +130,7 @@ class World:
         self.have_orders_moved = True
         self._moved: object = None
         self._was_paused = self._was_behind = False
+        self._stopped_until_ns: dict[int, int] = {}
         self._is_trading = True
         self._is_crash_armed = False
         self._is_over = False
@@ -134,10 +143,17 @@ class World:
         self.checkers: list[Checker] = [
             ClientIdsAreUnique(),
             NothingNewWhilePaused(),
+            NothingNewOfTheStopped(),
+            TrippedBreakersAreKept(),
             NothingNewBehindTheJournal(),
             OutgoingNumbersAreLegal(),
             NoRiskIsTakenTwice(),
             LimitsHoldAtTheVenue(self),
+            OpenLimitsHoldAtTheVenue(self),
+            ExposureHoldsAtTheVenue(self),
+            NobodyTradesWithHimself(),
+            RatesHold(self),
+            HoursHold(self),
             EveryOpenOrderIsKnown(),
             FillsAreCountedOnce(),
             PositionIsTheSumOfFills(),
@@ -256,7 +272,11 @@ class World:
 
     def _note_sent(self, data: bytes) -> None:
         self.observations.note_sent(
-            self.engine, data, was_paused=self._was_paused, was_behind=self._was_behind
+            self.engine,
+            data,
+            was_paused=self._was_paused,
+            was_behind=self._was_behind,
+            stopped_until_ns=self._stopped_until_ns,
         )
 
     def _check(self) -> None:
@@ -268,6 +288,7 @@ class World:
             checker.check(self)
         self._was_paused = self.engine.is_paused
         self._was_behind = is_journal_behind(self.engine)
+        self._stopped_until_ns = self.engine.stopped_until_ns()
 
     # What happens by itself
 

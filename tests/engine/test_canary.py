@@ -19,7 +19,8 @@ from tests.engine.test_jurisdiction import LIVE, NEW_YORK
 WriteConfig = Callable[..., Path]
 CANARY = 'canary.symbols=["BTC-USD"]'
 EXTRA = {
-    "[risk]": '[[currency]]\nname = "USD"\nmax_open_notional = 9000\nmax_gross_exposure = 8001\n'
+    "[risk]": "[breakers]\ndaily_loss = 200\ndrawdown = 333.33\n"
+    '[[currency]]\nname = "USD"\nmax_open_notional = 9000\nmax_gross_exposure = 8001\n'
     "max_net_exposure = 7000.5\n[risk]\nmax_open_orders = 150",
     "max_position = 0.2": "max_position = 0.2\nmax_open_notional = 900\nmax_open_orders = 7",
 }
@@ -52,6 +53,7 @@ def test_one_percent_of_everything_and_only_its_products(load: Load) -> None:
     assert currency.max_open_notional == Decimal(90)
     assert currency.max_gross_exposure == Decimal("80.01")
     assert scaled.risk.max_open_orders == 1
+    assert (scaled.breakers.daily_loss, scaled.breakers.drawdown) == (2, Decimal("3.3333"))
     assert scaled.risk.max_orders_per_second == config.risk.max_orders_per_second
     assert list(canary_lines(config)) == ["CANARY: only BTC-USD, at 1 percent of the limits"]
 
@@ -87,11 +89,13 @@ def test_no_scaled_limit_exceeds_its_part(load: Load, seed: int) -> None:
         (config.instruments[0].limits, scaled.instruments[0].limits),
         (config.currencies[0], scaled.currencies[0]),
         (config.risk, scaled.risk),
+        (config.breakers, scaled.breakers),
     ]
     for whole, part in pairs:
         for name in (*AMOUNTS, *COUNTS):
             before, after = getattr(whole, name, None), getattr(part, name, None)
-            if before is None:
+            assert (before is None) == (after is None), name
+            if before is None or after is None:
                 continue
             ceiling = (
                 max(Decimal(1), before * percent / 100)
@@ -104,7 +108,7 @@ def test_no_scaled_limit_exceeds_its_part(load: Load, seed: int) -> None:
     lots = make_limits(scaled)[0]
     instrument = make_instruments(scaled)[0]
     assert instrument.lots_to_quantity(lots.max_order_lots) <= quantity * percent / 100
-    make_gate(config, ())
+    make_gate(scaled, ())
 
 
 def test_every_limit_of_amounts_is_known_to_the_canary(load: Load) -> None:
@@ -114,6 +118,13 @@ def test_every_limit_of_amounts_is_known_to_the_canary(load: Load) -> None:
         "max_orders_per_ten_seconds",
         "max_feed_delay_ms",  # an age
         "max_trade_age_ms",
+        "max_fills",  # breakers of behaviour, not of size
+        "max_rejects",
+        "max_errors",
+        "max_tick_to_order_us",
+        "max_acknowledge_ms",
+        "max_clock_error_ms",
+        "max_outage_seconds",
     }
     config = load(CANARY)
     sections = (
@@ -121,6 +132,7 @@ def test_every_limit_of_amounts_is_known_to_the_canary(load: Load) -> None:
         config.instruments[0].limits,
         config.currencies[0],
         config.strategies[0].limits,
+        config.breakers,
     )
     found = {
         field.name
@@ -128,7 +140,7 @@ def test_every_limit_of_amounts_is_known_to_the_canary(load: Load) -> None:
         for field in msgspec.structs.fields(type(section))
         if field.name.startswith("max_")
     }
-    assert found - not_scaled == {*AMOUNTS, *COUNTS}
+    assert found - not_scaled == {*AMOUNTS, *COUNTS} - {"daily_loss", "drawdown"}
 
 
 @pytest.mark.parametrize(

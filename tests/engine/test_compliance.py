@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from engine.compliance import TRADING_KEYS, make_report
-from journal.trade_record import COLUMNS, Row
+from journal.trade_schema import COLUMNS, Row
 
 MODES = ("simulated", "paper", "live")
 

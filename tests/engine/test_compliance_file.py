@@ -12,8 +12,8 @@ import pytest
 from engine.compliance import ComplianceReport, make_report
 from engine.compliance_file import COLUMNS, write_report
 from ext.errors import UsageError
-from journal.trade_record import COLUMNS as TRADE_COLUMNS
-from journal.trade_record import Row
+from journal.trade_schema import COLUMNS as TRADE_COLUMNS
+from journal.trade_schema import Row
 
 SPACE = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 

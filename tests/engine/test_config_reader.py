@@ -145,9 +145,8 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
             "[engine]",
             "xyzzy = 1\n[engine]",
             "[xyzzy] is unknown; known sections: engine, site, paper, canary, simulator, feed,"
-            " order_entry,"
-            " reconciliation, loop, risk, currency, instrument, strategy, telemetry, journal, stop,"
-            " log",
+            " order_entry, reconciliation, loop, risk, currency, breakers, instrument, strategy,"
+            " telemetry, journal, stop, log",
         ),
         (
             "max_position = 0.2",

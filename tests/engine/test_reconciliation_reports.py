@@ -20,7 +20,7 @@ from engine.reconciliation_records import OurOrder
 from engine.reconciliation_reports import make_reports
 from ext.dtypes import POSITION
 from ext.orders import ReportResult
-from ext.wire import OrderState
+from ext.wire import ExecutionType, OrderState
 from tests.engine.reconciliation_rig import their_fill, their_order
 
 NOW_NS = 1_800_000_000_000_000_000
@@ -91,6 +91,26 @@ def test_an_ended_order_ends(quoting: Quoting) -> None:
     ended = shown(order, is_living=False, status="done canceled")
     assert quoting.apply(OrderEnded(order, ended)) & ReportResult.REPORT_APPLIED
     assert quoting.order().state == OrderState.CANCELED
+
+
+def test_an_order_that_was_filled_meanwhile_is_filled(quoting: Quoting) -> None:
+    """Its fills are counted; it was held open for a replace that the venue has refused."""
+    order = make_unknown(quoting)
+    [order_fields] = [
+        each
+        for each in make_reports(
+            OrderEnded(
+                order,
+                shown(
+                    order, is_living=False, status="done filled", filled_lots=order.quantity_lots
+                ),
+            ),
+            0,
+            NOW_NS,
+        )
+    ]
+    assert order_fields["execution_type"] == ExecutionType.EXEC_STATUS
+    assert order_fields["order_state"] == OrderState.FILLED
 
 
 def test_a_rejected_order_is_rejected(quoting: Quoting) -> None:

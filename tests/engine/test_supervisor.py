@@ -403,7 +403,12 @@ def comparisons(monkeypatch: pytest.MonkeyPatch) -> list[FirstComparison]:
     made: list[FirstComparison] = []
 
     def make(
-        arc: Arc, url: str, clock: object, on_pause: Callable[[str], None], known: object
+        arc: Arc,
+        url: str,
+        clock: object,
+        on_pause: Callable[[str], None],
+        known: object,
+        rates: object,
     ) -> FirstComparison:
         made.append(FirstComparison(url, on_pause))
         return made[-1]

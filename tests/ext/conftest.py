@@ -128,6 +128,7 @@ class RigOptions:
     )
     sender: OrderSender | None = None
     make_encoder: Callable[[InstrumentTable, OrderTable], OrderEncoder] | None = None
+    make_sender: Callable[[OrderEncoder, SessionStore], OrderSender] | None = None
     is_sending: bool = True
     step_interval: int = 0
     is_conflating: bool = False
@@ -190,8 +191,10 @@ class OrderRig:
             self.states.append(state)
         self.store = SessionStore(None, "rig")
         self.store.is_active = True
-        self.sender: OrderSender = options.sender or CapturingSender()
         self.encoder = (options.make_encoder or _make_fix_encoder)(self.table, self.order_table)
+        self.sender: OrderSender = options.sender or CapturingSender()
+        if options.make_sender is not None:
+            self.sender = options.make_sender(self.encoder, self.store)
         self.pipeline = Pipeline(
             self.table,
             CoinbaseExchangeFeed(self.table),

@@ -357,8 +357,10 @@ class PlainGate:
             return Verdict.EXPOSURE
         if own_reach > 0 and limits.gross < NO_LIMIT and gross > limits.gross:
             return Verdict.EXPOSURE
-        if limits.net < NO_LIMIT and has_prices and (
-            toward >= NO_LIMIT or toward - min(against, NO_LIMIT) > limits.net
+        if (
+            limits.net < NO_LIMIT
+            and has_prices
+            and (toward >= NO_LIMIT or toward - min(against, NO_LIMIT) > limits.net)
         ):
             return Verdict.EXPOSURE
         return Verdict.ACCEPTED
@@ -396,7 +398,7 @@ def count_since(times: list[int], since_ns: int) -> int:
 
 
 def is_open_hour(hours: list[tuple[int, int]], now_ns: int) -> bool:
-    """Whether a time is in one of the windows, seconds of the UTC week; without any it always is."""
+    """Whether a time is in one of the windows, seconds of the UTC week; without any: always."""
     if not hours:
         return True
     moment = datetime.fromtimestamp(now_ns // SECOND_NS, UTC)

@@ -398,7 +398,10 @@ class RiskStream:
                 "cumulative_lots": order.filled + lots,
                 "execution_id_low": self._execution,
             }
-        elif answer < 0.6 and order.state in (OrderState.PENDING_CANCEL, OrderState.PENDING_REPLACE):
+        elif answer < 0.6 and order.state in (
+            OrderState.PENDING_CANCEL,
+            OrderState.PENDING_REPLACE,
+        ):
             fields |= {"execution_type": ExecutionType.EXEC_CANCEL_REJECT}
         elif answer < 0.63 and order.state == OrderState.PENDING_NEW:
             fields |= {

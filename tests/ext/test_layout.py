@@ -19,8 +19,10 @@ RECORDS = {
     "Blob": dtypes.BLOB,
     "BookDelta": dtypes.BOOK_DELTA,
     "BookView": dtypes.BOOK_VIEW,
+    "BreakerState": dtypes.BREAKER_STATE,
     "ExecutionReport": dtypes.EXECUTION_REPORT,
     "Fill": dtypes.FILL,
+    "GuardState": dtypes.GUARD_STATE,
     "Intent": dtypes.INTENT,
     "Intents": dtypes.INTENTS,
     "Order": dtypes.ORDER,
@@ -87,7 +89,9 @@ def stub_enums(path: Path) -> dict[str, dict[str, int]]:
     }
 
 
-@pytest.mark.parametrize("module_name", ["ext.wire", "ext.bounds", "ext.orders"])
+@pytest.mark.parametrize(
+    "module_name", ["ext.wire", "ext.safety_records", "ext.bounds", "ext.orders"]
+)
 def test_stub_enums_equal_the_compiled_ones(module_name: str) -> None:
     module = importlib.import_module(module_name)
     compiled: dict[str, dict[str, int]] = {}
@@ -110,7 +114,9 @@ def test_values_on_disk_are_never_renumbered() -> None:
     assert len(wire.Step) - 1 == wire.Step.STEP_COUNT
 
 
-@pytest.mark.parametrize("name", ["SHARED_HEADER", "NAME", "BOOK_VIEW", "POSITION", "ORDER"])
+@pytest.mark.parametrize(
+    "name", ["SHARED_HEADER", "NAME", "BOOK_VIEW", "POSITION", "ORDER", "BREAKER_STATE"]
+)
 @pytest.mark.parametrize("change", ["renamed", "wider", "swapped"])
 def test_layout_hash_changes_with_each_shared_record(
     name: str, change: str, monkeypatch: pytest.MonkeyPatch

@@ -244,6 +244,17 @@ def test_c1c_replaced_up_after_it_was_filled(living: Story) -> None:
     assert living.is_over(OrderState.FILLED, 12_000)
 
 
+def test_filled_while_nobody_knows_of_its_replace(living: Story) -> None:
+    """The connection is lost with the replace: what the order was meant to be is filled, and the
+    venue may have made it larger. It ends when the venue says so."""
+    y = living.replace(12_000)
+    living.rig.order_table.mark_unknown(living.rig.now_ns)
+    living.filled(QUANTITY, QUANTITY, "E")
+    assert (living.state, living.leaves) == (OrderState.UNKNOWN, 0)
+    living.replaced(y, "1", 12_000, QUANTITY)
+    assert (living.state, living.leaves) == (OrderState.PARTIALLY_FILLED, 2000)
+
+
 def test_c2a_replace_refused_because_it_was_filled(living: Story) -> None:
     y = living.replace(12_000)
     living.filled(QUANTITY, QUANTITY, "E")

@@ -57,7 +57,6 @@ def test_hours_at_their_ends(rig: "OrderRig") -> None:
         (20, 0, Verdict.OUTSIDE_HOURS),
         (30, 0, Verdict.ACCEPTED),
         (31, 0, Verdict.OUTSIDE_HOURS),
-        (15, 0, Verdict.ACCEPTED),
         (7 * DAY_S + 10, -1, Verdict.OUTSIDE_HOURS),
         (7 * DAY_S + 10, 0, Verdict.ACCEPTED),
         (70 * DAY_S + 20, 0, Verdict.OUTSIDE_HOURS),

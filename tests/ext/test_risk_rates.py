@@ -53,9 +53,7 @@ def test_the_largest_rate_of_ten_seconds(make_order_rig: MakeRig) -> None:
 
 
 def test_a_strategy_has_a_rate_of_its_own(make_order_rig: MakeRig) -> None:
-    rig = make_order_rig(
-        strategies=(0, 0), strategy_limits=({"max_messages_per_second": 3}, {})
-    )
+    rig = make_order_rig(strategies=(0, 0), strategy_limits=({"max_messages_per_second": 3}, {}))
     number = rig.place(Side.BUY, PRICE, 1)
     first_ns = rig.now_ns
     rig.report(number, "0", "0")

@@ -44,6 +44,8 @@ REGIONS = {
     "books_offset": dtypes.BOOK_VIEW.itemsize * 2,
     "positions_offset": dtypes.POSITION.itemsize * 3,
     "orders_offset": dtypes.ORDER.itemsize * Bound.MAX_ORDERS,
+    "breakers_offset": dtypes.BREAKER_STATE.itemsize * 4,
+    "guards_offset": dtypes.GUARD_STATE.itemsize * 3,
     "histograms_offset": 8 * Bound.HISTOGRAM_BUCKETS * Step.STEP_COUNT,
     "ring_offset": dtypes.RECORD.itemsize * Bound.RING_SLOTS,
     "market_ring_offset": dtypes.RECORD.itemsize * PRIVATE_MARKET_SLOTS,

@@ -1,12 +1,13 @@
 """Kills a trading engine with SIGKILL at random moments and holds its books against the venue's.
 
-    python -m tests.integration.crash_trial --count 200 --seed 1
+    python -m tests.integration.crash_trial --count 200 --seed 1 [--rest]
 
 One venue (wow-sim) lives through all rounds. A round: the engine trades for a random while and is
 killed, alone or with its relay; it is started again, takes over, reconciles, goes on for a moment
 and is stopped in order. Then position and fills by its journal have to be those that the venue
 tells over REST, and nothing may be open there. The questions to the venue are asked in plain
 ``urllib`` with a signature of their own, so that no code of the engine can be wrong on both sides.
+With ``--rest`` the engine's orders go by REST instead of FIX.
 """
 
 # tidy-ok: a tool of the tests, not a mirror of a module
@@ -54,9 +55,11 @@ class TrialError(Exception):
 class Venue:
     """One wow-sim for all rounds, and questions to it."""
 
-    def __init__(self, seed: int, duration_s: float) -> None:
+    def __init__(self, seed: int, duration_s: float, *, by_rest: bool = False) -> None:
         program = str(Path(sys.executable).with_name("wow-sim"))
         arguments = ["--seed", str(seed), "--duration", str(duration_s), "--free-running"]
+        if by_rest:
+            arguments.append("--start-without-orders")
         self._process = subprocess.Popen(
             [program, *arguments, "--log-level", "ERROR"], stdout=subprocess.PIPE, text=True
         )
@@ -110,7 +113,7 @@ class Venue:
 class Rounds:
     """The rounds of one trial in one state directory."""
 
-    def __init__(self, directory: Path, venue: Venue, seed: int) -> None:
+    def __init__(self, directory: Path, venue: Venue, seed: int, *, by_rest: bool = False) -> None:
         self.kills = 0
         self.killed_with_relay = 0
         self.fills: dict[str, int] = {}
@@ -119,7 +122,8 @@ class Rounds:
         self._venue = venue
         self._chance = random.Random(seed)
         self._config = directory / "crash.toml"
-        self._config.write_text(_make_config(directory, venue.ready))
+        make = _make_rest_config if by_rest else _make_config
+        self._config.write_text(make(directory, venue.ready))
         self._log = directory / "engine.log"
         self._name = "crash"
 
@@ -238,31 +242,60 @@ def _credentials() -> tuple[str, str, str]:
 
 
 def _make_config(directory: Path, ready: dict[str, Any]) -> str:
-    text = (REPOSITORY / "configs" / "demo.toml").read_text()
-    changes = {
-        'name = "demo"': 'name = "crash"',
-        'state_directory = "var/demo"': f'state_directory = "{directory / "state"}"',
+    return _change(
+        "demo.toml",
+        {
+            'name = "demo"': 'name = "crash"',
+            'state_directory = "var/demo"': f'state_directory = "{directory / "state"}"',
+            'port = "simulator"': f"port = {ready['fix_port']}",
+            'publish = "ipc:///tmp/wow-demo.ipc"': _publish(directory),
+            **_common_changes(ready),
+        },
+    )
+
+
+def _make_rest_config(directory: Path, ready: dict[str, Any]) -> str:
+    return _change(
+        "demo_rest.toml",
+        {
+            'name = "demo_rest"': 'name = "crash"',
+            'state_directory = "var/demo_rest"': f'state_directory = "{directory / "state"}"',
+            'protocol = "rest"\nrest_url = "simulator"': (
+                f'protocol = "rest"\nrest_url = "{ready["rest_url"]}"'
+            ),
+            'publish = "ipc:///tmp/wow-demo-rest.ipc"': _publish(directory),
+            **_common_changes(ready),
+        },
+    )
+
+
+def _publish(directory: Path) -> str:
+    return f'publish = "ipc://{directory / "p"}"\nshared_memory_directory = "{directory}"'
+
+
+def _common_changes(ready: dict[str, Any]) -> dict[str, str]:
+    return {
         "start = true": "start = false",
         'url = "simulator"': f'url = "{ready["feed_url"]}"',
-        'port = "simulator"': f"port = {ready['fix_port']}",
         'rest_url = "simulator"': f'rest_url = "{ready["rest_url"]}"\ninterval_seconds = 1',
         "lockstep = true": "lockstep = false",
-        'publish = "ipc:///tmp/wow-demo.ipc"': (
-            f'publish = "ipc://{directory / "p"}"\nshared_memory_directory = "{directory}"'
-        ),
     }
+
+
+def _change(name: str, changes: dict[str, str]) -> str:
+    text = (REPOSITORY / "configs" / name).read_text()
     for old, new in changes.items():
         if old not in text:
-            raise TrialError(f"configs/demo.toml has no {old!r} any more")
+            raise TrialError(f"configs/{name} has no {old!r} any more")
         text = text.replace(old, new, 1)
     return text
 
 
-def run_trial(count: int, seed: int, directory: Path) -> Rounds:
+def run_trial(count: int, seed: int, directory: Path, *, by_rest: bool = False) -> Rounds:
     """``count`` rounds; TrialError at the first that is not equal."""
-    venue = Venue(seed, duration_s=60.0 * count + 600)
+    venue = Venue(seed, duration_s=60.0 * count + 600, by_rest=by_rest)
     try:
-        rounds = Rounds(directory, venue, seed)
+        rounds = Rounds(directory, venue, seed, by_rest=by_rest)
         for number in range(count):
             try:
                 rounds.run_round()
@@ -280,11 +313,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--rest", action="store_true", help="orders by REST instead of FIX")
     options = parser.parse_args(arguments)
     started_s = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="wow-crash-"))
     try:
-        rounds = run_trial(options.count, options.seed, directory)
+        rounds = run_trial(options.count, options.seed, directory, by_rest=options.rest)
     except TrialError as error:
         print(f"NOT EQUAL: {error}\nstate: {directory}", file=sys.stderr)
         return 1

@@ -11,7 +11,7 @@ import pytest
 
 from ext.errors import UsageError
 from journal.trade_export import TIMES, write_new, write_parquet, write_text
-from journal.trade_record import COLUMNS, FILL, NO_ORDER, Row
+from journal.trade_schema import COLUMNS, FILL, NO_ORDER, Row
 
 START_NS = 1_767_623_400_123_456_789
 

@@ -12,7 +12,8 @@ from journal.entries import Entry
 from journal.order_ledger import OrderLedger
 from journal.run import Run
 from journal.shared_reader import Instrument
-from journal.trade_record import COLUMNS, FILL, NANO, Row, TradeMaker, _exact_product
+from journal.trade_record import NANO, TradeMaker, _exact_product
+from journal.trade_schema import COLUMNS, FILL, Row
 from sim.world.engine import WorldEngine
 from sim.world.faults import FaultPlan
 from sim.world.order_stream import read_orders

@@ -14,7 +14,7 @@ CYTHON = (".pyx", ".pxd")
 BOTH = (*PYTHON, *CYTHON)
 
 COMMAND_LINE = r"(?:.*/)?cli\.py|monitor/(?:relay|terminal)\.py"
-TRANSPORT = r"(?:feeds|gateways)/(?:ws_|rest_)?transport\.py"
+TRANSPORT = r"(?:feeds|gateways)/(?:ws_|rest_|rest_order_)?transport\.py"
 EDGES = rf"{TRANSPORT}|ext/(?:clock|ws_\w+|tcp_\w+)\.\w+"
 SANS_IO = ("feeds", "gateways")
 

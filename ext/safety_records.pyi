@@ -1,0 +1,35 @@
+from enum import IntEnum
+
+class KeptState(IntEnum):
+    KEPT_STRATEGY = 0
+    KEPT_BREAKERS = 1
+    KEPT_GUARD = 2
+
+class Breaker(IntEnum):
+    NO_BREAKER = 0
+    BREAKER_LOSSES_IN_ROW = 1
+    BREAKER_DAILY_LOSS = 2
+    BREAKER_DRAWDOWN = 3
+    BREAKER_REPEATED_FILLS = 4
+    BREAKER_REJECT_RATE = 5
+    BREAKER_ERROR_RATE = 6
+    BREAKER_LATENCY = 7
+    BREAKER_CLOCK_OFFSET = 8
+    BREAKER_VENUE_OUTAGE = 9
+    BREAKER_OPERATOR = 10
+    BREAKER_PORTFOLIO = 11
+    BREAKER_COUNT = 12
+
+class BreakerLevel(IntEnum):
+    BREAKER_QUIET = 0
+    BREAKER_WARNED = 1
+    BREAKER_PAUSED = 2
+    BREAKER_KILLED = 3
+
+class GuardReason(IntEnum):
+    NO_EXIT = 0
+    EXIT_STOP = 1
+    EXIT_TRAILING = 2
+    EXIT_BREAK_EVEN = 3
+    EXIT_TARGET = 4
+    EXIT_TIME = 5

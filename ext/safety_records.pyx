@@ -1,0 +1,1 @@
+"""Home of the enumerations at run time, see the ``.pxd``."""

@@ -1,0 +1,397 @@
+"""Orders by REST on real sockets, against a venue that fails as the test tells it to.
+
+The maker quotes both sides, so two new orders leave at once; what the venue does with them is a
+list of one word each.
+"""
+
+import asyncio
+import itertools
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from engine.composition import Arc, compile_strategies, compose
+from engine.config import load_config
+from engine.engine_clock import EngineClock
+from engine.rest_order_entry import RestOrderEntry
+from engine.rest_parts import RestOrderParts
+from ext.wire import OrderState, SessionState
+
+DEMO = Path(__file__).parents[2] / "configs" / "demo_rest.toml"
+PATIENCE_S = 8.0
+UNKNOWN, NEW, PENDING_NEW = OrderState.UNKNOWN, OrderState.NEW, OrderState.PENDING_NEW
+REFUSALS = {
+    "funds": (400, "Insufficient funds"),
+    "key": (401, "Invalid API Key"),
+    "clock": (400, "request timestamp expired"),
+    "rate": (429, "Private rate limit exceeded"),
+    "gone": (404, "order not found"),
+    "done": (400, "Order already done"),
+    "fault": (503, "Service Unavailable"),
+}
+
+
+class Venue:
+    """Orders by venue id. ``posts`` and ``deletes`` are what becomes of the next requests.
+
+    "take" (also when the list is empty), "hang" (taken, never answered), "cut" (taken, connection
+    cut), "cut unread" (cut and not taken), "fault taken" (taken, and 503), "rejected" (taken, then
+    refused by the market), or a name of REFUSALS.
+    """
+
+    def __init__(self) -> None:
+        self.posts: list[str] = []
+        self.deletes: list[str] = []
+        self.orders: dict[str, dict[str, Any]] = {}
+        self.fills: list[dict[str, Any]] = []
+        self.questions: list[str] = []
+        self.requests: list[str] = []
+        self.is_silent = False  # questions are refused
+        self.has_key = True
+        self.url = ""
+        self.released = asyncio.Event()
+        self._ids = itertools.count(1)
+
+    def fill(self, order_id: str, size: str, trade_id: int, *, is_listed: bool = True) -> None:
+        order = self.orders[order_id]
+        filled = Decimal(order["filled_size"]) + Decimal(size)
+        order["filled_size"] = str(filled)
+        if filled == Decimal(order["size"]):
+            order.update(status="done", done_reason="filled")
+        if is_listed:
+            self.fills.insert(0, {
+                "trade_id": trade_id, "order_id": order_id, "product_id": order["product_id"],
+                "side": order["side"], "price": order["price"], "size": size, "liquidity": "M",
+            })  # fmt: skip
+
+    async def answer(self, request: web.BaseRequest) -> web.StreamResponse:
+        if request.path == "/time":
+            return web.json_response({"epoch": 1.0})
+        if request.method == "GET":
+            return self._tell(request)
+        self.requests.append(f"{request.method} {request.path}")
+        script = self.posts if request.method == "POST" else self.deletes
+        what = script.pop(0) if script else "take"
+        if what in REFUSALS:
+            status, text = REFUSALS[what]
+            return web.json_response({"message": text}, status=status)
+        body: object = ""
+        if what != "cut unread":
+            body = self._place(await request.json()) if request.method == "POST" else (
+                self._cancel(request.path))  # fmt: skip
+        if what == "rejected" and isinstance(body, dict):
+            self.orders[body["id"]].update(status="rejected", reject_reason="post only")
+        if what == "fault taken":
+            return web.json_response({"message": "Bad Gateway"}, status=502)
+        if what == "hang":
+            await self.released.wait()
+        if what in ("cut", "cut unread", "hang"):
+            assert request.transport is not None
+            request.transport.close()
+            return web.Response()
+        return web.json_response(body)
+
+    def _place(self, order: dict[str, Any]) -> dict[str, Any]:
+        name = f"v-{next(self._ids)}"
+        self.orders[name] = {**order, "id": name, "status": "open", "filled_size": "0"}
+        return {**self.orders[name], "status": "pending"}
+
+    def _cancel(self, path: str) -> str:
+        name = path.rpartition("client:")[2]
+        for order in self.orders.values():
+            if order["client_oid"] == name:
+                order.update(status="done", done_reason="canceled")
+        return name
+
+    def _tell(self, request: web.BaseRequest) -> web.StreamResponse:
+        self.questions.append(request.path)
+        if self.is_silent:
+            return web.json_response({"message": "x"}, status=503)
+        if not self.has_key:
+            return web.json_response({"message": "Invalid API Key"}, status=401)
+        if request.path == "/fills":
+            wanted = request.query.get("order_id")
+            found = [each for each in self.fills if wanted in (None, each["order_id"])]
+            return web.json_response(found)
+        if request.path == "/orders":
+            living = [each for each in self.orders.values() if each["status"] == "open"]
+            return web.json_response(living)
+        name = request.path.removeprefix("/orders/")
+        for order in self.orders.values():
+            is_forgotten = order["status"] == "done" and Decimal(order["filled_size"]) == 0
+            if name in (order["id"], f"client:{order['client_oid']}") and not is_forgotten:
+                return web.json_response(order)
+        return web.json_response({"message": "NotFound"}, status=404)
+
+
+class Rig:
+    def __init__(self, arc: Arc, venue: Venue, feed: Callable[[Arc, int], None]) -> None:
+        self.arc, self.venue, self._feed = arc, venue, feed
+        self.clock = EngineClock(arc.memory)
+        self.fatal: list[str] = []
+        self.paused: list[str] = []
+        self.changes: list[bool] = []
+        self.is_due = False
+        self.entry = RestOrderEntry(
+            arc, venue.url, self.clock, on_fatal=self.fatal.append, on_pause=self.paused.append
+        )
+        self.entry.watcher = self
+        self.task = asyncio.ensure_future(self.entry.run())
+
+    def session_changed(self, is_active: bool) -> None:
+        self.changes.append(is_active)
+
+    async def quote(self) -> None:
+        """Both quotes of the maker leave."""
+        await self.until(lambda: self.entry.is_active)
+        self._feed(self.arc, self.clock.now_ns())
+
+    async def until(self, is_true: Callable[[], object]) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not is_true():
+                assert not self.task.done(), self.task.exception()
+                await asyncio.sleep(0.01)
+
+    async def until_states(self, *states: OrderState) -> None:
+        await self.until(lambda: sorted(self.states()) == sorted(states))
+
+    def states(self) -> list[OrderState]:
+        """Of the open orders, and of those that were refused."""
+        return [OrderState(int(str(each["state"]))) for each in self.orders()]
+
+    def orders(self) -> list[dict[str, Any]]:
+        return self.arc.pipeline.orders.open_orders()
+
+    def counter(self, name: str) -> int:
+        return int(self.arc.pipeline.counters()[name])
+
+    async def stop(self) -> None:
+        await self.entry.transport.logout(1.0)
+        await asyncio.gather(self.task, return_exceptions=True)
+
+
+Start = Callable[..., Awaitable[Rig]]
+
+
+@pytest.fixture
+def make_rest_arc(tmp_path: Path) -> Iterator[Callable[..., Arc]]:
+    arcs: list[Arc] = []
+
+    def make(*overrides: str) -> Arc:
+        config = load_config(DEMO, (
+            f"engine.state_directory={tmp_path / 'state'}",
+            f"telemetry.shared_memory_directory={tmp_path}",
+            f"telemetry.publish=ipc://{tmp_path / 'p'}",
+            "order_entry.poll_ms=100",
+            "order_entry.answer_timeout_ms=500",
+            *overrides,
+        ))  # fmt: skip
+        arcs.append(compose(config, compile_strategies(config, lambda _: None)))
+        return arcs[-1]
+
+    yield make
+    for arc in arcs:
+        if arc.orders is not None:
+            arc.orders.store.close()
+
+
+@pytest.fixture
+async def start(
+    make_rest_arc: Callable[..., Arc], feed_book: Callable[[Arc, int], None]
+) -> AsyncIterator[Start]:
+    """``await start(*posts)``: an engine's order entry and a venue that does that with orders."""
+    venue = Venue()
+    http = web.Server(venue.answer)
+    server = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
+    venue.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    rigs: list[Rig] = []
+
+    async def begin(*posts: str, overrides: tuple[str, ...] = ()) -> Rig:
+        venue.posts = list(posts)
+        rigs.append(Rig(make_rest_arc(*overrides), venue, feed_book))
+        return rigs[-1]
+
+    yield begin
+    for rig in rigs:
+        await rig.stop()
+    venue.released.set()
+    server.close()
+    await http.shutdown(0.1)
+    await server.wait_closed()
+
+
+async def test_two_quotes_are_placed_and_filled(start: Start) -> None:
+    rig = await start()
+    await rig.quote()
+    await rig.until_states(NEW, NEW)
+    assert len(rig.venue.orders) == 2
+    assert rig.arc.memory.header_record()["order_session_state"][0] == SessionState.SESSION_ACTIVE
+    rig.venue.fill("v-1", "0.004", 71)
+    await rig.until(lambda: rig.counter("fills") == 1)
+    await rig.until_states(NEW, OrderState.PARTIALLY_FILLED)
+    rig.venue.fill("v-1", "0.006", 72)
+    await rig.until_states(NEW)
+    await asyncio.sleep(0.3)  # three more rounds
+    assert rig.counter("fills") == 2
+    assert rig.counter("duplicate_fills") == 0
+    assert rig.paused == []
+
+
+async def test_a_fill_that_the_list_lacks_is_found_by_its_order(start: Start) -> None:
+    rig = await start()
+    await rig.quote()
+    await rig.until_states(NEW, NEW)
+    rig.venue.fill("v-1", "0.01", 71, is_listed=False)
+    await asyncio.sleep(0.3)
+    assert rig.counter("fills") == 0
+    assert len(rig.orders()) == 2  # not ended before its fill is counted
+    rig.venue.orders["v-1"].update(filled_size="0", status="open")
+    rig.venue.fill("v-1", "0.01", 71)
+    await rig.until_states(NEW)
+    assert rig.counter("fills") == 1
+
+
+async def test_cancels_are_confirmed_by_the_venue(start: Start) -> None:
+    rig = await start()
+    await rig.quote()
+    await rig.until_states(NEW, NEW)
+    rig.venue.deletes = ["take", "done"]
+    rig.venue.fill("v-2", "0.01", 5)  # the second cancel comes too late
+    assert rig.arc.pipeline.cancel_all(rig.clock.now_ns()) == 2
+    await rig.until_states()
+    assert rig.counter("fills") == 1
+    assert rig.paused == []
+
+
+@pytest.mark.parametrize("fault", ["hang", "cut", "fault taken"])
+async def test_a_lost_answer_of_an_order_that_was_taken(
+    start: Start, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    rig = await start("take", fault)
+    await rig.quote()
+    await rig.until(lambda: "is lost, its order is Unknown" in caplog.text)
+    await rig.until_states(NEW, NEW)
+    assert rig.venue.requests == ["POST /orders"] * 2  # nothing was sent again
+    assert rig.paused == []
+
+
+@pytest.mark.parametrize("fault", ["cut unread", "fault"])
+async def test_an_order_that_never_arrived_is_unknown_until_it_cannot(
+    start: Start, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("engine.rest_poll.ORDER_LIFETIME_NS", 1_000_000_000)
+    rig = await start("take", fault)
+    await rig.quote()
+    await rig.until_states(NEW, UNKNOWN)
+    await rig.until(lambda: "it may still come for" in caplog.text)
+    assert sorted(rig.states()) == [NEW, UNKNOWN]
+    await rig.until_states(NEW)
+    assert len(rig.venue.requests) == 2
+    assert len(rig.venue.orders) == 1
+
+
+@pytest.mark.parametrize("what", ["funds", "rejected"])
+async def test_orders_that_the_venue_does_not_want(start: Start, what: str) -> None:
+    rig = await start("take", what)
+    await rig.quote()
+    await rig.until_states(NEW)
+    assert rig.paused == []
+
+
+@pytest.mark.parametrize(
+    ("what", "text"),
+    [("key", "the venue refuses our key"), ("clock", "the venue refuses the time")],
+)
+async def test_a_refusal_that_a_person_has_to_see(start: Start, what: str, text: str) -> None:
+    rig = await start("take", what)
+    await rig.quote()
+    await rig.until_states(NEW)
+    assert len(rig.paused) == 1
+    assert text in rig.paused[0]
+
+
+async def test_after_a_refusal_for_the_rate_nothing_leaves_for_a_second(start: Start) -> None:
+    rig = await start("take", "rate")
+    await rig.quote()
+    await rig.until(lambda: not rig.entry.is_active)
+    await rig.until_states(NEW)
+    begun = asyncio.get_running_loop().time()
+    await rig.until(lambda: rig.entry.is_active)
+    assert asyncio.get_running_loop().time() - begun > 0.5
+    assert rig.changes == [True]  # the session was up all the time
+
+
+@pytest.mark.parametrize("fault", ["hang", "cut", "cut unread", "fault", "gone"])
+async def test_a_cancel_whose_answer_is_lost_is_asked_for(start: Start, fault: str) -> None:
+    rig = await start()
+    await rig.quote()
+    await rig.until_states(NEW, NEW)
+    rig.venue.deletes = [fault]
+    rig.arc.pipeline.cancel_all(rig.clock.now_ns())
+    still_open = 0 if fault in ("hang", "cut") else 1
+    await rig.until_states(*[NEW] * still_open)
+
+
+async def test_without_answers_the_engine_is_blind(
+    start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("engine.rest_order_entry.BLIND_AFTER_NS", 500_000_000)
+    rig = await start()
+    await rig.quote()
+    await rig.until_states(NEW, NEW)
+    rig.venue.is_silent = True
+    await rig.until_states(UNKNOWN, UNKNOWN)
+    assert not rig.entry.is_active
+    rig.venue.is_silent = False
+    await rig.until_states(NEW, NEW)
+    await rig.until(lambda: rig.entry.is_active)
+    assert rig.changes == [True, False, True]
+    assert "no answer to our questions" in caplog.text
+
+
+async def test_a_key_that_is_refused_at_the_start_ends_the_run(start: Start) -> None:
+    rig = await start()
+    rig.venue.has_key = False
+    async with asyncio.timeout(PATIENCE_S):
+        await rig.task
+    assert len(rig.fatal) == 1
+    assert "refuses our key" in rig.fatal[0]
+    assert not rig.entry.is_active
+
+
+async def test_an_order_that_stays_pending_is_unknown(start: Start) -> None:
+    rig = await start("hang", overrides=("order_entry.answer_timeout_ms=60000",))
+    await rig.quote()
+    rig.entry.check_pending(rig.clock.now_ns() + 62_000_000_000)
+    assert rig.states() == [UNKNOWN] * 2
+
+
+async def test_the_start_says_what_rest_lacks(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.WARNING)
+    rig = await start()
+    await rig.until(lambda: rig.entry.is_active)
+    assert "the venue cancels nothing when we are gone" in caplog.text
+    parts = rig.arc.orders
+    assert isinstance(parts, RestOrderParts)
+    assert len(parts.senders) == 4
+
+
+async def test_an_answer_that_shows_another_order_pauses(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await start()
+    place = rig.venue._place
+    monkeypatch.setattr(
+        rig.venue, "_place", lambda order: {**place(order), "client_oid": "somebody-else"}
+    )
+    await rig.quote()
+    await rig.until(lambda: rig.paused)
+    assert "have come apart" in rig.paused[0]
+    await rig.until_states(NEW, NEW)  # the venue was asked
