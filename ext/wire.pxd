@@ -103,6 +103,7 @@ cpdef enum Verdict:
     EXPOSURE = 20                   # worth of positions: of the strategy, or of the quote currency
     ENGINE_KILLED = 21              # the kill word is set: nothing but cancels
     STRATEGY_PAUSED = 22            # a breaker, or a person, has paused the strategy
+    NOT_PERMITTED = 23              # the jurisdiction table forbids this product at its venue here
     ENTRY_REFUSED = 24              # position management: exit under way, ratio, too many entries
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one
