@@ -27,6 +27,7 @@ from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.measured import MeasuredCoroutine
 from engine.order_entry import OrderEntry
+from engine.paper_entry import PaperEntry, PaperParts
 from engine.processes import (
     ChildProcess,
     RelayReady,
@@ -44,6 +45,7 @@ from engine.run_start import Inheritance
 from engine.safety.breaker_watch import BreakerWatch
 from engine.safety.health_breakers import HealthBreakers
 from engine.safety.kernel_clock import read_clock_error_ns
+from engine.safety.portfolio import PortfolioWatch
 from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
@@ -86,14 +88,16 @@ class Supervisor:
         self._venue: ChildProcess | None = None
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
-        self._order_entry: OrderEntry | RestOrderEntry | None = None
+        self._order_entry: OrderEntry | RestOrderEntry | PaperEntry | None = None
         self._reconciler: Reconciler | None = None
+        self._on_frame: Callable[[int, int], None] | None = None  # of paper mode
         self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._failures = FailureLog(arc.strategies)
         self._breaker_watch = BreakerWatch(arc, self._show_breakers, self._kill_by_breaker)
         self._health = HealthBreakers(arc, self._clock_error_ns, self._failures.poll)
+        self._portfolio = PortfolioWatch(arc)
         self._is_clock_far = False
         self._is_hole_told = False
         loop = arc.config.loop
@@ -257,6 +261,9 @@ class Supervisor:
             return None
 
     def _start_order_entry(self, venue: VenueReady | None) -> None:
+        if self.arc.paper is not None:
+            self._start_paper(self.arc.paper)
+            return
         section = self.arc.config.order_entry
         if self.arc.orders is None or section is None:
             return
@@ -292,22 +299,29 @@ class Supervisor:
         )
         self._spawn(self._order_entry.transport.run(), LoopSource.LOOP_ORDER_SESSION)
 
+    def _start_paper(self, parts: PaperParts) -> None:
+        entry = PaperEntry(self.arc.pipeline, parts, self.arc.instruments, self._clock)
+        entry.start()
+        self._order_entry = entry
+        self._on_frame = entry.desk.receive_frame
+        self._spawn(entry.run(), LoopSource.LOOP_ORDER_SESSION)
+
     async def _reconcile(self, venue: VenueReady | None) -> None:
         """Returns when the venue's record was compared with ours: no book, no trade before."""
         section = self.arc.config.reconciliation
-        if self._order_entry is None or section is None or not section.enabled:
+        entry = self._order_entry
+        if entry is None or isinstance(entry, PaperEntry) or section is None or not section.enabled:
             return
         url = section.rest_url
         if url == SIMULATOR:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
-        entry = self._order_entry
         rates = entry.rates if isinstance(entry, RestOrderEntry) else None
         self._reconciler = make_reconciler(
             self.arc, url, self._clock, self.pause, self._known_trades, rates
         )
-        self._order_entry.watcher = self._reconciler
+        entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
         await self._reconciler.wait_first(self._stop)
 
@@ -326,6 +340,7 @@ class Supervisor:
             on_inconsistent=lambda: self.pause("the quantities of a report cannot be: see the log"),
             meter=self._meter,
             poller=self._poller,
+            on_frame=self._on_frame,
         )
         self._spawn(self._market_data.transport.run(), LoopSource.LOOP_FEED_SESSION)
 
@@ -381,6 +396,7 @@ class Supervisor:
                     self._order_entry.check_pending(now_ns)
                 if self.has_begun and not self._stop.is_set():
                     self._health.poll(now_ns)
+                    self._portfolio.poll(now_ns)
                 self.control.look_slowly(read_monotonic_ns())
                 self._on_progress()
                 self.loop_care.check()

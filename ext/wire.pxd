@@ -103,6 +103,7 @@ cpdef enum Verdict:
     EXPOSURE = 20                   # worth of positions: of the strategy, or of the quote currency
     ENGINE_KILLED = 21              # the kill word is set: nothing but cancels
     STRATEGY_PAUSED = 22            # a breaker, or a person, has paused the strategy
+    NOT_PERMITTED = 23              # the jurisdiction table forbids this product at its venue here
     ENTRY_REFUSED = 24              # position management: exit under way, ratio, too many entries
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one
@@ -173,8 +174,7 @@ cpdef enum Command:
     COMMAND_FORGET_SEQUENCES = 7    # the numbers of the session begin again
     COMMAND_PAUSE = 8               # detail = 1: of an orderly stop; 2: not armed yet
     COMMAND_RESUME = 9
-    COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave;
-    #                                 detail = 1: that left, and its answer will not come
+    COMMAND_SEND_FAILED = 10        # reference = message that did not leave; detail = 1: unanswered
     COMMAND_KILL = 11               # detail = KillSource, reference = intents so far
     COMMAND_REARM = 12
     COMMAND_FLATTEN = 13            # detail = strategy, reference = price_ticks, text = lots

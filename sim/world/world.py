@@ -137,6 +137,8 @@ class World:
         """What the last run left behind, by its journal."""
         self.lost_orders: set[int] = set()
         """Orders whose placing or replacing stood in what a loss of power took from the journal."""
+        self.has_lost_power = False
+        """Whether the last run has ended with that."""
         self._run_checkers: list[Checker] = [StreamTellsTheState(), ReplayIsTheRun()]
         self._journal_checker = JournalIsTheStream()
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
@@ -418,6 +420,7 @@ class World:
 
     def _look_at_disk(self, *, is_power_lost: bool) -> None:
         """What the next run goes by: the journal, with what the rings of a dead process add."""
+        self.has_lost_power = is_power_lost
         self.disk.die(is_power_lost=is_power_lost)
         if not is_power_lost:
             self.disk.salvage(self.engine)
