@@ -9,6 +9,7 @@ the journal, so that a replay does it too.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Protocol
@@ -26,9 +27,10 @@ from engine.composition import Arc
 from engine.config_metadata import SIMULATOR
 from engine.engine_clock import EngineClock
 from engine.flatten import Flatten
-from engine.kill_access import kill_address
+from engine.kill_access import VIRTUAL_MODES, kill_address
 from engine.kill_switch import KillEdges, KillSwitch
 from engine.kill_transport import make_kill_transport
+from engine.reconciler import Reconciler
 from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.wire import EngineState
 from gateways.rest_transport import RestTransport
@@ -56,11 +58,8 @@ class Host(Protocol):
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         """Runs a task; whoever has it ends it."""
 
-    async def compare_now(self) -> str:
-        """Compares with the venue; what is not equal, empty: all is."""
-
-    def forget_doubts(self) -> None:
-        """What was told of differences is told again if it is still there."""
+    reconciler: Reconciler | None
+    """Compares with the venue; None: nobody does, or not yet."""
 
 
 class Control:
@@ -108,6 +107,9 @@ class Control:
     async def connect(self, venue_url: str) -> None:
         """By what a KILL cancels and proves beside the order session; ``venue_url`` is that of a
         simulated venue."""
+        if self._arc.config.engine.mode in VIRTUAL_MODES:
+            self.switch.is_virtual = True
+            return
         url = kill_address(self._arc.config)
         if url == SIMULATOR:
             url = venue_url
@@ -169,6 +171,11 @@ class Control:
         """Why the engine's own breakers have stopped it; empty: they let it go on."""
         self.breaker_reason = reason
         self.show()
+
+    def kill_by_breaker(self, reason: str, source: str, inputs: str) -> None:
+        """``inputs`` are a JSON object: what the breaker has seen."""
+        seen = {"source": source, **json.loads(inputs)}
+        self.switch.kill(reason, KillSource.KILL_BREAKER, seen)
 
     def look(self) -> None:
         """What others have written into the shared memory: the kill word, a command."""
@@ -256,7 +263,8 @@ class Control:
             return _refuse(command, "a resume needs a reason: --reason TEXT")
         was = self.pause_reason or self.breaker_reason
         self.pause_reason = self.breaker_reason = ""
-        self._host.forget_doubts()
+        if self._host.reconciler is not None:
+            self._host.reconciler.forget_told()
         self._lift(f"{command.reason} (wow-ctl, {_name(command)})")
         rest = "" if self.is_armed else f"; {UNARMED}"
         return _done(command, f"resumed; it was paused for: {was}{rest}")
@@ -328,9 +336,11 @@ class Control:
         _log.critical("--rearm was refused, the engine stays KILLED: %s", problem)
 
     async def _compare(self) -> str:
+        if self._host.reconciler is None:
+            return "there is no [reconciliation] to compare the records by: set it"
         try:
             async with asyncio.timeout(REARM_TIMEOUT_S):
-                return await self._host.compare_now()
+                return await self._host.reconciler.compare_now()
         except TimeoutError:
             return "the comparison with the venue has not ended yet: ask again"
 

@@ -13,6 +13,9 @@ from engine.config_metadata import SIMULATOR
 from engine.config_schema import EngineConfig
 from ext.errors import ConfigError
 
+VIRTUAL_MODES = ("shadow", "paper")
+"""Nothing of them is at a venue: what is open there belongs to somebody else, and stays."""
+
 
 class VenueAddress(msgspec.Struct):
     """Where a venue listens that the engine has started."""

@@ -77,7 +77,7 @@ class KillSwitch:
     """The KILL of one run. Call ``look`` often: it is a glance.
 
     ``rest`` is set as soon as the venue's address is known; ``has_no_rest`` when the config leads
-    to none.
+    to none, ``is_virtual`` when nothing of this engine is at a venue.
     """
 
     def __init__(self, arc: Arc, edges: KillEdges) -> None:
@@ -89,7 +89,7 @@ class KillSwitch:
         self.proven_ns = 0
         """The same to the venue's first empty list."""
         self.rest: Asks | None = None
-        self.has_no_rest = False
+        self.has_no_rest = self.is_virtual = False
         self.on_killed: Callable[[], None] = lambda: None
         self._arc = arc
         self._edges = edges
@@ -208,6 +208,9 @@ class KillSwitch:
     async def _guard(self) -> None:
         """While KILLED: cancels and asks until nothing is open, and asks again now and then."""
         latch = self.latch
+        if self.is_virtual:
+            self._show_progress("nothing of it is at a venue")
+            return
         while self.rest is None:
             if self.has_no_rest:
                 _log.critical("KILLED without REST: nobody can prove it here; look at the venue")
@@ -310,6 +313,9 @@ class KillSwitch:
             self._is_rearming = False
 
     async def _find_problem(self, is_clean: Callable[[], Awaitable[str]]) -> str:
+        if self.is_virtual:
+            ours = len(self._arc.pipeline.orders.open_orders())
+            return f"{ours} orders are open here: wait" if ours else ""
         if self.rest is None:
             return "there is no REST to ask the venue by: set [kill] rest_url"
         try:

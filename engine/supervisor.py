@@ -7,7 +7,6 @@ STOPPING: no new risk, cancel all, wait for the confirmations, log out ─► ST
 
 import asyncio
 import contextlib
-import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
@@ -89,13 +88,12 @@ class Supervisor:
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
         self._order_entry: OrderEntry | RestOrderEntry | PaperEntry | None = None
-        self._reconciler: Reconciler | None = None
+        self.reconciler: Reconciler | None = None
         self._on_frame: Callable[[int, int], None] | None = None  # of paper mode
         self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._failures = FailureLog(arc.strategies)
-        self._breaker_watch = BreakerWatch(arc, self._show_breakers, self._kill_by_breaker)
         self._health = HealthBreakers(arc, self._clock_error_ns, self._failures.poll)
         self._portfolio = PortfolioWatch(arc)
         self._is_clock_far = False
@@ -106,6 +104,9 @@ class Supervisor:
         self.loop_care = LoopCare(loop, arc.memory, plan, self._poller, self._poll_orders)
         self._meter = self.loop_care.meter
         self.control = Control(arc, self._clock, self)
+        self._breaker_watch = BreakerWatch(
+            arc, self.control.show_breakers, self.control.kill_by_breaker
+        )
 
     @property
     def is_stopping(self) -> bool:
@@ -184,20 +185,6 @@ class Supervisor:
         task = asyncio.get_running_loop().create_task(measured)
         task.add_done_callback(self._on_task_end)
         return task
-
-    async def compare_now(self) -> str:
-        """Compares with the venue; what is not equal, empty: all is."""
-        if self._reconciler is None:
-            return "there is no [reconciliation] to compare the records by: set it"
-        return await self._reconciler.compare_now()
-
-    def forget_doubts(self) -> None:
-        """What was told of differences is told again if it is still there."""
-        if self._reconciler is not None:
-            self._reconciler.forget_told()
-
-    def _kill_by_breaker(self, reason: str, source: str, inputs: str) -> None:
-        self.kill(reason, KillSource.KILL_BREAKER, {"source": source, **json.loads(inputs)})
 
     def abandon_children(self) -> None:
         """The process ends at once: its venue too; the relay drains the ring and ends itself."""
@@ -318,12 +305,12 @@ class Supervisor:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
         rates = entry.rates if isinstance(entry, RestOrderEntry) else None
-        self._reconciler = make_reconciler(
+        self.reconciler = make_reconciler(
             self.arc, url, self._clock, self.pause, self._known_trades, rates
         )
-        entry.watcher = self._reconciler
-        self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
-        await self._reconciler.wait_first(self._stop)
+        entry.watcher = self.reconciler
+        self._spawn(self.reconciler.run(), LoopSource.LOOP_BACKGROUND)
+        await self.reconciler.wait_first(self._stop)
 
     def _start_market_data(self, venue: VenueReady | None) -> None:
         url = self.arc.config.feed.url
@@ -419,9 +406,6 @@ class Supervisor:
         elif self.has_started:
             self.control.show()
 
-    def _show_breakers(self, reason: str) -> None:
-        self.control.show_breakers(reason)
-
     def _clock_error_ns(self) -> int:
         return max(read_clock_error_ns(), abs(self._clock.distance_ns))
 
@@ -447,8 +431,8 @@ class Supervisor:
     async def _shut_down(self) -> None:
         """Every step is tried whatever the one before it did."""
         self._stop.set()
-        if self._reconciler is not None:
-            self._reconciler.stop()
+        if self.reconciler is not None:
+            self.reconciler.stop()
         self.arc.pipeline.pause(self._clock.now_ns(), self.reason or "stopping", is_stop=True)
         self.arc.memory.set_state(EngineState.ENGINE_STOPPING, self.reason or "stopping")
         try:

@@ -24,6 +24,7 @@ class Host:
     def __init__(self) -> None:
         self.is_stopping, self.is_session_active = False, True
         self.difference, self.forgotten = "", 0
+        self.reconciler: Any = self
         self.tasks: list[asyncio.Task[None]] = []
 
     def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
@@ -33,7 +34,7 @@ class Host:
     async def compare_now(self) -> str:
         return self.difference
 
-    def forget_doubts(self) -> None:
+    def forget_told(self) -> None:
         self.forgotten += 1
 
 
@@ -236,3 +237,15 @@ async def test_a_relay_that_does_not_live(
 async def test_a_flatten_without_a_position_only_pauses(rig: Rig) -> None:
     assert (await rig.ask(Verb.FLATTEN, "home")).text == "PAUSED; nothing was held"
     assert rig.is_paused()
+
+
+async def test_a_mode_without_a_venue_asks_none(rig: Rig) -> None:
+    engine = msgspec.structs.replace(rig.arc.config.engine, mode="shadow")
+    config = msgspec.structs.replace(rig.arc.config, engine=engine)
+    object.__setattr__(rig.arc, "config", config)
+    await rig.control.connect("http://127.0.0.1:1")
+    assert rig.control.switch.rest is None, "what is open there belongs to somebody else"
+    rig.control.switch.kill("drill", KillSource.KILL_SIGNAL)
+    await asyncio.sleep(0)
+    assert rig.state()[1] == "nothing of it is at a venue: drill"
+    assert (await rig.ask(Verb.REARM)).code == "done"
