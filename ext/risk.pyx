@@ -254,7 +254,8 @@ cdef class RiskGate(RiskLimits):
         ``strategy_lots`` is where the position of the order's strategy goes, seen from the order's
         side, if all filled: up to zero it is reduced, and gross exposure does not hold that back.
         """
-        cdef const CurrencyLimits* currency = &self.currencies[self.limits[book.instrument].currency]
+        cdef int64_t number = self.limits[book.instrument].currency
+        cdef const CurrencyLimits* currency = &self.currencies[number]
         cdef const StrategyLimits* own = &self.strategies[strategy]
         cdef const InstrumentLimits* limits = &self.limits[book.instrument]
         cdef const OpenTotals* totals
