@@ -37,6 +37,7 @@ from ext.wire cimport (
     MESSAGE_RATE,
     NEW_ORDER,
     NOTIONAL,
+    NOT_PERMITTED,
     OPEN_NOTIONAL,
     OPEN_ORDERS,
     OUTSIDE_HOURS,
@@ -93,6 +94,8 @@ cdef class RiskGate(RiskLimits):
         if intent.kind != NEW_ORDER and (
                 intent.kind != REPLACE_ORDER or self.is_replace_refused):
             return INTENT_INVALID
+        if self.limits[book.instrument].is_forbidden:
+            return NOT_PERMITTED
         if self.is_paused:
             return ENGINE_PAUSED
         if not is_within_hours(&self.hours[book.instrument], time_ns):
