@@ -38,8 +38,8 @@ BUILD_STAMP := $(VENV)/.stamp-ext
 
 CHECKS := check-format check-lint check-cython check-types check-stubs check-layers check-spelling
 
-.PHONY: help setup build demo test sim crash kill check bench gate risk format hooks annotate
-.PHONY: peers clean
+.PHONY: help setup build demo test sim crash kill check
+.PHONY: bench gate risk format hooks annotate peers clean
 .PHONY: $(CHECKS)
 
 help: ## list the words
@@ -68,7 +68,7 @@ crash: build $(TEST_STAMP) ## kill a trading engine 200 times, a run of a millio
 	$(BIN)/python -m tests.integration.crash_trial --count 200 $(ARGS)
 	$(BIN)/python -m tests.engine.long_run_trial --frames 1000000
 
-risk: build $(TEST_STAMP) ## the risk gate against its rules in plain Python, a million orders
+risk: build $(TEST_STAMP) ## the risk gate against plain Python, a million random orders
 	$(BIN)/python -m tests.ext.risk_trial $(ARGS)
 
 kill: build $(TEST_STAMP) ## KILL from each source in each state of the engine, crashes in between

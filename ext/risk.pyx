@@ -254,9 +254,10 @@ cdef class RiskGate(RiskLimits):
         ``strategy_lots`` is where the position of the order's strategy goes, seen from the order's
         side, if all filled: up to zero it is reduced, and gross exposure does not hold that back.
         """
-        cdef const InstrumentLimits* limits = &self.limits[book.instrument]
-        cdef const CurrencyLimits* currency = &self.currencies[limits.currency]
+        cdef int64_t number = self.limits[book.instrument].currency
+        cdef const CurrencyLimits* currency = &self.currencies[number]
         cdef const StrategyLimits* own = &self.strategies[strategy]
+        cdef const InstrumentLimits* limits = &self.limits[book.instrument]
         cdef const OpenTotals* totals
         cdef bint has_no_price = False
         cdef int64_t open_value = multiply_saturating(added_notional, limits.step_value)
