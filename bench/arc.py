@@ -67,6 +67,7 @@ _STALE_AFTER_NS = 2_000_000_000
 _DUPLICATE_WINDOW_NS = 100_000_000
 _WIDE = 1 << 60
 _COLLAR_PPM = 1_000_000
+_WEEK_S = 604_800
 
 
 Encoder = TypeVar("Encoder", bound=OrderEncoder)
@@ -155,6 +156,35 @@ def make_binance_arc(
         unit_lots,
         directory,
     )
+
+
+def set_every_limit(gate: RiskGate, instrument: int) -> None:
+    """The optional limits as well, as wide: of the engine, of an instrument and of its currency."""
+    gate.set_engine_limits(
+        _MAX_MESSAGES_PER_SECOND,
+        _CANCEL_RESERVE,
+        _STALE_AFTER_NS,
+        _DUPLICATE_WINDOW_NS,
+        max_messages_per_ten_seconds=10 * _MAX_MESSAGES_PER_SECOND,
+        long_cancel_reserve=10 * _CANCEL_RESERVE,
+        max_open_orders=int(Bound.MAX_WORKING_ORDERS),
+        max_trade_age_ns=_STALE_AFTER_NS,
+        prevents_self_match=True,
+    )
+    gate.set_currency_limits(0, max_open_value=_WIDE, max_gross_value=_WIDE, max_net_value=_WIDE)
+    gate.set_instrument_limits(
+        instrument,
+        _WIDE,
+        _WIDE,
+        _COLLAR_PPM,
+        _WIDE,
+        min_order_lots=1,
+        min_order_notional=1,
+        last_trade_collar_ppm=_COLLAR_PPM,
+        max_open_orders=int(Bound.MAX_WORKING_ORDERS),
+        max_open_notional=_WIDE,
+    )
+    gate.set_trading_hours(instrument, [(0, _WEEK_S)])
 
 
 def make_rest_arc(

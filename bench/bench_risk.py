@@ -1,5 +1,7 @@
-"""One check of a new order by the risk gate, accepted and rejected, against the same in Python."""
+"""One check of a new order by the risk gate, accepted and rejected, against the same in Python; and
+with every limit set that there is, for four strategies that hold something in two products."""
 
+import dataclasses
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -11,10 +13,11 @@ from numpy.typing import NDArray
 
 from bench.arc import make_table
 from bench.frames import PRODUCT
+from bench.goal import Goal
 from bench.harness import SEED, Benchmark, Contender, Measurement, Size, Trial
 from bench.loops import hash_numbers
 from bench.step_loops import time_checks
-from ext.dtypes import BOOK_VIEW
+from ext.dtypes import BOOK_VIEW, POSITION
 from ext.orders import OrderTable
 from ext.risk import RiskGate
 from ext.shared_memory import SharedMemory
@@ -30,6 +33,9 @@ STALE_AFTER_NS, DUPLICATE_WINDOW_NS = 2_000_000_000, 100_000_000
 START_NS = 1_767_623_400_000_000_000  # 2026-01-05 14:30 UTC
 GAP_NS = 2_000_000  # 500 checks a second: the rate refuses none
 SECOND_NS = 1_000_000_000
+FULL_INSTRUMENTS, FULL_STRATEGIES = 2, 4
+WIDE_VALUE = 10**15
+WEEK_S = 604_800
 QUANTITIES = 997  # before one comes again: more than fit into the window of duplicates
 
 REASONS = (
@@ -93,6 +99,67 @@ def measure_gate(rows: Rows) -> Measurement:
     book["bid_levels"] = book["ask_levels"] = 1
     book["bid_ticks"][:, 0], book["ask_ticks"][:, 0] = BID_TICKS, ASK_TICKS
     total_ns, work_hash = time_checks(make_gate(), orders, book, rows)
+    return Measurement(total_ns, len(rows), work_hash)
+
+
+def make_full_gate() -> RiskGate:
+    """The same limits and all others, each wide enough, for four strategies on two instruments."""
+    gate = RiskGate()
+    gate.set_engine_limits(
+        MAX_MESSAGES_PER_SECOND,
+        CANCEL_RESERVE,
+        STALE_AFTER_NS,
+        DUPLICATE_WINDOW_NS,
+        STALE_AFTER_NS,
+        max_messages_per_ten_seconds=10 * MAX_MESSAGES_PER_SECOND,
+        long_cancel_reserve=10 * CANCEL_RESERVE,
+        max_open_orders=64,
+        max_trade_age_ns=STALE_AFTER_NS,
+        prevents_self_match=True,
+    )
+    gate.set_currency_limits(
+        0, max_open_value=WIDE_VALUE, max_gross_value=WIDE_VALUE, max_net_value=WIDE_VALUE
+    )
+    for instrument in range(FULL_INSTRUMENTS):
+        gate.set_instrument_limits(
+            instrument,
+            MAX_ORDER_LOTS,
+            MAX_NOTIONAL,
+            COLLAR_PPM,
+            MAX_POSITION_LOTS,
+            min_order_lots=1,
+            min_order_notional=1,
+            last_trade_collar_ppm=COLLAR_PPM,
+            max_open_orders=32,
+            max_open_notional=MAX_NOTIONAL,
+            step_value=3,
+        )
+        gate.set_trading_hours(instrument, [(0, WEEK_S // 2), (WEEK_S // 2 + 1, WEEK_S)])
+    for strategy in range(FULL_STRATEGIES):
+        gate.add_strategy(
+            strategy % FULL_INSTRUMENTS,
+            max_position_lots=MAX_POSITION_LOTS,
+            max_open_orders=8,
+            max_messages_per_second=MAX_MESSAGES_PER_SECOND,
+            max_gross_value=WIDE_VALUE,
+        )
+    return gate
+
+
+def measure_full_gate(rows: Rows) -> Measurement:
+    """The compiled gate with every limit, new in every run."""
+    products = [PRODUCT, dataclasses.replace(PRODUCT, symbol="OTHER-USD")]
+    names = [(product.symbol, product.tick, product.lot) for product in products]
+    memory = SharedMemory(None, names, ["bench"] * FULL_STRATEGIES)
+    orders = OrderTable(memory, make_table(products))
+    positions = memory.region("positions_offset", POSITION, FULL_STRATEGIES)
+    positions["position_lots"] = [1000, -2000, 3000, 4000]
+    books = np.zeros(FULL_INSTRUMENTS, BOOK_VIEW)
+    books["instrument"] = range(FULL_INSTRUMENTS)
+    books["state"] = BookState.LIVE
+    books["bid_levels"] = books["ask_levels"] = 1
+    books["bid_ticks"][:, 0], books["ask_ticks"][:, 0] = BID_TICKS, ASK_TICKS
+    total_ns, work_hash = time_checks(make_full_gate(), orders, books, rows)
     return Measurement(total_ns, len(rows), work_hash)
 
 
@@ -169,6 +236,17 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
     yield [
         make_trial("accepted", make_accepted(count), [Verdict.ACCEPTED] * count, few),
         make_trial("rejected", make_rejected(count), turns, few),
+        Trial(
+            "risk.every_limit",
+            (
+                Contender(
+                    "engine: RiskGate",
+                    partial(measure_full_gate, make_accepted(count)),
+                    expected_hash=hash_verdicts([Verdict.ACCEPTED] * count),
+                ),
+            ),
+            goal=Goal(value=50),
+        ),
     ]
 
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 import orjson
 
-from bench.arc import DECODERS, Arc, make_arc, make_table
+from bench.arc import DECODERS, Arc, make_arc, make_table, set_every_limit
 from bench.bench_book import Replay
 from bench.bench_fix_decode import MESSAGES, make_report
 from bench.bench_fix_encode import make_rows
@@ -177,8 +177,10 @@ def _book_change() -> Operation:
 
 
 def _risk_check() -> Operation:
-    """One new order through every check of the gate, and the note that it was sent."""
+    """One new order through every check of the gate with all limits set, and the note that it was
+    sent."""
     arc, _ = _make_trading_arc()
+    set_every_limit(arc.pipeline.gate, 0)
     orders = [
         (Side.BUY if number % 2 else Side.SELL, MID_TICKS, (1 + number) * UNIT_LOTS)
         for number in range(ORDERS)

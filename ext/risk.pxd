@@ -31,6 +31,7 @@ from ext.orders cimport OrderTable
 from ext.risk_limits cimport RiskLimits
 from ext.wire cimport BookView, Intent, Order, Verdict
 
+
 @cython.final
 cdef class RiskGate(RiskLimits):
     cdef int64_t message_times_ns[MAX_LONG_RATE_WINDOW]

@@ -210,7 +210,8 @@ class SegmentReader:
             return None
         slots = np.frombuffer(payload, RECORD)
         if zlib.crc32(payload) != crc or slots["sequence"][0] != first:
-            if not any(payload[-SLOT_BYTES:]) and self._is_unwritten(offset, SLOT_BYTES):
+            zeros = len(payload) - len(payload.rstrip(b"\0"))
+            if zeros and self._is_unwritten(offset, zeros):
                 return None
             raise RecordingError(f"{self.path}: records of the block at byte {offset} are damaged")
         return slots

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ext.order_history import OrderHistory
 from ext.wire import RecordKind, Side, Verdict
 
 if TYPE_CHECKING:
@@ -198,3 +199,23 @@ def test_a_cancel_is_never_held_back(
     assert decision["code"] == verdict
     assert rig.position()["last_reject"] == verdict
     assert rig.verdict(rig.cancel(number)) == Verdict.ACCEPTED
+
+
+def test_what_a_restart_has_taken_over_counts(make_order_rig: MakeRig) -> None:
+    """Totals are made anew from the orders."""
+    before = make_order_rig(strategies=(0, 0))
+    number = before.place(Side.BUY, PRICE, 6)
+    before.report(number, "0", "0")
+    before.request(before.replace(number, PRICE + 3, 4))
+    rig = make_order_rig(strategies=(0, 0))
+    history = OrderHistory(rig.order_table)
+    history.load(OrderHistory(before.order_table).save())
+    history.show_positions(2)
+    rig.gate.set_engine_limits(1024, 0, 10**15, 0, prevents_self_match=True)
+    rig.gate.set_instrument_limits(0, *WIDE, max_open_notional=7 * PRICE, max_open_orders=2)
+    assert rig.verdict(rig.new(Side.SELL, PRICE + 3, 1)) == Verdict.SELF_MATCH
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 2), strategy=1) == Verdict.OPEN_NOTIONAL
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 1), strategy=1) == Verdict.ACCEPTED
+    assert rig.verdict(rig.new(Side.BUY, 1, 1), strategy=1) == Verdict.OPEN_ORDERS
+    history.show_positions(2)
+    assert rig.verdict(rig.new(Side.BUY, 1, 1), strategy=1) == Verdict.OPEN_ORDERS

@@ -1,4 +1,5 @@
 import random
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from journal.index import build_index
 from journal.keeper import KeepRules, keep
 from journal.reader import read_entries
 from journal.segment import (
+    BLOCK_FIELDS,
+    BLOCK_MAGIC,
+    CRC,
     MAX_METADATA_BYTES,
     SEGMENT_FIELDS,
     CutHeader,
@@ -159,12 +163,29 @@ def test_a_block_that_was_half_written_before_a_power_loss(
             assert (reader.end, reader.torn_bytes) == (begin, len(data) - begin)
 
 
+def test_zeros_that_begin_in_a_block_of_one_slot_and_go_on_behind_it(
+    engine: EngineStandIn, directory: Path
+) -> None:
+    """One byte of its only record was written; the block that followed was not."""
+    play(engine, 6)
+    write(engine, directory)
+    path = segment_names(directory, stream=ORDERS)[-1].stored(directory)
+    data = path.read_bytes()
+    slot = b"\1" + bytes(SLOT_BYTES - 1)
+    fields = BLOCK_FIELDS.pack(BLOCK_MAGIC, 1, 1, zlib.crc32(b"something else"))
+    header = fields + CRC.pack(zlib.crc32(fields))
+    path.write_bytes(data + header + slot + bytes(152))
+    with SegmentReader(path) as reader:
+        assert list(reader.blocks())
+        assert (reader.end, reader.torn_bytes) == (len(data), len(header) + SLOT_BYTES + 152)
+
+
 def test_fewer_zeros_than_a_slot_are_damage(engine: EngineStandIn, directory: Path) -> None:
     play(engine, 6)
     write(engine, directory)
     path = segment_names(directory, stream=ORDERS)[-1].stored(directory)
-    data = path.read_bytes().rstrip(b"\0")
-    path.write_bytes(data[:-1] + bytes(SLOT_BYTES - 1))
+    data = path.read_bytes().rstrip(b"\0")[:-1].rstrip(b"\0")
+    path.write_bytes(data + bytes(SLOT_BYTES - 1))
     with pytest.raises(RecordingError, match="damaged"):
         contents(engine, directory)
 
