@@ -260,7 +260,7 @@ def test_new_orders_do_not_wait_for_long(rig: Rig) -> None:
 
 
 def test_what_waits_does_not_leave_when_no_new_risk_is_allowed(rig: Rig) -> None:
-    """The answer that frees a connection comes after a pause: a cancel leaves, an order does not."""
+    """The answer that frees a connection comes after a pause: a cancel leaves, no order does."""
     rig.send(0, 1)
     rig.sender.waiting = [(3, WALL_NS, True), (4, WALL_NS, False)]
     rig.session.is_risk_allowed = lambda: False
