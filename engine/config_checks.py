@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from engine.config_breaker_checks import check_breakers
+from engine.canary import check_canary
+from engine.config_breaker_checks import check_breakers, check_portfolio
 from engine.config_control import KillSection
 from engine.config_instrument_checks import check_instruments, check_strategies
 from engine.config_management_checks import check_management
@@ -18,7 +19,12 @@ from engine.config_order_checks import check_one_address, check_order_keys, chec
 from engine.config_problems import KeyPath, Problems, find_nearest
 from engine.config_records import TelemetrySection
 from engine.config_risk_checks import check_currencies, check_rates, check_trading_hours
-from engine.config_schema import EngineSection, LoopSection, SimulatorSection
+from engine.config_schema import (
+    MODES_WITHOUT_ORDERS,
+    EngineSection,
+    LoopSection,
+    SimulatorSection,
+)
 from engine.config_trading import InstrumentSection, RiskSection, StrategySection
 from engine.config_venues import FeedSection, OrderEntrySection, ReconciliationSection
 from engine.secrets import Secret
@@ -50,7 +56,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
     order_entry: OrderEntrySection | None = sections.get("order_entry")
     instruments: tuple[InstrumentSection | None, ...] | None = sections.get("instruments")
     strategies: tuple[StrategySection | None, ...] | None = sections.get("strategies")
-    if engine and "order_entry" in sections and not order_entry and engine.mode != "shadow":
+    has_orders = bool(engine and engine.mode not in MODES_WITHOUT_ORDERS)
+    if engine and has_orders and "order_entry" in sections and not order_entry:
         problems.add(("order_entry",), f"is missing; {engine.mode} mode sends orders through it")
     if feed:
         _check_feed(feed, problems)
@@ -59,6 +66,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_rates(risk, problems)
     if instruments is not None:
         check_instruments(instruments, problems)
+    if instruments is not None and (canary := sections.get("canary")):
+        check_canary(canary, instruments, problems)
     if strategies is not None:
         check_strategies(strategies, instruments, problems)
         check_management(strategies, instruments, problems)
@@ -66,6 +75,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_currencies(sections.get("currencies") or (), instruments, strategies, problems)
         if risk:
             check_trading_hours(risk, instruments, problems)
+    if (portfolio := sections.get("portfolio")) and instruments is not None:
+        check_portfolio(portfolio, instruments, problems)
     if breakers := sections.get("breakers"):
         check_breakers(breakers, strategies, problems)
     if engine and simulator:
@@ -73,7 +84,7 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         if feed:
             _check_feed_address(engine, simulator, feed, problems)
         reconciliation: ReconciliationSection | None = sections.get("reconciliation")
-        is_compared = bool(reconciliation and reconciliation.enabled and engine.mode != "shadow")
+        is_compared = bool(reconciliation and reconciliation.enabled and has_orders)
         if order_entry and order_entry.protocol == "fix":
             check_order_keys(order_entry, problems)
             if order_entry.port is not None:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.config_checks import CREDENTIALS, is_loopback, publish_host
-from engine.config_schema import EngineConfig
+from engine.config_schema import MODES_WITHOUT_ORDERS, EngineConfig
+from engine.jurisdiction import find_site_warnings
 from engine.kill_access import kill_address
 from engine.secrets import Secret
 from engine.tls_context import make_client_context
@@ -16,7 +17,8 @@ from tuning.core_plan import plan_cores
 
 def find_warnings(config: EngineConfig) -> list[str]:
     """One line for each doubtful setting, and for what this machine lacks."""
-    return [*_setting_warnings(config), *_machine_warnings(config), *_secret_warnings(config)]
+    settings = [*_setting_warnings(config), *find_site_warnings(config)]
+    return [*settings, *_machine_warnings(config), *_secret_warnings(config)]
 
 
 def require_arming(config: EngineConfig, *, is_live: bool) -> None:
@@ -54,8 +56,10 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
         config.feed.channels
     ):
         yield "[feed] channels: without trades no bar is built and on_trade is never called"
-    if config.order_entry and config.engine.mode == "shadow":
-        yield "[order_entry]: shadow mode sends nothing, so it is not used"
+    if config.order_entry and config.engine.mode in MODES_WITHOUT_ORDERS:
+        yield f"[order_entry]: {config.engine.mode} mode sends nothing, so it is not used"
+    if config.canary.symbols and not is_live:
+        yield "[canary]: only live mode scales limits, so it is not used"
     if is_live and config.order_entry and config.order_entry.protocol == "rest":
         yield "[order_entry] protocol is rest: an engine that dies leaves its orders open"
     if is_live and config.order_entry and config.order_entry.cancel_on_disconnect == "off":

@@ -23,11 +23,15 @@ from control.mailbox import Mailbox
 from control.paths import control_paths
 from control.people import find_who
 from engine.composition import Arc
+from engine.config_metadata import SIMULATOR
 from engine.engine_clock import EngineClock
 from engine.flatten import Flatten
+from engine.kill_access import kill_address
 from engine.kill_switch import KillEdges, KillSwitch
+from engine.kill_transport import make_kill_transport
 from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.wire import EngineState
+from gateways.rest_transport import RestTransport
 
 REARM_TIMEOUT_S = 8.0  # for a comparison with the venue; below a command's time to live
 REARM_ATTEMPTS, REARM_WAIT_S = 20, 0.5  # of --rearm: reports settle first
@@ -49,8 +53,8 @@ class Host(Protocol):
     def is_session_active(self) -> bool:
         """Whether orders can be sent."""
 
-    def spawn_control(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Runs a task until the run ends."""
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Runs a task; whoever has it ends it."""
 
     async def compare_now(self) -> str:
         """Compares with the venue; what is not equal, empty: all is."""
@@ -66,6 +70,7 @@ class Control:
         paths = control_paths(arc.config.engine.state_directory, arc.config.engine.name)
         self.pause_reason = ""
         self.breaker_reason = ""
+        """Why the engine's own breakers have stopped it."""
         self.is_armed = arc.config.engine.mode != "live"
         self.audit_log = AuditLog(paths.audit, paths.audit_head)
         self._arc = arc
@@ -74,6 +79,8 @@ class Control:
         self._header = arc.memory.header_record()
         self._mailbox = Mailbox(self._header)
         self._taken = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._transport: RestTransport | None = None
         self._commands = CommandBook()
         self._relay_word = 0
         self._relay_seen_ns = 0
@@ -84,13 +91,40 @@ class Control:
             latch=LatchFile(paths.latch),
             audit=self.audit_log.append,
             in_background=self._in_background,
-            spawn=host.spawn_control,
+            spawn=self.spawn,
             sleep=asyncio.sleep,
             is_session_active=lambda: host.is_session_active,
         )
         self.switch = KillSwitch(arc, edges)
         self.switch.on_killed = self._on_killed
         self.flatten = Flatten(arc, clock)
+
+    def spawn(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Runs a task until the run ends."""
+        task = self._host.spawn(make())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def connect(self, venue_url: str) -> None:
+        """By what a KILL cancels and proves beside the order session; ``venue_url`` is that of a
+        simulated venue."""
+        url = kill_address(self._arc.config)
+        if url == SIMULATOR:
+            url = venue_url
+        if not url or self._arc.orders is None:
+            self.switch.has_no_rest = True
+            return
+        self._transport = make_kill_transport(self._arc.config, url)
+        self.switch.rest = await self._transport.__aenter__()
+
+    async def close(self) -> None:
+        """The end of the run: what is under way ends where it is."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._transport is not None:
+            await self._transport.__aexit__(None, None, None)
 
     def begin(self, left_kill_reason: str) -> None:
         """The levels that the last run ended with; a live engine waits to be armed."""
@@ -120,14 +154,21 @@ class Control:
         if self.switch.is_killed:
             self.switch.show()
             return
-        if self._arc.pipeline.gate.is_paused:
-            reason = self.pause_reason or ("" if self.is_armed else UNARMED)
+        if self._arc.pipeline.gate.is_paused or self._is_stopped_by_breaker:
+            reason = self.pause_reason or self.breaker_reason
+            reason = reason or ("" if self.is_armed else UNARMED)
             memory.set_state(EngineState.ENGINE_PAUSED_STATE, reason or "paused")
-        elif self._arc.pipeline.breakers.is_engine_stopped:
-            reason = self.breaker_reason or "a circuit breaker"
-            memory.set_state(EngineState.ENGINE_PAUSED_STATE, reason)
         elif state in SHOWN_LEVELS:
             memory.set_state(EngineState.ENGINE_RUNNING, "running")
+
+    @property
+    def _is_stopped_by_breaker(self) -> bool:
+        return bool(self._arc.pipeline.breakers.is_engine_stopped)
+
+    def show_breakers(self, reason: str) -> None:
+        """Why the engine's own breakers have stopped it; empty: they let it go on."""
+        self.breaker_reason = reason
+        self.show()
 
     def look(self) -> None:
         """What others have written into the shared memory: the kill word, a command."""
@@ -148,13 +189,12 @@ class Control:
             return
         self._commands.remember(command.id, None)
         number = self._taken
-        self._host.spawn_control(lambda: self._serve(number, command))
+        self.spawn(lambda: self._serve(number, command))
 
     def look_slowly(self, monotonic_ns: int) -> None:
         """Once a second: a latch without a word, a relay that does not live."""
         self.switch.look_at_latch()
-        if self.switch.is_killed and self._has_uncancelled():
-            self.switch.cancel()
+        self.switch.cancel_again()
         self._watch_relay(monotonic_ns)
 
     async def _serve(self, number: int, command: Command) -> None:
@@ -205,7 +245,7 @@ class Control:
     def _resume(self, command: Command) -> Answer:
         if self.switch.is_killed:
             return _refuse(command, "KILLED: wow-ctl rearm --reason TEXT comes first")
-        if not self.pause_reason:
+        if not self.pause_reason and not self._is_stopped_by_breaker:
             text = "is not paused" if self.is_armed else f"is not paused, but {UNARMED}"
             return _done(command, text)
         if self._header["dropped_order_records"][0]:
@@ -214,8 +254,8 @@ class Control:
             return _refuse(command, "a FLATTEN is under way: wait for its end")
         if not command.reason.strip():
             return _refuse(command, "a resume needs a reason: --reason TEXT")
-        was = self.pause_reason
-        self.pause_reason = ""
+        was = self.pause_reason or self.breaker_reason
+        self.pause_reason = self.breaker_reason = ""
         self._host.forget_doubts()
         self._lift(f"{command.reason} (wow-ctl, {_name(command)})")
         rest = "" if self.is_armed else f"; {UNARMED}"
@@ -228,6 +268,10 @@ class Control:
             return _done(command, "was armed already")
         if not command.reason.strip():
             return _refuse(command, "arming needs a reason: --reason TEXT")
+        if self._is_stopped_by_breaker:
+            return _refuse(
+                command, f"a breaker has stopped it ({self.breaker_reason}): resume first"
+            )
         self.is_armed = True
         if self.pause_reason:
             return _done(command, f"armed, and still PAUSED: {self.pause_reason}")
@@ -301,7 +345,7 @@ class Control:
         left = self.flatten.begin()
         if not left:
             return _done(command, "PAUSED; nothing was held")
-        self._host.spawn_control(self._run_flatten)
+        self.spawn(self._run_flatten)
         text = f"PAUSED, FLATTEN has begun: {left}; wow-ctl status shows what is left"
         return _done(command, text)
 
@@ -323,9 +367,6 @@ class Control:
         """A live engine has to be armed again after a KILL."""
         if self._arc.config.engine.mode == "live":
             self.is_armed = False
-
-    def _has_uncancelled(self) -> bool:
-        return bool(self._arc.pipeline.orders.open_orders())
 
     def _watch_relay(self, monotonic_ns: int) -> None:
         section, word = self._arc.config.kill, int(self._header["relay_heartbeat_ns"][0])

@@ -31,9 +31,10 @@ from engine.cancel_by_rest import (
     count_open_orders,
 )
 from engine.composition import Arc
-from ext.wire import EngineState
+from ext.wire import EngineState, OrderState
 from gateways.rest_request import RestError
 
+NOT_RESTING = (OrderState.UNKNOWN, OrderState.PENDING_CANCEL)
 LOOK_AGAIN_S = 5.0  # while KILLED: an order may have been on its way, or somebody places one
 _log = logging.getLogger("engine.kill")
 
@@ -193,6 +194,17 @@ class KillSwitch:
         if self._edges.is_session_active():
             self.sent_cancels += self._arc.pipeline.cancel_all(self._edges.now_ns())
 
+    def cancel_again(self) -> None:
+        """Once a second: what still rests, because a cancel was refused or the session was down.
+
+        UNKNOWN orders alone are left to the questions about them, which each cancel would disturb;
+        if one of them lives, the cancel by REST has it.
+        """
+        if self.is_killed and any(
+            order["state"] not in NOT_RESTING for order in self._arc.pipeline.orders.open_orders()
+        ):
+            self.cancel()
+
     async def _guard(self) -> None:
         """While KILLED: cancels and asks until nothing is open, and asks again now and then."""
         latch = self.latch
@@ -229,7 +241,6 @@ class KillSwitch:
         )
         if self.latch is not latch:
             return
-        self.cancel()  # what the session has said meanwhile is UNKNOWN at worst
         if not proof.is_proven:
             count = "an unknown number of" if proof.open_orders < 0 else str(proof.open_orders)
             self._show_progress(f"NOT PROVEN: {count} orders open")

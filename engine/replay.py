@@ -81,7 +81,8 @@ def make_replay_arc(
         edge = OrderEdge(facts.sender_comp_id, facts.target_comp_id, store, sender)
     memory = private_memory(config, strategies)
     identity = RunIdentity(facts.prefix.encode(), facts.first_number)
-    return join(config, strategies, memory, edge, identity), sender, store
+    forbidden = facts.site.forbidden
+    return join(config, strategies, memory, edge, identity, forbidden), sender, store
 
 
 class Replay:

@@ -19,6 +19,8 @@ from ext.breakers import KEPT_BYTES
 from ext.dtypes import BREAKER_STATE, GUARD_STATE, POSITION
 from ext.errors import ConfigError, RecordingError
 from ext.wire import RecordKind
+from journal.reader import run_starts
+from journal.run import load_run
 from journal.run_facts import encode_facts
 from journal.salvage import salvage
 from journal.shared_reader import SharedReader
@@ -50,6 +52,7 @@ def look_back(config: EngineConfig, fresh_reason: str = "") -> Inheritance:
     if not outlives_process(config):
         return Inheritance(None, None)
     directory = Path(config.journal.path)
+    _require_own_mode(config, directory)
     try:
         _salvage(config, directory)
         recovery = None if fresh_reason else recover(directory)
@@ -64,6 +67,23 @@ def look_back(config: EngineConfig, fresh_reason: str = "") -> Inheritance:
     if recovery is not None:
         identity = follow_numbers(identity, recovery.snapshot.next_number)
     return Inheritance(identity, recovery)
+
+
+def _require_own_mode(config: EngineConfig, directory: Path) -> None:
+    """ConfigError when the journal is of runs in another mode: orders, positions and P&L of paper
+    would go on as real ones, or the other way round."""
+    for start_time_ns in reversed(run_starts(directory)):
+        try:
+            mode = load_run(directory, start_time_ns).mode
+        except RecordingError:
+            continue  # it ended before its first block
+        if mode != config.engine.mode:
+            raise ConfigError(
+                f"{directory} holds runs in mode {mode}, and [engine] mode is"
+                f" {config.engine.mode}; modes are never mixed: give this one an [engine]"
+                " state_directory and [journal] path of its own"
+            )
+        return
 
 
 def _salvage(config: EngineConfig, directory: Path) -> None:

@@ -21,13 +21,13 @@ from engine.control import Control
 from engine.engine_clock import EngineClock
 from engine.exit_codes import ExitCode
 from engine.kernels import FailureLog
-from engine.kill_access import kill_address, note_venue
-from engine.kill_transport import make_kill_transport
+from engine.kill_access import note_venue
 from engine.known_trades import KnownTrades, known_trades
 from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.measured import MeasuredCoroutine
 from engine.order_entry import OrderEntry
+from engine.paper_entry import PaperEntry, PaperParts
 from engine.processes import (
     ChildProcess,
     RelayReady,
@@ -45,6 +45,7 @@ from engine.run_start import Inheritance
 from engine.safety.breaker_watch import BreakerWatch
 from engine.safety.health_breakers import HealthBreakers
 from engine.safety.kernel_clock import read_clock_error_ns
+from engine.safety.portfolio import PortfolioWatch
 from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
@@ -52,7 +53,6 @@ from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError
 from ext.loop_source import LoopSource
 from ext.wire import EngineState, RecordKind
-from gateways.rest_transport import RestTransport
 from tuning.affinity import available_cores
 from tuning.core_plan import plan_cores
 
@@ -88,16 +88,16 @@ class Supervisor:
         self._venue: ChildProcess | None = None
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
-        self._order_entry: OrderEntry | RestOrderEntry | None = None
+        self._order_entry: OrderEntry | RestOrderEntry | PaperEntry | None = None
         self._reconciler: Reconciler | None = None
+        self._on_frame: Callable[[int, int], None] | None = None  # of paper mode
         self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
-        self._control_tasks: set[asyncio.Task[None]] = set()
-        self._kill_transport: RestTransport | None = None
         self._failures = FailureLog(arc.strategies)
         self._breaker_watch = BreakerWatch(arc, self._show_breakers, self._kill_by_breaker)
         self._health = HealthBreakers(arc, self._clock_error_ns, self._failures.poll)
+        self._portfolio = PortfolioWatch(arc)
         self._is_clock_far = False
         self._is_hole_told = False
         loop = arc.config.loop
@@ -178,13 +178,12 @@ class Supervisor:
         """Whether orders can be sent."""
         return self._order_entry is not None and self._order_entry.is_active
 
-    def spawn_control(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Runs a task until the run ends."""
-        measured = MeasuredCoroutine(make(), self._meter, LoopSource.LOOP_BACKGROUND)
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Runs a task; whoever has it ends it."""
+        measured = MeasuredCoroutine(coroutine, self._meter, LoopSource.LOOP_BACKGROUND)
         task = asyncio.get_running_loop().create_task(measured)
-        self._control_tasks.add(task)
-        task.add_done_callback(self._control_tasks.discard)
         task.add_done_callback(self._on_task_end)
+        return task
 
     async def compare_now(self) -> str:
         """Compares with the venue; what is not equal, empty: all is."""
@@ -225,7 +224,7 @@ class Supervisor:
         if config.simulator.start:
             self._venue, venue = await start_venue(config)
             note_venue(config, venue.rest_url)
-        await self._connect_kill(venue)
+        await self.control.connect(venue.rest_url if venue is not None else "")
         self.loop_care.begin(self._warm_up)
         self.has_begun = True
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
@@ -236,21 +235,10 @@ class Supervisor:
             return
         self._start_market_data(venue)
         if self.rearm_reason:
-            self.spawn_control(lambda: self.control.rearm_at_start(self.rearm_reason))
+            self.control.spawn(lambda: self.control.rearm_at_start(self.rearm_reason))
         self.has_started = True
         self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
         self.control.show()
-
-    async def _connect_kill(self, venue: VenueReady | None) -> None:
-        """By what a KILL cancels and proves beside the order session."""
-        url = kill_address(self.arc.config)
-        if url == SIMULATOR:
-            url = venue.rest_url if venue is not None else ""
-        if not url or self.arc.orders is None:
-            self.control.switch.has_no_rest = True
-            return
-        self._kill_transport = make_kill_transport(self.arc.config, url)
-        self.control.switch.rest = await self._kill_transport.__aenter__()
 
     async def _wait_for_journal(self) -> None:
         """Returns when the run's first record is on the disk: without it a loss of power would take
@@ -273,6 +261,9 @@ class Supervisor:
             return None
 
     def _start_order_entry(self, venue: VenueReady | None) -> None:
+        if self.arc.paper is not None:
+            self._start_paper(self.arc.paper)
+            return
         section = self.arc.config.order_entry
         if self.arc.orders is None or section is None:
             return
@@ -308,22 +299,29 @@ class Supervisor:
         )
         self._spawn(self._order_entry.transport.run(), LoopSource.LOOP_ORDER_SESSION)
 
+    def _start_paper(self, parts: PaperParts) -> None:
+        entry = PaperEntry(self.arc.pipeline, parts, self.arc.instruments, self._clock)
+        entry.start()
+        self._order_entry = entry
+        self._on_frame = entry.desk.receive_frame
+        self._spawn(entry.run(), LoopSource.LOOP_ORDER_SESSION)
+
     async def _reconcile(self, venue: VenueReady | None) -> None:
         """Returns when the venue's record was compared with ours: no book, no trade before."""
         section = self.arc.config.reconciliation
-        if self._order_entry is None or section is None or not section.enabled:
+        entry = self._order_entry
+        if entry is None or isinstance(entry, PaperEntry) or section is None or not section.enabled:
             return
         url = section.rest_url
         if url == SIMULATOR:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
-        entry = self._order_entry
         rates = entry.rates if isinstance(entry, RestOrderEntry) else None
         self._reconciler = make_reconciler(
             self.arc, url, self._clock, self.pause, self._known_trades, rates
         )
-        self._order_entry.watcher = self._reconciler
+        entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
         await self._reconciler.wait_first(self._stop)
 
@@ -342,6 +340,7 @@ class Supervisor:
             on_inconsistent=lambda: self.pause("the quantities of a report cannot be: see the log"),
             meter=self._meter,
             poller=self._poller,
+            on_frame=self._on_frame,
         )
         self._spawn(self._market_data.transport.run(), LoopSource.LOOP_FEED_SESSION)
 
@@ -397,6 +396,7 @@ class Supervisor:
                     self._order_entry.check_pending(now_ns)
                 if self.has_begun and not self._stop.is_set():
                     self._health.poll(now_ns)
+                    self._portfolio.poll(now_ns)
                 self.control.look_slowly(read_monotonic_ns())
                 self._on_progress()
                 self.loop_care.check()
@@ -420,9 +420,7 @@ class Supervisor:
             self.control.show()
 
     def _show_breakers(self, reason: str) -> None:
-        """Why the engine's own breakers have stopped it; empty: they let it go on."""
-        self.control.breaker_reason = reason
-        self.control.show()
+        self.control.show_breakers(reason)
 
     def _clock_error_ns(self) -> int:
         return max(read_clock_error_ns(), abs(self._clock.distance_ns))
@@ -491,11 +489,7 @@ class Supervisor:
                 _log.warning("no answer to the logout")
 
     async def _end_tasks(self) -> None:
-        for task in self._control_tasks:
-            task.cancel()
-        await asyncio.gather(*self._control_tasks, return_exceptions=True)
-        if self._kill_transport is not None:
-            await self._kill_transport.__aexit__(None, None, None)
+        await self.control.close()
         transports = self._tasks[1:]
         if transports:
             await asyncio.wait(transports, timeout=self.arc.config.stop.logout_timeout_ms / 1e3)

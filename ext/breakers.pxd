@@ -16,7 +16,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from ext.bounds cimport MAX_STRATEGIES
-from ext.safety_records cimport BREAKER_PAUSED, BreakerState
+from ext.safety_records cimport BREAKER_PAUSED, BREAKER_PORTFOLIO, BreakerState
 from ext.wire cimport (
     ACCEPTED,
     ENGINE_PAUSED,
@@ -129,6 +129,13 @@ cdef class Breakers:
         if self.lift(ENGINE, time_ns):
             return ENGINE_PAUSED
         return STRATEGY_PAUSED if self.lift(strategy, time_ns) else ACCEPTED
+
+    @cython.final
+    cdef inline bint may_reduce(self, int64_t strategy) noexcept nogil:
+        """Whether what stops a strategy is that it could add to the portfolio, and nothing else."""
+        return self.states[strategy].level == BREAKER_PAUSED \
+            and self.states[strategy].cause == BREAKER_PORTFOLIO \
+            and self.states[self.count].level < BREAKER_PAUSED
 
     @cython.final
     cdef inline bint is_stopped(self, int64_t strategy, int64_t time_ns) noexcept nogil:

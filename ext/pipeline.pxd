@@ -39,6 +39,9 @@ cdef class Pipeline(PipelineCommands):
         noexcept nogil
 
     @cython.final
+    cdef bint _is_reducing(self, int64_t strategy, const Intent* intent) noexcept nogil
+
+    @cython.final
     cdef void _postpone_book(self, int64_t instrument) noexcept nogil
 
     @cython.final

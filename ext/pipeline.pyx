@@ -52,6 +52,7 @@ from ext.wire cimport (
     STEP_SEND,
     STEP_TICK,
     STEP_TICK_TO_ORDER,
+    STRATEGY_PAUSED,
     TRADES,
     UPDATE,
     BookView,
@@ -238,14 +239,29 @@ cdef class Pipeline(PipelineCommands):
 
     cdef Verdict _check_safety(self, int64_t strategy, const Intent* intent, int64_t time_ns) \
             noexcept nogil:
-        """Breakers and position management; an exit reduces, and only a KILL stops it."""
+        """Breakers and position management; an exit reduces, and only a KILL stops it, of which a
+        FLATTEN looks at the word alone."""
         cdef Verdict verdict
+        if self.is_flattening:
+            return ACCEPTED                 # a person has looked at what the breakers say
         if self.is_exiting:
             if self.breakers.states[self.breakers.count].level >= BREAKER_KILLED:
                 return ENGINE_PAUSED
             return ACCEPTED
         verdict = self.breakers.check(strategy, time_ns)
+        if verdict == STRATEGY_PAUSED and self.breakers.may_reduce(strategy) \
+                and self._is_reducing(strategy, intent):
+            verdict = ACCEPTED
         return self.guard.check(strategy, intent) if verdict == ACCEPTED else verdict
+
+    cdef bint _is_reducing(self, int64_t strategy, const Intent* intent) noexcept nogil:
+        """Whether a new order, with all that is open on its side, can only make the position
+        smaller."""
+        cdef Position* position = &self.memory.positions[strategy]
+        cdef int64_t open_lots = (
+            position.open_buy_lots if intent.side > 0 else position.open_sell_lots)
+        return intent.kind == NEW_ORDER \
+            and intent.quantity_lots + open_lots <= -intent.side * position.position_lots
 
     cdef void _decide_trades(self, const FeedEvent* event, int64_t receive_time_ns) \
             noexcept nogil:

@@ -112,6 +112,10 @@ cdef class PipelineCommands(PipelineParts):
                 continue
             for index in range(position.working_count):
                 order = self.orders.find_open(position.working[index].order_number)
+                if order != NULL and self.memory.books[position.instrument].state == LIVE \
+                        and order.side * position.position_lots < 0 \
+                        and self.breakers.may_reduce(strategy):
+                    continue
                 if order != NULL and order.state != PENDING_CANCEL \
                         and order.order_number != self.guard.states[strategy].exit_order_number \
                         and (
@@ -349,9 +353,9 @@ cdef class PipelineCommands(PipelineParts):
         if intent.quantity_lots > abs(position.position_lots) - open_lots:
             return POSITION_LIMIT
         self.gate.is_paused = False
-        self.is_exiting = True
+        self.is_flattening = True
         verdict = self._submit(strategy, &intent, now_ns)
-        self.is_exiting = False
+        self.is_flattening = False
         self.gate.is_paused = was_paused
         return verdict
 

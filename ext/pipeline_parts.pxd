@@ -35,6 +35,7 @@ cdef class PipelineParts:
     cdef readonly RiskGate gate
     cdef readonly Breakers breakers
     cdef readonly PositionGuard guard
+    cdef bint is_flattening                 # the order in hand is of a person's FLATTEN
     cdef bint is_exiting                    # the order in hand closes a position that we manage
     cdef OrderEncoder encoder
     cdef OrderSender sender

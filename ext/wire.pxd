@@ -103,6 +103,7 @@ cpdef enum Verdict:
     EXPOSURE = 20                   # worth of positions: of the strategy, or of the quote currency
     ENGINE_KILLED = 21              # the kill word is set: nothing but cancels
     STRATEGY_PAUSED = 22            # a breaker, or a person, has paused the strategy
+    NOT_PERMITTED = 23              # the jurisdiction table forbids this product at its venue here
     ENTRY_REFUSED = 24              # position management: exit under way, ratio, too many entries
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one
@@ -145,17 +146,13 @@ cpdef enum RecordKind:
     RECORD_SESSION = 6              # code = SessionState, detail = 0 market data, 1 order entry
     RECORD_TEXT = 7                 # code = severity (logging levels), text in the last bytes
     # What came in, for a replay, and what went out as bytes. From here on a Blob where it says so.
-    RECORD_FRAME = 8                # market ring: blob, the payload of a market data frame;
-    #                                 reference = market records dropped before it
+    RECORD_FRAME = 8                # market ring: blob, a frame; reference = records dropped before
     RECORD_READ_END = 9             # market ring: blob of 0 bytes, books are decided on here
-    RECORD_REQUEST = 10             # blob, before it is sent: RequestTerms and the message;
-    #                                 detail = IntentKind, reference = number of the message
+    RECORD_REQUEST = 10             # blob, before the send; detail = IntentKind, reference = number
     RECORD_REPORT = 11              # blob, the message as it came; code = ReportFormat
     RECORD_TIMER = 12               # the timers were looked at
-    RECORD_COMMAND = 13             # blob, who and why; code = Command, detail and reference its
-    #                                 arguments
-    RECORD_SESSION_WORDS = 14       # they changed: order_number = next number out, reference = in,
-    #                                 code = session is active, detail = journal is behind
+    RECORD_COMMAND = 13             # blob, who and why; code = Command, with its arguments
+    RECORD_SESSION_WORDS = 14       # next out, in; code: active; detail: journal is behind
     RECORD_RUN = 15                 # blob, JSON: config, hashes, seeds; the first of a run
     RECORD_STRATEGY_STATE = 16      # blob, what is kept over a restart: code = KeptState;
     #                                 strategy = -1: the engine's

@@ -82,6 +82,7 @@ class Verdict(IntEnum):
     EXPOSURE = 20
     ENGINE_KILLED = 21
     STRATEGY_PAUSED = 22
+    NOT_PERMITTED = 23
     ENTRY_REFUSED = 24
 
 class OrderState(IntEnum):

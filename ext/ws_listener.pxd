@@ -26,6 +26,7 @@ cdef class FeedListener(WSListener):
     cdef object on_disconnected     # (transport)
     cdef object on_control          # (payload: bytes, status, receive_time_ns)
     cdef object on_notices          # (receive_time_ns)
+    cdef object on_frame            # (status, receive_time_ns) behind each frame; None: nobody asks
     cdef bytearray fragments        # of a message that comes in several frames
     cdef bint is_fragmented
     cdef LoopMeter meter            # None: nobody measures the loop

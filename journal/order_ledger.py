@@ -11,7 +11,7 @@ import numpy as np
 
 from ext.bounds import Bound
 from ext.codecs.fix_report import FixReportDecoder
-from ext.dtypes import POSITION, REQUEST_TERMS
+from ext.dtypes import ORDER, POSITION, REQUEST_TERMS
 from ext.errors import RecordingError
 from ext.instrument_table import InstrumentTable
 from ext.order_history import OrderHistory
@@ -37,6 +37,7 @@ class OrderLedger:
         self.time_ns = facts.start_time_ns
         self.applied = 0
         self.pause_reason = self.kill_reason = ""
+        self.last_result = 0  # ReportResult bits of the last report
         self.next_outgoing = self.next_incoming = 1
         self._memory = SharedMemory(
             None,
@@ -52,6 +53,7 @@ class OrderLedger:
         self.history.identify(facts.prefix.encode(), facts.first_number)
         decoder = FixReportDecoder(table, orders, facts.sender_comp_id, facts.target_comp_id)
         self.history = OrderHistory(orders, decoder)
+        self.orders = self._memory.region("orders_offset", ORDER, int(Bound.MAX_ORDERS))
         self.positions = self._memory.region("positions_offset", POSITION, len(facts.strategies))
         for index, each in enumerate(facts.strategies):
             symbols = [symbol for symbol, _, _ in facts.instruments]
@@ -134,7 +136,8 @@ class OrderLedger:
         self._messages.append((int(record["reference"]), entry.data[size:]))
 
     def _report(self, entry: Entry) -> None:
-        self.history.apply_report(entry.data, int(entry.record["code"]), entry.time_ns)
+        code = int(entry.record["code"])
+        self.last_result = self.history.apply_report(entry.data, code, entry.time_ns)
 
     def _command(self, entry: Entry) -> None:
         record, orders, time_ns = entry.record, self.history.orders, entry.time_ns

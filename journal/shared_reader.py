@@ -141,6 +141,14 @@ class SharedReader:
         self.strategies = [name["name"].decode() for name in names[instruments:]]
         self.instruments = [self._instrument(name) for name in names[:instruments]]
 
+    def header(self) -> NDArray[Any]:
+        """The header itself, one record; writable where the memory is.
+
+        Whoever has attached must not open the file again: closing any descriptor of it in this
+        process would give the lock of ``attach`` back (fcntl(2)).
+        """
+        return np.frombuffer(self._map, SHARED_HEADER, 1)
+
     def word(self, name: str) -> int:
         """One integer field of the header, now."""
         return self._words[_WORD_OF[name]]

@@ -20,7 +20,6 @@ from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
-from control.mailbox import open_header
 from control.paths import control_paths
 from ext.errors import ConfigError
 from ext.wire import EngineState
@@ -208,7 +207,7 @@ def _open_door(
         return None
     paths = control_paths(options.state_directory, reader.engine_name)
     try:
-        door = ControlDoor(paths, open_header(options.shared_memory))
+        door = ControlDoor(paths, reader.header())
     except ConfigError as error:
         logger.error("%s; nobody can command this engine, wow-kill works", error)
         return None

@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ext.bounds import Bound
+from ext.dtypes import BREAKER_STATE
+from ext.safety_records import BreakerLevel
 from ext.wire import BookState, OrderState
 from sim.world.observations import SLOTS, SentMessage
 
 if TYPE_CHECKING:
+    from engine.recovery import Recovery
     from sim.world.world import World
 
 RING_SLOTS = int(Bound.RING_SLOTS)
@@ -115,17 +118,35 @@ class NothingNewOfTheStopped(SentChecker):
 
 
 class TrippedBreakersAreKept(Checker):
-    """What has tripped and waits for a person does so in the next run too: nobody resumes here."""
+    """What has tripped and waits for a person does so in the next run too: nobody resumes here.
+
+    A loss of power may cost what the journal had not on the disk; then what it has is what counts.
+    """
 
     def __init__(self) -> None:
         self._tripped: set[int] = set()
+        self._run = 0
 
     def check(self, world: "World") -> None:
         """Compares with all that has ever tripped."""
+        if world.run_count != self._run:
+            self._run = world.run_count
+            if world.has_lost_power:
+                self._tripped &= _latched(world.left)
         stopped = world.engine.stopped_until_ns()
         lost = sorted(index for index in self._tripped if stopped.get(index, -1) != 0)
         self.require(not lost, f"strategies {lost} were stopped until a person looks")
         self._tripped |= {index for index, until_ns in stopped.items() if until_ns == 0}
+
+
+def _latched(left: "Recovery | None") -> set[int]:
+    """Strategies that stand in a journal as stopped until a person resumes them."""
+    found = set()
+    for index, kept in enumerate(left.snapshot.breakers[:-1] if left is not None else []):
+        state = np.frombuffer(kept.ljust(BREAKER_STATE.itemsize, b"\0"), BREAKER_STATE, 1)[0]
+        if state["level"] >= BreakerLevel.BREAKER_PAUSED and state["paused_until_ns"] == 0:
+            found.add(index)
+    return found
 
 
 class NothingNewAfterKill(SentChecker):
@@ -143,7 +164,7 @@ class NoLatchIsLost(Checker):
 
     def check(self, world: "World") -> None:
         """Looks at the engine's own word."""
-        if world.is_killed_by_hand and not world.engine.is_dead:
+        if world.people.has_killed and not world.engine.is_dead:
             is_killed = world.engine.pipeline.is_killed
             self.require(is_killed, "somebody killed it, nobody rearmed it, and it may trade")
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
+from control.kill_source import KillSource
 from engine.composition import OrderParts
 from engine.engine_clock import EngineClock
 from engine.known_trades import known_trades
@@ -97,16 +98,7 @@ class WorldEngine:
             on_notices=self._take_notices,
             make_transport=cast(Any, functools.partial(WorldOrderTransport, network, venue, sent)),
         )
-        self.market_data = MarketData(
-            config,
-            "ws://world",
-            self.pipeline,
-            self.clock,
-            on_disconnect=lambda reason: True,
-            on_inconsistent=lambda: self._doubt("a report is inconsistent"),
-            make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
-            make_listener=cast(Any, WorldFeedListener),
-        )
+        self.market_data = self._make_market_data(network, venue, heard)
         known = None
         if left is not None:
             known = known_trades(left.snapshot, left.facts.start_time_ns)
@@ -119,6 +111,20 @@ class WorldEngine:
         self._has_feed = False
         self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
         self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
+
+    def _make_market_data(
+        self, network: Network, venue: Venue, heard: Callable[[bytes | None], None]
+    ) -> MarketData:
+        return MarketData(
+            self.arc.config,
+            "ws://world",
+            self.pipeline,
+            self.clock,
+            on_disconnect=lambda reason: True,
+            on_inconsistent=lambda: self._doubt("a report is inconsistent"),
+            make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
+            make_listener=cast(Any, WorldFeedListener),
+        )
 
     def _make_control(self, network: Network, venue: Venue, latch: WorldLatch) -> WorldControl:
         return WorldControl(
@@ -196,6 +202,7 @@ class WorldEngine:
     def resume(self) -> None:
         """A person lifts the pause that a person has made, and no other one."""
         is_by_hand = self.is_paused and not self.doubts and not self.is_stopping
+        is_by_hand = is_by_hand and not self.pipeline.breakers.is_engine_stopped
         if is_by_hand and not self.header["dropped_order_records"][0]:
             self.pipeline.resume(self.clock.now_ns(), "operator: enough")
             self._network.trace.note("engine is resumed")
@@ -254,7 +261,8 @@ class WorldEngine:
         self._network.trace.note(f"the engine's breakers: {reason or 'quiet'}")
 
     def _kill(self, reason: str, source: str, inputs: str) -> None:
-        self._doubt(f"{source}: {reason} {inputs}")
+        seen = {"source": source, "seen": inputs}
+        self.control.switch.kill(reason, KillSource.KILL_BREAKER, seen)
 
     def _end_reconciliation(self, error: Exception) -> None:
         self._fail(f"reconciliation ended: {error!r}")
@@ -291,7 +299,6 @@ class WorldEngine:
                 self.pause("order records were lost")
         if self._watches % PENDING_EVERY == 0:
             self.control.switch.look_at_latch()
-            if self.control.switch.is_killed and self.pipeline.orders.open_orders():
-                self.control.switch.cancel()
+            self.control.switch.cancel_again()
             self.order_entry.check_pending(now_ns)
         self.flush()

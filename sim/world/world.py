@@ -8,7 +8,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from control.kill_source import KillSource
 from engine.recovery import Recovery
 from ext.wire import BookState, OrderState
 from sim.orders import Order
@@ -31,7 +30,7 @@ from sim.world.checkers import (
     TrippedBreakersAreKept,
 )
 from sim.world.clock import WorldClock
-from sim.world.control import WorldLatch, kill_from_outside
+from sim.world.control import WorldLatch
 from sim.world.disk import Disk
 from sim.world.end_checkers import (
     BooksEqualTheVenues,
@@ -44,7 +43,7 @@ from sim.world.end_checkers import (
     StreamTellsTheState,
     VenueAgreesOnEveryOrder,
 )
-from sim.world.engine import BY_HAND, WorldEngine
+from sim.world.engine import WorldEngine
 from sim.world.engine_config import draw_setup
 from sim.world.faults import (
     MILLISECOND_NS,
@@ -65,6 +64,7 @@ from sim.world.mirror import Mirror
 from sim.world.network import Network
 from sim.world.observations import Observations
 from sim.world.order_stream import is_complete, orders_requested, read_orders, rebuild
+from sim.world.people import People
 from sim.world.relay import TAKE_NS, Relay, is_journal_behind
 from sim.world.schedule import Schedule, Trace
 from sim.world.venue import HEARTBEAT_NS, TICK_NS, Venue
@@ -137,6 +137,8 @@ class World:
         """What the last run left behind, by its journal."""
         self.lost_orders: set[int] = set()
         """Orders whose placing or replacing stood in what a loss of power took from the journal."""
+        self.has_lost_power = False
+        """Whether the last run has ended with that."""
         self._run_checkers: list[Checker] = [StreamTellsTheState(), ReplayIsTheRun()]
         self._journal_checker = JournalIsTheStream()
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
@@ -145,11 +147,8 @@ class World:
         self._was_paused = self._was_behind = self._was_killed = False
         self._stopped_until_ns: dict[int, int] = {}
         self.latch = WorldLatch()
-        self.is_killed_by_hand = False
-        """Somebody has killed, and nobody has rearmed since."""
-        self.kills = self.rearms = 0
-        self._people = random.Random(f"{seed}:people")
-        self._is_trading = True
+        self.people = People(self, random.Random(f"{seed}:people"))
+        self.is_trading = True
         self._is_crash_armed = False
         self._is_over = False
         self._settle_started_ns = 0
@@ -212,7 +211,7 @@ class World:
         self.schedule.after(trading_ns, "the network is healed, the engine stops", self._settle)
         while not self._is_over and self.schedule.run_next():
             if self._is_crash_armed and self.engine.has_unsent:
-                self._crash(is_in_send=True)
+                self.crash(is_in_send=True)
             self.engine.flush()
             self._check()
         self.relay.recover(self.engine)
@@ -226,8 +225,8 @@ class World:
             fills=record.fills,
             connections=self.observations.connections,
             runs=self.run_count,
-            kills=self.kills,
-            rearms=self.rearms,
+            kills=self.people.kills,
+            rearms=self.people.rearms,
             has_doubts=bool(self.engine.doubts),
             digest=f"{self.trace.hexdigest()}-{self.engine.state_digest()}-{record.sha256()[:16]}",
         )
@@ -318,8 +317,8 @@ class World:
             checker.check(self)
         self._was_paused = self.engine.is_paused
         self._was_behind = is_journal_behind(self.engine)
+        self._was_killed = self.people.has_killed
         self._stopped_until_ns = self.engine.stopped_until_ns()
-        self._was_killed = self.is_killed_by_hand
 
     # What happens by itself
 
@@ -330,7 +329,7 @@ class World:
         self._plan_step()
 
     def _plan_step(self) -> None:
-        if self._is_trading:
+        if self.is_trading:
             delay_ns = int(self._rng.expovariate(STEPS_PER_SECOND) * SECOND_NS)
             self.schedule.after(delay_ns, "market", self._step)
 
@@ -358,11 +357,7 @@ class World:
             (plan.crash_rate, "crash", self._plan_crash),
         )
         self._plan_kinds(kinds, rng, trading_ns)
-        by_people = (
-            (plan.pause_rate, "somebody pauses", self._pause),
-            (plan.kill_rate, "somebody kills", self._kill),
-        )
-        self._plan_kinds(by_people, self._people, trading_ns)
+        self._plan_kinds(self.people.kinds(plan), self.people.rng, trading_ns)
 
     def _plan_kinds(
         self,
@@ -377,52 +372,6 @@ class World:
                 if at_ns >= trading_ns:
                     break
                 self.schedule.after(int(at_ns), name, action)
-
-    # What people do
-
-    def _pause(self) -> None:
-        engine = self.engine
-        if engine.is_dead or engine.is_paused:
-            return
-        engine.pause(f"{BY_HAND}: lunch")
-        self.schedule.after(self._people.randrange(SECOND_NS), "somebody resumes", self._resume)
-
-    def _resume(self) -> None:
-        if not self.engine.is_dead:
-            self.engine.resume()
-
-    def _kill(self) -> None:
-        """From outside, by the word alone or with a waking call, or from inside; the engine may be
-        dead already, or die before it has done anything about it."""
-        self.kills += 1
-        engine, way = self.engine, self._people.choice(("word", "woken", "breaker", "crash"))
-        self.is_killed_by_hand = True
-        self.trace.note(f"kill: {way}")
-        if way == "breaker" and not engine.is_dead:
-            engine.control.switch.kill("a test", KillSource.KILL_BREAKER)
-        else:
-            kill_from_outside(engine.header, self.latch, self.clock.wall_ns(), self.kills)
-        if way == "woken" and not engine.is_dead:
-            engine.control.switch.look()
-        if way == "crash" and self.plan.crash_rate > 0:
-            self._crash()
-        self._plan_rearm()
-
-    def _plan_rearm(self) -> None:
-        self.schedule.after(self._people.randrange(2 * SECOND_NS), "somebody rearms", self._rearm)
-
-    def _rearm(self) -> None:
-        if not self._is_trading or not self.is_killed_by_hand:
-            return
-        if not self.engine.is_dead:
-            engine, kills = self.engine, self.kills
-
-            def note() -> None:
-                self.rearms += 1
-                self.is_killed_by_hand = self.is_killed_by_hand and self.kills != kills
-
-            engine.control.spawn(lambda: engine.rearm(note))
-        self._plan_rearm()
 
     def _step_clock(self) -> None:
         limit_ns = self.plan.clock_step_ns
@@ -448,11 +397,11 @@ class World:
     def _plan_crash(self) -> None:
         # Half of them in the middle of an event: decided, recorded, not all of it sent.
         if self._rng.random() < 0.5:
-            self._crash()
+            self.crash()
         else:
             self._is_crash_armed = True
 
-    def _crash(self, *, is_in_send: bool = False) -> None:
+    def crash(self, *, is_in_send: bool = False) -> None:
         self._is_crash_armed = False
         if self.engine.is_dead or not is_complete(self.engine):
             return  # with a hole in its journal nobody starts it again without looking
@@ -463,7 +412,7 @@ class World:
         self.has_explained |= self.engine.reconciler.has_explained
         is_power_lost = self._rng.random() < POWER_LOSS_SHARE
         if is_power_lost and not self.latch.is_safe:
-            self.is_killed_by_hand = False  # begun so late that no disk could have it
+            self.people.has_killed = False  # begun so late that no disk could have it
         self.engine.crash(is_power_lost=is_power_lost)
         self._look_at_disk(is_power_lost=is_power_lost)
         delay_ns = self._rng.randrange(RESTART_NS_MAX)
@@ -471,6 +420,7 @@ class World:
 
     def _look_at_disk(self, *, is_power_lost: bool) -> None:
         """What the next run goes by: the journal, with what the rings of a dead process add."""
+        self.has_lost_power = is_power_lost
         self.disk.die(is_power_lost=is_power_lost)
         if not is_power_lost:
             self.disk.salvage(self.engine)
@@ -483,7 +433,7 @@ class World:
 
     def _restart(self) -> None:
         engine = self._start_engine()
-        if not self._is_trading:
+        if not self.is_trading:
             engine.stop()
 
     # The end
@@ -491,7 +441,7 @@ class World:
     def _settle(self) -> None:
         self.plan.heal()
         self._is_crash_armed = False
-        self._is_trading = False
+        self.is_trading = False
         self._settle_started_ns = self.clock.monotonic_ns()
         self.engine.stop()
         self._wait_for_rest()

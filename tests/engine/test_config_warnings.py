@@ -84,6 +84,8 @@ def test_warnings_of_the_modes_that_see_the_world(
     path = write_config(text=text.replace("demo:passphrase", "env:P"))
     overrides = [
         "engine.mode=live",
+        "site.country=US",
+        "site.region=NY",
         "simulator.start=false",
         "feed.url=wss://ws-feed.exchange.coinbase.com",
         "order_entry.port=6121",

@@ -26,8 +26,9 @@ class Host:
         self.difference, self.forgotten = "", 0
         self.tasks: list[asyncio.Task[None]] = []
 
-    def spawn_control(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        self.tasks.append(asyncio.ensure_future(make()))
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        self.tasks.append(asyncio.ensure_future(coroutine))
+        return self.tasks[-1]
 
     async def compare_now(self) -> str:
         return self.difference
@@ -58,8 +59,8 @@ class Rig:
             await asyncio.sleep(0.001)
         pytest.fail("no answer")
 
-    @property
     def state(self) -> tuple[int, str]:
+        """Level and why, as others see it."""
         return int(self.header["engine_state"][0]), bytes(self.header["state_reason"][0]).decode()
 
     def is_paused(self) -> bool:
@@ -75,13 +76,13 @@ def rig(make_arc: Callable[..., Arc]) -> Rig:
 async def test_pause_and_resume(rig: Rig) -> None:
     assert (await rig.ask(Verb.PAUSE, "lunch")).code == "done"
     assert rig.is_paused()
-    assert rig.state == (EngineState.ENGINE_PAUSED_STATE, "lunch (wow-ctl, ana)")
+    assert rig.state() == (EngineState.ENGINE_PAUSED_STATE, "lunch (wow-ctl, ana)")
     assert "already" in (await rig.ask(Verb.PAUSE)).text
     assert (await rig.ask(Verb.RESUME, "")).code == "refused"
     answer = await rig.ask(Verb.RESUME, "back")
     assert answer.text == "resumed; it was paused for: lunch (wow-ctl, ana)"
     assert not rig.is_paused()
-    assert rig.state[0] == EngineState.ENGINE_RUNNING
+    assert rig.state()[0] == EngineState.ENGINE_RUNNING
     assert rig.host.forgotten == 1
 
 
@@ -128,11 +129,11 @@ async def test_nothing_is_done_while_the_engine_stops(rig: Rig) -> None:
 
 async def test_killed_it_neither_resumes_nor_arms_nor_flattens(rig: Rig) -> None:
     await rig.ask(Verb.KILL, "drill")
-    assert rig.state[0] == EngineState.ENGINE_KILLED_STATE
+    assert rig.state()[0] == EngineState.ENGINE_KILLED_STATE
     for verb in (Verb.RESUME, Verb.ARM, Verb.FLATTEN):
         assert (await rig.ask(verb)).code == "refused"
     rig.control.pause("a doubt besides")
-    assert rig.state[0] == EngineState.ENGINE_KILLED_STATE, "the gravest level is shown"
+    assert rig.state()[0] == EngineState.ENGINE_KILLED_STATE, "the gravest level is shown"
 
 
 async def test_a_rearm_needs_equal_records(rig: Rig) -> None:
@@ -149,7 +150,7 @@ async def test_a_rearm_needs_equal_records(rig: Rig) -> None:
     rig.host.difference = ""
     answer = await rig.ask(Verb.REARM)
     assert answer.text == "rearmed: the latch is gone, the engine is trading"
-    assert rig.state[0] == EngineState.ENGINE_RUNNING
+    assert rig.state()[0] == EngineState.ENGINE_RUNNING
     for task in rig.host.tasks:
         task.cancel()
 
@@ -166,7 +167,7 @@ async def test_a_live_engine_waits_to_be_armed(rig: Rig) -> None:
     control.begin("")
     control.show()
     assert rig.is_paused()
-    assert rig.state == (EngineState.ENGINE_PAUSED_STATE, UNARMED)
+    assert rig.state() == (EngineState.ENGINE_PAUSED_STATE, UNARMED)
     assert UNARMED in (await rig.ask(Verb.RESUME)).text
     assert rig.is_paused()
     assert (await rig.ask(Verb.ARM, "")).code == "refused"
@@ -206,7 +207,7 @@ async def test_a_kill_disarms_a_live_engine(rig: Rig) -> None:
 async def test_a_kill_that_only_the_journal_knew_goes_on(rig: Rig) -> None:
     rig.control.begin("five losses")
     assert rig.control.switch.is_killed
-    assert rig.state == (EngineState.ENGINE_KILLED_STATE, "cancelling: five losses")
+    assert rig.state() == (EngineState.ENGINE_KILLED_STATE, "cancelling: five losses")
     for task in rig.host.tasks:
         task.cancel()
 
@@ -226,8 +227,8 @@ async def test_a_relay_that_does_not_live(
     rig.control.look_slowly(10 * second)
     assert not rig.is_paused()
     rig.control.look_slowly(11 * second)
-    assert rig.state[0] == EngineState[f"ENGINE_{level}_STATE"]
-    assert "the relay has not lived for 2 s" in rig.state[1]
+    assert rig.state()[0] == EngineState[f"ENGINE_{level}_STATE"]
+    assert "the relay has not lived for 2 s" in rig.state()[1]
     for task in rig.host.tasks:
         task.cancel()
 

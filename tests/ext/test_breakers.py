@@ -11,7 +11,7 @@ from ext.errors import RecordingError, UsageError
 from ext.instrument_table import InstrumentTable
 from ext.safety_records import Breaker, BreakerLevel, KeptState
 from ext.shared_memory import SharedMemory
-from ext.wire import RecordKind, Verdict
+from ext.wire import OrderState, RecordKind, Verdict
 
 if TYPE_CHECKING:
     from tests.ext.conftest import OrderRig
@@ -430,3 +430,17 @@ def test_what_else_cannot_be() -> None:
         breakers.set_day(0, 0)
     with pytest.raises(RecordingError, match="3 bytes"):
         breakers.load(0, b"abc")
+
+
+def test_what_could_add_to_the_portfolio_may_reduce(order_rig: "OrderRig") -> None:
+    trade(order_rig, 1, MID, 1000)
+    adding, reducing = order_rig.place(1, 49_000, 10), order_rig.place(-1, 60_000, 400)
+    order_rig.pipeline.pause_strategy(0, Breaker.BREAKER_PORTFOLIO, order_rig.now_ns, "full")
+    (cancel,) = order_rig.sent()
+    assert order_rig.order_table.request_number(cancel[41]) == adding
+    assert order_rig.verdict(order_rig.new(1, 49_000, 1)) == Verdict.STRATEGY_PAUSED
+    assert order_rig.verdict(order_rig.new(-1, 60_001, 601)) == Verdict.STRATEGY_PAUSED, "it turns"
+    assert order_rig.verdict(order_rig.new(-1, 60_001, 600)) == Verdict.ACCEPTED
+    assert order_rig.order(reducing)["state"] == OrderState.PENDING_NEW
+    order_rig.pipeline.pause_strategy(-1, Breaker.BREAKER_LATENCY, order_rig.now_ns, "slow")
+    assert order_rig.verdict(order_rig.new(-1, 60_002, 1)) == Verdict.ENGINE_PAUSED

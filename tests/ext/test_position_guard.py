@@ -60,7 +60,7 @@ def fill(
 ) -> list[dict[int, str]]:
     """The venue fills an order, at the rig's time; what left for that."""
     rig.now_ns += 1
-    fields = {
+    fields: dict[str, object] = {
         "execution_type": 6,
         "order_state": 4 if is_last else 3,
         "request_number": number_of(rig, message),
@@ -77,7 +77,7 @@ def fill(
 def end(rig: "OrderRig", message: dict[int, str], *, is_canceled: bool = True) -> list[Any]:
     """The venue ends an order without a further fill."""
     rig.now_ns += 1
-    fields = {
+    fields: dict[str, object] = {
         "execution_type": 1 if is_canceled else 4,
         "order_state": 6 if is_canceled else 9,
         "request_number": number_of(rig, message),

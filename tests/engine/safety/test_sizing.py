@@ -46,11 +46,12 @@ def test_sizes(function: Callable[..., Any], arguments: tuple[Any, ...], expecte
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf, 0.0, -1.0])
 @pytest.mark.parametrize("place", range(4))
 def test_what_cannot_be_reckoned_with_is_no_order(bad: float, place: int) -> None:
-    arguments = [10_000.0, 1.0, 5_000.0, TICK_VALUE]
+    arguments: list[Any] = [10_000.0, 1.0, 5_000.0, TICK_VALUE]
     arguments[place] = bad
-    assert sizing.equity_lots(*arguments, 1000) == 0
-    assert sizing.risk_lots(*arguments, 1000) == 0
-    assert sizing.volatility_lots(*arguments[:3], 1.0, arguments[3], 1000) == 0
+    equity, percent, ticks, value = arguments
+    assert sizing.equity_lots(equity, percent, ticks, value, 1000) == 0
+    assert sizing.risk_lots(equity, percent, ticks, value, 1000) == 0
+    assert sizing.volatility_lots(equity, percent, ticks, 1.0, value, 1000) == 0
 
 
 @pytest.mark.slow

@@ -290,7 +290,7 @@ def test_new_risk_while_the_journal_is_behind(monkeypatch: pytest.MonkeyPatch) -
 def crash_soon(world: World) -> None:
     """The first engine of a world crashes, when it has traded for a while."""
     if world.engine.run == 0:
-        world.schedule.after(1_500_000_000, "crash", world._crash)
+        world.schedule.after(1_500_000_000, "crash", world.crash)
 
 
 def test_a_client_id_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
