@@ -95,7 +95,7 @@ def _make_parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} {command}".strip(),
         usage="%(prog)s --config FILE [--set section.key=value ...] [--live]"
-        " [--fresh REASON] [--resume REASON]",
+        " [--fresh REASON] [--resume REASON] [--rearm REASON]",
         description="Low-latency trading engine: market data in, orders out, every step checked.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -127,6 +127,13 @@ def _make_parser(command: str) -> argparse.ArgumentParser:
         default="",
         help="trade again although the last run ended PAUSED; for a person who has found out why",
     )
+    parser.add_argument(
+        "--rearm",
+        metavar="REASON",
+        default="",
+        help="lift the KILL of an earlier run, as soon as the venue lists no open order and its"
+        " record equals ours; until then the engine stays KILLED",
+    )
     return parser
 
 
@@ -136,7 +143,7 @@ def _run(config: EngineConfig, options: argparse.Namespace) -> int:
     require_recording(config)
     from engine import app  # only here: it loads the compiled kernel and Numba
 
-    decisions = Decisions(options.live, options.fresh, options.resume)
+    decisions = Decisions(options.live, options.fresh, options.resume, options.rearm)
     return app.run(config, decisions)
 
 

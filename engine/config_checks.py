@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from engine.canary import check_canary
 from engine.config_breaker_checks import check_breakers
+from engine.config_control import KillSection
 from engine.config_instrument_checks import check_instruments, check_strategies
 from engine.config_management_checks import check_management
 from engine.config_metadata import SIMULATOR
@@ -95,10 +96,17 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
                 _check_rest_address(engine, simulator, "order_entry", order_entry, problems)
         if is_compared and reconciliation:
             _check_rest_address(engine, simulator, "reconciliation", reconciliation, problems)
+        kill: KillSection | None = sections.get("kill")
+        if kill and kill.rest_url and engine.mode != "shadow":
+            _check_rest_address(engine, simulator, "kill", kill, problems)
     if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
         _check_cores(loop, telemetry, problems)
     if engine:
-        _check_secrets(engine, {"feed": feed, "order_entry": order_entry}, problems)
+        kill = sections.get("kill")
+        connections = {"feed": feed, "order_entry": order_entry, "kill": kill}
+        _check_secrets(engine, connections, problems)
+        if kill:
+            _check_kill_keys(kill, problems)
         if telemetry := sections.get("telemetry"):
             _check_publish(engine, telemetry, problems)
 
@@ -236,7 +244,7 @@ def _check_rest_address(
     engine: EngineSection,
     simulator: SimulatorSection,
     name: str,
-    section: OrderEntrySection | ReconciliationSection,
+    section: OrderEntrySection | ReconciliationSection | KillSection,
     problems: Problems,
 ) -> None:
     path, url = (name, "rest_url"), section.rest_url
@@ -256,6 +264,13 @@ def _check_rest_address(
             problems.add_value(path, url, "https://, or the passphrase travels in clear text")
     if section.ca_file and is_plain:
         problems.add((name, "ca_file"), "is for https:// alone; use no ca_file")
+
+
+def _check_kill_keys(kill: KillSection, problems: Problems) -> None:
+    given = [name for name in CREDENTIALS if getattr(kill, name)]
+    for name in CREDENTIALS:
+        if given and name not in given:
+            problems.add(("kill", name), f"is missing; it goes with {given[0]}")
 
 
 def _split_url(url: str) -> SplitResult | None:
@@ -292,7 +307,7 @@ def _check_cores(loop: LoopSection, telemetry: TelemetrySection, problems: Probl
 
 def _check_secrets(
     engine: EngineSection,
-    connections: Mapping[str, FeedSection | OrderEntrySection | None],
+    connections: Mapping[str, FeedSection | OrderEntrySection | KillSection | None],
     problems: Problems,
 ) -> None:
     """The demo's secrets in simulated mode and only there: a loopback address may be a tunnel."""

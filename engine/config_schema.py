@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from engine.config_breakers import BreakersSection
+from engine.config_control import FlattenSection, KillSection
 from engine.config_metadata import PATH, about, whole
 from engine.config_modes import CanarySection, PaperSection
 from engine.config_records import MAX_CORE, JournalSection, LogSection, TelemetrySection
@@ -167,6 +168,8 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     telemetry: TelemetrySection = TelemetrySection()
     journal: JournalSection = JournalSection()
     stop: StopSection = StopSection()
+    kill: KillSection = KillSection()
+    flatten: FlattenSection = FlattenSection()
     log: LogSection = LogSection()
 
     @property

@@ -7,6 +7,7 @@ from pathlib import Path
 from engine.config_checks import CREDENTIALS, is_loopback, publish_host
 from engine.config_schema import MODES_WITHOUT_ORDERS, EngineConfig
 from engine.jurisdiction import find_site_warnings
+from engine.kill_access import kill_address
 from engine.secrets import Secret
 from engine.tls_context import make_client_context
 from ext.errors import ConfigError
@@ -64,6 +65,12 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
     reconciliation = config.reconciliation
     if is_live and (reconciliation is None or not reconciliation.enabled):
         yield "[reconciliation]: nobody compares the venue's orders, fills and balances with ours"
+    if is_live and config.kill.key is None:
+        yield "[kill]: a KILL has no key of its own, it shares that of [order_entry]"
+    if is_live and not kill_address(config):
+        yield "[kill] rest_url: a KILL has the order session alone, and wow-kill has nothing"
+    if is_live and not config.telemetry.relay:
+        yield "[telemetry] relay is false: nobody can arm a live engine, or command it"
     if config.loop.busy_poll and config.loop.engine_core < 0:
         yield "[loop] busy_poll without engine_core: the spinning thread may be moved about"
     if config.loop.keep_warm_ms and not config.loop.warm_up:
@@ -85,7 +92,12 @@ def _machine_warnings(config: EngineConfig) -> Iterator[str]:
         require_recording(config)
     except ConfigError as error:
         yield str(error)
-    for section, connection in (("feed", config.feed), ("order_entry", config.order_entry)):
+    connections = (
+        ("feed", config.feed),
+        ("order_entry", config.order_entry),
+        ("kill", config.kill),
+    )
+    for section, connection in connections:
         if connection is None or not connection.ca_file:
             continue
         try:
@@ -95,7 +107,12 @@ def _machine_warnings(config: EngineConfig) -> Iterator[str]:
 
 
 def _secret_warnings(config: EngineConfig) -> Iterator[str]:
-    for section, connection in (("feed", config.feed), ("order_entry", config.order_entry)):
+    connections = (
+        ("feed", config.feed),
+        ("order_entry", config.order_entry),
+        ("kill", config.kill),
+    )
+    for section, connection in connections:
         for name in CREDENTIALS:
             secret: Secret | None = getattr(connection, name, None)
             if secret is None:

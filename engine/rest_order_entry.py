@@ -22,7 +22,8 @@ from engine.tls_context import make_client_context
 from ext.errors import UsageError
 from ext.loop_meter import LoopMeter
 from ext.orders import ReportResult
-from ext.wire import LoopSource, SessionState
+from ext.loop_source import LoopSource
+from ext.wire import SessionState
 from gateways.coinbase_rest import CoinbaseSigner, list_orders
 from gateways.rest_answers import (
     AnswerLost,

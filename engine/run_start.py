@@ -106,7 +106,8 @@ def begin_run(arc: Arc, inheritance: Inheritance) -> None:
     start_time_ns = arc.memory.counters()["start_time_ns"]
     if inheritance.recovery is not None:
         take_over(inheritance.recovery, arc)
-        snapshot = snapshot_arc(arc, start_time_ns, inheritance.recovery.snapshot.pause_reason)
+        left = inheritance.recovery.snapshot
+        snapshot = snapshot_arc(arc, start_time_ns, left.pause_reason, left.kill_reason)
         try:
             name = write_snapshot(Path(arc.config.journal.path), snapshot).name
         except OSError as error:
@@ -128,7 +129,9 @@ def begin_run(arc: Arc, inheritance: Inheritance) -> None:
     arc.memory.write_blob(start_time_ns, RecordKind.RECORD_RUN, encode_facts(facts))
 
 
-def snapshot_arc(arc: Arc, start_time_ns: int, pause_reason: str) -> Snapshot:
+def snapshot_arc(
+    arc: Arc, start_time_ns: int, pause_reason: str, kill_reason: str = ""
+) -> Snapshot:
     """The state of an arc that has not begun."""
     positions = arc.memory.region("positions_offset", POSITION, len(arc.strategies))
     store = arc.orders.store if arc.orders is not None else None
@@ -154,6 +157,7 @@ def snapshot_arc(arc: Arc, start_time_ns: int, pause_reason: str) -> Snapshot:
         messages=[],
         breakers=[each.tobytes()[:KEPT_BYTES] for each in breakers],
         guards=[each.tobytes() for each in guards[: len(arc.strategies)]],
+        kill_reason=kill_reason,
     )
 
 

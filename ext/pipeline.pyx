@@ -29,6 +29,7 @@ from ext.wire cimport (
     ACCEPTED,
     CANCEL_ORDER,
     COMMAND_SEND_FAILED,
+    ENGINE_KILLED,
     ENGINE_PAUSED,
     EXEC_MESSAGE_REJECT,
     EXEC_REJECTED,
@@ -298,6 +299,8 @@ cdef class Pipeline(PipelineCommands):
             verdict = JOURNAL_BEHIND
         if verdict == ACCEPTED and intent.kind != CANCEL_ORDER:
             verdict = self._check_safety(strategy, intent, time_ns)
+        if intent.kind != CANCEL_ORDER and self._is_killed(time_ns):
+            verdict = ENGINE_KILLED
         self._time_step(STEP_CHECK)
         header.intents += 1
         position.signal_count += intent.kind != CANCEL_ORDER

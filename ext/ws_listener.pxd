@@ -14,8 +14,9 @@ from libc.stdint cimport int64_t
 from picows.picows cimport WSFrame, WSListener, WSTransport
 
 from ext.loop_meter cimport LoopMeter
+from ext.loop_source cimport LoopSource
 from ext.pipeline cimport Pipeline
-from ext.wire cimport FeedStatus, LoopSource
+from ext.wire cimport FeedStatus
 
 
 @cython.final

@@ -7,15 +7,9 @@ from picows.picows cimport BINARY, CONTINUATION, PING, TEXT, WSFrame, WSListener
 from ext.clock cimport monotonic_ns
 from ext.feed_decoder import PADDING
 from ext.loop_meter cimport LoopMeter
+from ext.loop_source cimport LOOP_FEED_SESSION, LOOP_IDLE, LOOP_MARKET_DATA, LoopSource
 from ext.pipeline cimport Pipeline
-from ext.wire cimport (
-    FEED_OK,
-    LOOP_FEED_SESSION,
-    LOOP_IDLE,
-    LOOP_MARKET_DATA,
-    FeedStatus,
-    LoopSource,
-)
+from ext.wire cimport FEED_OK, FeedStatus
 
 MAX_FRAGMENTED_BYTES = 64 << 20
 """A message in fragments larger than this ends the connection; whole frames are picows' limit."""

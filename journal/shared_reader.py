@@ -237,6 +237,12 @@ class SharedReader:
         self._write("synced_sequence", synced_sequence)
         self._write("journal_failing", int(is_failing))
 
+    def beat(self, now_ns: int) -> None:
+        """Tells the engine that the relay's loop goes round; ``now_ns`` is wall clock."""
+        if not self._attached:
+            raise UsageError("beat() needs attach() first")
+        self._write("relay_heartbeat_ns", now_ns)
+
     def detach(self) -> None:
         """Leaves the rings: the engine overwrites old slots again instead of keeping them."""
         if self._attached:

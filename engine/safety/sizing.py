@@ -88,4 +88,4 @@ def whole_lots(amount: float, amount_of_a_lot: float, max_lots: int) -> int:
         return 0
     if lots >= max_lots:
         return max_lots
-    return int(math.floor(lots))
+    return math.floor(lots)

@@ -128,6 +128,26 @@ class TrippedBreakersAreKept(Checker):
         self._tripped |= {index for index, until_ns in stopped.items() if until_ns == 0}
 
 
+class NothingNewAfterKill(SentChecker):
+    """From a KILL until a person rearms no new order and no replace leaves, in whatever run."""
+
+    def check_message(self, message: SentMessage) -> None:
+        """MsgType of what was sent since."""
+        kind = message.fields.message_type
+        is_risk = message.was_killed and kind in NEW_RISK
+        self.require(not is_risk, f"35={kind} 34={message.sequence} was sent after a KILL")
+
+
+class NoLatchIsLost(Checker):
+    """Who was killed is KILLED, over crashes and restarts, until a person rearms."""
+
+    def check(self, world: "World") -> None:
+        """Looks at the engine's own word."""
+        if world.is_killed_by_hand and not world.engine.is_dead:
+            is_killed = world.engine.pipeline.is_killed
+            self.require(is_killed, "somebody killed it, nobody rearmed it, and it may trade")
+
+
 class NothingNewBehindTheJournal(SentChecker):
     """While order records are lost, or cannot be stored, no new order and no replace leaves.
 

@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from control.kill_source import KillSource
 from engine.recovery import Recovery
 from ext.wire import BookState, OrderState
 from sim.orders import Order
@@ -17,7 +18,9 @@ from sim.world.checkers import (
     EveryOpenOrderIsKnown,
     FillsAreCountedOnce,
     LiveBooksAreRight,
+    NoLatchIsLost,
     NoRiskIsTakenTwice,
+    NothingNewAfterKill,
     NothingNewBehindTheJournal,
     NothingNewOfTheStopped,
     NothingNewWhilePaused,
@@ -28,6 +31,7 @@ from sim.world.checkers import (
     TrippedBreakersAreKept,
 )
 from sim.world.clock import WorldClock
+from sim.world.control import WorldLatch, kill_from_outside
 from sim.world.disk import Disk
 from sim.world.end_checkers import (
     BooksEqualTheVenues,
@@ -40,9 +44,15 @@ from sim.world.end_checkers import (
     StreamTellsTheState,
     VenueAgreesOnEveryOrder,
 )
-from sim.world.engine import WorldEngine
+from sim.world.engine import BY_HAND, WorldEngine
 from sim.world.engine_config import draw_setup
-from sim.world.faults import MILLISECOND_NS, SECOND_NS, FaultPlan, draw_faults
+from sim.world.faults import (
+    MILLISECOND_NS,
+    SECOND_NS,
+    FaultPlan,
+    draw_commands,
+    draw_faults,
+)
 from sim.world.limit_checkers import (
     ExposureHoldsAtTheVenue,
     HoursHold,
@@ -82,6 +92,8 @@ class Outcome:
     fills: int
     connections: int
     runs: int
+    kills: int
+    rearms: int
     has_doubts: bool
     digest: str
 
@@ -106,6 +118,7 @@ class World:
         self.schedule = Schedule(self.clock, self.trace)
         self._rng = random.Random(f"{seed}:world")
         drawn = draw_faults(random.Random(f"{seed}:faults"))
+        draw_commands(drawn, random.Random(f"{seed}:commands"))
         self.plan = drawn if plan is None else plan
         self.setup = draw_setup(random.Random(f"{seed}:setup"))
         self.network = Network(
@@ -129,8 +142,13 @@ class World:
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
         self.have_orders_moved = True
         self._moved: object = None
-        self._was_paused = self._was_behind = False
+        self._was_paused = self._was_behind = self._was_killed = False
         self._stopped_until_ns: dict[int, int] = {}
+        self.latch = WorldLatch()
+        self.is_killed_by_hand = False
+        """Somebody has killed, and nobody has rearmed since."""
+        self.kills = self.rearms = 0
+        self._people = random.Random(f"{seed}:people")
         self._is_trading = True
         self._is_crash_armed = False
         self._is_over = False
@@ -140,11 +158,17 @@ class World:
         self._is_fresh = False
         self._plant = plant
         self.engine = self._start_engine()
-        self.checkers: list[Checker] = [
+        self.checkers = self._make_checkers()
+        self.end_checkers = self._make_end_checkers()
+
+    def _make_checkers(self) -> list[Checker]:
+        return [
             ClientIdsAreUnique(),
             NothingNewWhilePaused(),
             NothingNewOfTheStopped(),
             TrippedBreakersAreKept(),
+            NothingNewAfterKill(),
+            NoLatchIsLost(),
             NothingNewBehindTheJournal(),
             OutgoingNumbersAreLegal(),
             NoRiskIsTakenTwice(),
@@ -161,7 +185,9 @@ class World:
             OneConnectionNeedsNoPause(),
             TablesAreBounded(),
         ]
-        self.end_checkers: list[Checker] = [
+
+    def _make_end_checkers(self) -> list[Checker]:
+        return [
             EverythingSettles(),
             VenueAgreesOnEveryOrder(),
             PositionsEqualTheVenues(),
@@ -200,6 +226,8 @@ class World:
             fills=record.fills,
             connections=self.observations.connections,
             runs=self.run_count,
+            kills=self.kills,
+            rearms=self.rearms,
             has_doubts=bool(self.engine.doubts),
             digest=f"{self.trace.hexdigest()}-{self.engine.state_digest()}-{record.sha256()[:16]}",
         )
@@ -260,6 +288,7 @@ class World:
             self.venue,
             sent=self._note_sent,
             heard=self.mirror.take,
+            latch=self.latch,
         )
         self.run_count += 1
         self.engine = engine
@@ -277,6 +306,7 @@ class World:
             was_paused=self._was_paused,
             was_behind=self._was_behind,
             stopped_until_ns=self._stopped_until_ns,
+            was_killed=self._was_killed,
         )
 
     def _check(self) -> None:
@@ -289,6 +319,7 @@ class World:
         self._was_paused = self.engine.is_paused
         self._was_behind = is_journal_behind(self.engine)
         self._stopped_until_ns = self.engine.stopped_until_ns()
+        self._was_killed = self.is_killed_by_hand
 
     # What happens by itself
 
@@ -326,6 +357,19 @@ class World:
             (plan.stuck_rate, "the relay gets stuck", self._get_stuck),
             (plan.crash_rate, "crash", self._plan_crash),
         )
+        self._plan_kinds(kinds, rng, trading_ns)
+        by_people = (
+            (plan.pause_rate, "somebody pauses", self._pause),
+            (plan.kill_rate, "somebody kills", self._kill),
+        )
+        self._plan_kinds(by_people, self._people, trading_ns)
+
+    def _plan_kinds(
+        self,
+        kinds: tuple[tuple[float, str, Callable[[], None]], ...],
+        rng: random.Random,
+        trading_ns: int,
+    ) -> None:
         for rate, name, action in kinds:
             at_ns = 0.0
             while rate > 0:
@@ -333,6 +377,52 @@ class World:
                 if at_ns >= trading_ns:
                     break
                 self.schedule.after(int(at_ns), name, action)
+
+    # What people do
+
+    def _pause(self) -> None:
+        engine = self.engine
+        if engine.is_dead or engine.is_paused:
+            return
+        engine.pause(f"{BY_HAND}: lunch")
+        self.schedule.after(self._people.randrange(SECOND_NS), "somebody resumes", self._resume)
+
+    def _resume(self) -> None:
+        if not self.engine.is_dead:
+            self.engine.resume()
+
+    def _kill(self) -> None:
+        """From outside, by the word alone or with a waking call, or from inside; the engine may be
+        dead already, or die before it has done anything about it."""
+        self.kills += 1
+        engine, way = self.engine, self._people.choice(("word", "woken", "breaker", "crash"))
+        self.is_killed_by_hand = True
+        self.trace.note(f"kill: {way}")
+        if way == "breaker" and not engine.is_dead:
+            engine.control.switch.kill("a test", KillSource.KILL_BREAKER)
+        else:
+            kill_from_outside(engine.header, self.latch, self.clock.wall_ns(), self.kills)
+        if way == "woken" and not engine.is_dead:
+            engine.control.switch.look()
+        if way == "crash" and self.plan.crash_rate > 0:
+            self._crash()
+        self._plan_rearm()
+
+    def _plan_rearm(self) -> None:
+        self.schedule.after(self._people.randrange(2 * SECOND_NS), "somebody rearms", self._rearm)
+
+    def _rearm(self) -> None:
+        if not self._is_trading or not self.is_killed_by_hand:
+            return
+        if not self.engine.is_dead:
+            engine, kills = self.engine, self.kills
+
+            def note() -> None:
+                self.rearms += 1
+                self.is_killed_by_hand = self.is_killed_by_hand and self.kills != kills
+
+            engine.control.spawn(lambda: engine.rearm(note))
+        self._plan_rearm()
 
     def _step_clock(self) -> None:
         limit_ns = self.plan.clock_step_ns
@@ -372,6 +462,8 @@ class World:
             checker.check(self)
         self.has_explained |= self.engine.reconciler.has_explained
         is_power_lost = self._rng.random() < POWER_LOSS_SHARE
+        if is_power_lost and not self.latch.is_safe:
+            self.is_killed_by_hand = False  # begun so late that no disk could have it
         self.engine.crash(is_power_lost=is_power_lost)
         self._look_at_disk(is_power_lost=is_power_lost)
         delay_ns = self._rng.randrange(RESTART_NS_MAX)

@@ -146,7 +146,7 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
             "xyzzy = 1\n[engine]",
             "[xyzzy] is unknown; known sections: engine, site, paper, canary, simulator, feed,"
             " order_entry, reconciliation, loop, risk, currency, breakers, instrument, strategy,"
-            " telemetry, journal, stop, log",
+            " telemetry, journal, stop, kill, flatten, log",
         ),
         (
             "max_position = 0.2",
