@@ -25,9 +25,10 @@ from control.paths import control_paths
 from control.people import find_who
 from engine.composition import Arc
 from engine.config_metadata import SIMULATOR
+from engine.config_schema import MODES_WITHOUT_ORDERS
 from engine.engine_clock import EngineClock
 from engine.flatten import Flatten
-from engine.kill_access import VIRTUAL_MODES, kill_address
+from engine.kill_access import kill_address
 from engine.kill_switch import KillEdges, KillSwitch
 from engine.kill_transport import make_kill_transport
 from engine.reconciler import Reconciler
@@ -107,7 +108,7 @@ class Control:
     async def connect(self, venue_url: str) -> None:
         """By what a KILL cancels and proves beside the order session; ``venue_url`` is that of a
         simulated venue."""
-        if self._arc.config.engine.mode in VIRTUAL_MODES:
+        if self._arc.config.engine.mode in MODES_WITHOUT_ORDERS:
             self.switch.is_virtual = True
             return
         url = kill_address(self._arc.config)

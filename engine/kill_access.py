@@ -10,11 +10,8 @@ import msgspec
 
 from control.paths import control_paths
 from engine.config_metadata import SIMULATOR
-from engine.config_schema import EngineConfig
+from engine.config_schema import MODES_WITHOUT_ORDERS, EngineConfig
 from ext.errors import ConfigError
-
-VIRTUAL_MODES = ("shadow", "paper")
-"""Nothing of them is at a venue: what is open there belongs to somebody else, and stays."""
 
 
 class VenueAddress(msgspec.Struct):
@@ -38,7 +35,14 @@ def note_venue(config: EngineConfig, rest_url: str) -> None:
 
 
 def find_address(config: EngineConfig) -> str:
-    """The address to connect to. ConfigError when there is none, with what to do."""
+    """The address to connect to. ConfigError when there is none, with what to do, and in modes
+    whose orders are at no venue: what stands there is of somebody else."""
+    mode = config.engine.mode
+    if mode in MODES_WITHOUT_ORDERS:
+        raise ConfigError(
+            f"[engine] mode is {mode}: none of its orders is at a venue, so nothing is cancelled"
+            " there; the engine itself is stopped"
+        )
     url = kill_address(config)
     if not url:
         raise ConfigError(

@@ -27,9 +27,9 @@ from control.mailbox import Header, open_header, set_kill_word
 from control.paths import ControlPaths, control_paths
 from control.people import Who, find_who
 from engine.config import load_config
-from engine.config_schema import EngineConfig
+from engine.config_schema import MODES_WITHOUT_ORDERS, EngineConfig
 from engine.exit_codes import ControlExitCode
-from engine.kill_access import VIRTUAL_MODES, describe_key, find_address
+from engine.kill_access import describe_key, find_address
 from engine.version import read_version
 from ext.errors import ConfigError, WowError
 from journal.names import ENGINE_STATES, name_of
@@ -171,9 +171,9 @@ def run_kill(kill: Kill, config_path: str, overrides: Sequence[str], timeout_s: 
         ) from error
     paths = control_paths(config.engine.state_directory, config.engine.name)
     kill.stop_engine(paths, config.shared_memory_path)
-    if config.engine.mode in VIRTUAL_MODES:
+    if config.engine.mode in MODES_WITHOUT_ORDERS:
         kill.record(paths, "kill")
-        kill.say("venue", f"mode is {config.engine.mode}: nothing of it is there, nothing is asked")
+        kill.say("venue", f"not touched: in {config.engine.mode} mode no order of ours is there")
         return ControlExitCode.DONE
     try:
         proof = asyncio.run(_empty_and_record(kill, config, paths, timeout_s))

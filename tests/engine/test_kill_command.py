@@ -78,6 +78,30 @@ def test_proven(place: Place, monkeypatch: pytest.MonkeyPatch, capsys: Any) -> N
     assert place.audited() == ["kill", "kill proven"]
 
 
+@pytest.mark.parametrize("mode", ["paper", "shadow"])
+def test_modes_without_orders_leave_the_venue_alone(
+    place: Place, monkeypatch: pytest.MonkeyPatch, capsys: Any, mode: str
+) -> None:
+    """What is open there is of another engine that goes by the same keys."""
+
+    async def touch(self: object, config: object, timeout_s: float) -> ZeroProof:
+        raise AssertionError("the venue was touched")
+
+    monkeypatch.setattr(kill_command.Kill, "empty_venue", touch)
+    sections = ("feed", "order_entry")
+    names = ("key", "secret", "passphrase")
+    overrides = [f"{section}.{name}=env:K" for section in sections for name in names]
+    overrides += ["simulator.start=false", "feed.url=wss://a", "order_entry.port=1"]
+    words = [word for each in (f"engine.mode={mode}", *overrides) for word in ("--set", each)]
+    assert kill_command.main([*place.arguments, *words]) == ControlExitCode.DONE
+    assert f"not touched: in {mode} mode no order of ours is there" in capsys.readouterr().out
+    assert LatchFile(place.paths.latch).read() is not None
+    assert place.audited() == ["kill"]
+    config = load_config(place.config, [f"engine.mode={mode}", *overrides])
+    with pytest.raises(ConfigError, match="none of its orders is at a venue"):
+        find_address(config)
+
+
 @pytest.mark.parametrize(
     ("changes", "code", "words"),
     [
