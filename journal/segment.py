@@ -210,7 +210,8 @@ class SegmentReader:
             return None
         slots = np.frombuffer(payload, RECORD)
         if zlib.crc32(payload) != crc or slots["sequence"][0] != first:
-            if not any(payload[-SLOT_BYTES:]) and self._is_unwritten(offset, SLOT_BYTES):
+            # A block of one slot may be cut in it: then the zeros are all behind the block.
+            if self._is_unwritten(offset, 0 if any(payload[-SLOT_BYTES:]) else SLOT_BYTES):
                 return None
             raise RecordingError(f"{self.path}: records of the block at byte {offset} are damaged")
         return slots

@@ -1,4 +1,5 @@
 import random
+import zlib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,9 @@ from journal.index import build_index
 from journal.keeper import KeepRules, keep
 from journal.reader import read_entries
 from journal.segment import (
+    BLOCK_FIELDS,
+    BLOCK_HEADER_BYTES,
+    CRC,
     MAX_METADATA_BYTES,
     SEGMENT_FIELDS,
     CutHeader,
@@ -157,6 +161,31 @@ def test_a_block_that_was_half_written_before_a_power_loss(
         with SegmentReader(path) as reader:
             assert len(list(reader.blocks())) < len(data)
             assert (reader.end, reader.torn_bytes) == (begin, len(data) - begin)
+
+
+@pytest.mark.parametrize("written", [1, 40, SLOT_BYTES - 1])
+def test_a_block_of_one_slot_that_a_power_loss_has_cut_in_it(
+    engine: EngineStandIn, directory: Path, written: int
+) -> None:
+    """The zeros are behind the block: the file was longer, for blocks that were never filled."""
+    play(engine, 1)
+    write(engine, directory)
+    path = segment_names(directory, stream=ORDERS)[-1].stored(directory)
+    data = path.read_bytes()
+    with SegmentReader(path) as reader:
+        begin = [offset for offset, _ in reader.blocks()][-1]
+    header = data[begin : begin + BLOCK_HEADER_BYTES]
+    magic, _, first, _ = BLOCK_FIELDS.unpack(header[: BLOCK_FIELDS.size])
+    slot = b"\x01" * SLOT_BYTES
+    fields = BLOCK_FIELDS.pack(magic, 1, first, zlib.crc32(slot))
+    block = fields + CRC.pack(zlib.crc32(fields)) + slot[:written] + bytes(SLOT_BYTES - written)
+    path.write_bytes(data[:begin] + block + bytes(SLOT_BYTES))
+    with SegmentReader(path) as reader:
+        list(reader.blocks())
+        assert (reader.end, reader.torn_bytes) == (begin, len(block) + SLOT_BYTES)
+    path.write_bytes(data[:begin] + block + bytes(SLOT_BYTES - 1))
+    with pytest.raises(RecordingError, match="damaged"), SegmentReader(path) as reader:
+        list(reader.blocks())
 
 
 def test_fewer_zeros_than_a_slot_are_damage(engine: EngineStandIn, directory: Path) -> None:
