@@ -20,7 +20,7 @@ PYTHON := $(shell for candidate in python3.11 python3 python3.12 python3.13; do 
     && { echo $$candidate; exit; }; done; echo python3)
 endif
 
-PACKAGES := bench engine ext feeds gateways journal monitor sim tuning
+PACKAGES := bench control engine ext feeds gateways journal monitor sim tuning
 CYTHON_SOURCES := $(shell find bench ext -name '*.pyx' -o -name '*.pxd')
 COMPILED := $(subst /,.,$(basename $(shell find bench ext -name '*.pyx' | sort)))
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
@@ -38,7 +38,7 @@ BUILD_STAMP := $(VENV)/.stamp-ext
 
 CHECKS := check-format check-lint check-cython check-types check-stubs check-layers check-spelling
 
-.PHONY: help setup build demo test sim crash check bench gate risk format hooks annotate peers clean
+.PHONY: help setup build demo test sim crash kill check bench gate risk format hooks annotate peers clean
 .PHONY: $(CHECKS)
 
 help: ## list the words
@@ -69,6 +69,9 @@ crash: build $(TEST_STAMP) ## kill a trading engine 200 times, a run of a millio
 
 risk: build $(TEST_STAMP) ## the risk gate against its rules in plain Python, a million random orders
 	$(BIN)/python -m tests.ext.risk_trial $(ARGS)
+
+kill: build $(TEST_STAMP) ## KILL from each source in each state of the engine, crashes in between
+	$(BIN)/python -m tests.integration.kill_trial $(ARGS)
 
 gate: build $(TEST_STAMP) ## allocations, instruction counts, times against the merge base
 	$(BIN)/wow-bench gate $(ARGS)

@@ -3,6 +3,7 @@
 Wide means that no order of a benchmark is refused; every check runs.
 """
 
+import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -19,6 +20,7 @@ from ext.codecs.binance_order import BinanceOrderEncoder
 from ext.codecs.binance_report import BinanceReportDecoder
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
+from ext.codecs.coinbase_rest_order import CoinbaseRestOrderEncoder
 from ext.codecs.fix_order import FixOrderEncoder
 from ext.codecs.fix_report import FixReportDecoder
 from ext.codecs.gemini_feed import GeminiFeed
@@ -31,6 +33,7 @@ from ext.order_encoder import OrderEncoder
 from ext.order_sender import OrderSender
 from ext.orders import OrderTable
 from ext.pipeline import Pipeline
+from ext.rest_sender import RestSender
 from ext.risk import RiskGate
 from ext.session_store import SessionStore
 from ext.shared_memory import PRIVATE_MARKET_SLOTS, SharedMemory
@@ -41,6 +44,9 @@ SENDER = "WOWBENCH"
 TARGET = "EXCHANGE"
 SELF_TRADE_RULE = "N"
 BINANCE_SELF_TRADE_MODE = "EXPIRE_TAKER"  # the same: the aggressor ends
+REST_SELF_TRADE_RULE = "cn"  # and here
+REST_HOST, REST_PASSPHRASE = "api.exchange.coinbase.com", "p" * 16
+REST_SECRET = base64.b64encode(bytes(range(64))).decode()
 RUN_SEED = bytes(range(8))  # the same client order ids in every run
 
 DECODERS: dict[str, type[FeedDecoder]] = {
@@ -74,6 +80,7 @@ class JoinedArc(Generic[Encoder, Decoder]):
     table: InstrumentTable
     orders: OrderTable
     store: SessionStore
+    sender: OrderSender
     encoder: Encoder
     decoder: Decoder
     pipeline: Pipeline
@@ -81,6 +88,7 @@ class JoinedArc(Generic[Encoder, Decoder]):
 
 
 Arc = JoinedArc[FixOrderEncoder, FixReportDecoder]
+RestArc = JoinedArc[CoinbaseRestOrderEncoder, None]
 BinanceArc = JoinedArc[BinanceOrderEncoder, BinanceReportDecoder]
 
 
@@ -116,7 +124,7 @@ def make_arc(
     return _join(
         venue,
         products,
-        sender,
+        lambda encoder, store: sender,
         lambda table, orders: FixOrderEncoder(
             table, orders, BEGIN_STRING, SENDER, TARGET, SELF_TRADE_RULE
         ),
@@ -139,7 +147,7 @@ def make_binance_arc(
     return _join(
         venue,
         products,
-        sender,
+        lambda encoder, store: sender,
         lambda table, orders: BinanceOrderEncoder(
             table, orders, self_trade_mode=BINANCE_SELF_TRADE_MODE
         ),
@@ -149,10 +157,32 @@ def make_binance_arc(
     )
 
 
+def make_rest_arc(
+    venue: str,
+    products: Sequence[Product],
+    senders: Sequence[OrderSender],
+    *,
+    unit_lots: int = 1,
+    directory: Path | None = None,
+) -> RestArc:
+    """The same with orders by Coinbase Exchange's REST, on a connection for each of ``senders``."""
+    return _join(
+        venue,
+        products,
+        lambda encoder, store: RestSender(encoder, store, list(senders)),
+        lambda table, orders: CoinbaseRestOrderEncoder(
+            table, orders, REST_HOST, SENDER, REST_SECRET, REST_PASSPHRASE, REST_SELF_TRADE_RULE
+        ),
+        lambda table, orders: None,
+        unit_lots,
+        directory,
+    )
+
+
 def _join(
     venue: str,
     products: Sequence[Product],
-    sender: OrderSender,
+    make_sender: Callable[[Encoder, SessionStore], OrderSender],
     make_encoder: Callable[[InstrumentTable, OrderTable], Encoder],
     make_decoder: Callable[[InstrumentTable, OrderTable], Decoder],
     unit_lots: int,
@@ -185,6 +215,7 @@ def _join(
     store = SessionStore(str(directory / "bench.store") if directory else None, "bench")
     store.is_active = True
     encoder = make_encoder(table, orders)
+    sender = make_sender(encoder, store)
     pipeline = Pipeline(
         table,
         DECODERS[venue](table),
@@ -199,4 +230,6 @@ def _join(
         is_recording=is_recording,
     )
     decoder = make_decoder(table, orders)
-    return JoinedArc(table, orders, store, encoder, decoder, pipeline, tuple(compiled_strategies))
+    return JoinedArc(
+        table, orders, store, sender, encoder, decoder, pipeline, tuple(compiled_strategies)
+    )

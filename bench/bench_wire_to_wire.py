@@ -3,7 +3,7 @@
     core 1                              core 0
     exchange.c ── depth frame, WebSocket ──► client: C, ours, or Python
       t0 before send                           read, book, decide, check, encode
-      t1 after recv ◄── order ──────────────── send, by FIX on TCP or by WebSocket
+      t1 after recv ◄── order ──────────────── send, by FIX on TCP, by WebSocket or by REST
       report: ended unfilled ────────────────► (outside the time that is taken)
 
 Contenders use the same sockets in the same run, in turns; frames and orders are the same.
@@ -23,11 +23,14 @@ from bench.wire_rig import (
     ClientKind,
     WireRig,
     c_client,
+    c_rest_client,
     c_websocket_client,
     engine_client,
+    engine_rest_client,
     engine_websocket_client,
     make_fixed_order,
     make_fixed_request,
+    make_fixed_rest_order,
     open_rig,
     python_client,
     websockets_client,
@@ -50,6 +53,11 @@ WEBSOCKET_ORDER = (
     ClientKind("engine, busy poll", engine_websocket_client, is_busy=True, wire="websocket"),
     ClientKind("C, busy poll", c_websocket_client, is_busy=True, wire="websocket"),
 )
+REST_ORDER = (
+    ClientKind("engine by REST, busy poll", engine_rest_client, is_busy=True, wire="rest"),
+    ClientKind("C, a fixed request, busy poll", c_rest_client, is_busy=True, wire="rest"),
+    BUSY[0]._replace(name="engine by FIX, busy poll"),
+)
 TEXTBOOK = ClientKind("websockets + Python + json, blocking", websockets_client, is_busy=False)
 
 
@@ -71,13 +79,24 @@ def expected_orders(
     if kind.command is c_websocket_client:
         params = orjson.loads(make_fixed_request())["params"]
         return [(params["price"], params["quantity"])] * count
+    if kind.command is c_rest_client:
+        body = orjson.loads(make_fixed_rest_order().partition(b"\r\n\r\n")[2])
+        return [(body["price"], body["size"])] * count
     return frames.orders[warm_up : warm_up + count]
 
 
 def make_trial(
-    rig: WireRig, name: str, kinds: Sequence[ClientKind], frames: GeneratedFrames, warm_up: int
+    rig: WireRig,
+    name: str,
+    kinds: Sequence[ClientKind],
+    frames: GeneratedFrames,
+    warm_up: int,
+    baseline: ClientKind | None = None,
 ) -> Trial:
-    """The figure of one way to wait."""
+    """The figure of one way to wait, or to send; the goal is against the C program, the second.
+
+    With another ``baseline`` there is none.
+    """
     count = len(frames.updates) - warm_up
 
     def contender(kind: ClientKind) -> Contender:
@@ -88,8 +107,8 @@ def make_trial(
     return Trial(
         f"wire_to_wire.{name}",
         tuple(map(contender, kinds)),
-        baseline=kinds[1].name,
-        goal=Goal(p50_ratio=1.2, p99_ratio=1.5) if kinds[0].is_busy else None,
+        baseline=(baseline or kinds[1]).name,
+        goal=Goal(p50_ratio=1.2, p99_ratio=1.5) if kinds[0].is_busy and not baseline else None,
         warm_up=False,  # every run has its own
     )
 
@@ -107,12 +126,12 @@ def check_engine(name: str, said: bytes) -> None:
 
 @contextmanager
 def prepare(size: Size) -> Iterator[Sequence[Trial]]:
-    """Eight clients on one exchange, and a ninth where its library is installed."""
+    """Eleven clients on one exchange, and a twelfth where its library is installed."""
     has_textbook = find_spec("websockets") is not None
     blocking = (*BLOCKING, TEXTBOOK) if has_textbook else BLOCKING
     warm_up = size.pick(smoke=10, real=500)
     frames = generate_frames(warm_up + size.pick(smoke=30, real=2_000))
-    with open_rig(frames, (*BUSY, *blocking, *WEBSOCKET_ORDER)) as rig:
+    with open_rig(frames, (*BUSY, *blocking, *WEBSOCKET_ORDER, *REST_ORDER)) as rig:
         waiting = make_trial(rig, "blocking", blocking, frames, warm_up)
         if not has_textbook:
             absent = AbsentPeer(TEXTBOOK.name, "websockets")
@@ -121,9 +140,10 @@ def prepare(size: Size) -> Iterator[Sequence[Trial]]:
             make_trial(rig, "busy", BUSY, frames, warm_up),
             waiting,
             make_trial(rig, "websocket_order", WEBSOCKET_ORDER, frames, warm_up),
+            make_trial(rig, "rest_order", REST_ORDER, frames, warm_up, baseline=REST_ORDER[2]),
         ]
         said = rig.finish()
-        for kind in (BUSY[0], BLOCKING[0], WEBSOCKET_ORDER[0]):
+        for kind in (BUSY[0], BLOCKING[0], WEBSOCKET_ORDER[0], REST_ORDER[0], REST_ORDER[2]):
             check_engine(kind.name, said[kind])
 
 

@@ -1,6 +1,6 @@
 """Our client of the wire-to-wire benchmark: the compiled arc on real sockets, in its own process.
 
-    python -m bench.wire_engine fix|websocket busy|blocking FEED_PORT ORDER_PORT CORE DIRECTORY
+    python -m bench.wire_engine fix|websocket|rest busy|blocking FEED_PORT ORDER_PORT CORE DIRECTORY
 
 Everything on the arc is production code. What is missing is the logon: the exchange of the
 benchmark has no order session, so the session store says that we are logged on.
@@ -12,25 +12,32 @@ import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import orjson
 import picows
 
-from bench.arc import make_arc, make_binance_arc
+from bench.arc import REST_HOST, make_arc, make_binance_arc, make_rest_arc
 from bench.frames import PRODUCT, UNIT_LOTS
 from bench.wire_client import ClientArguments, connect_feed, freeze_memory, run_client
 from bench.wire_tls import client_context
-from ext.clock import read_wall_ns
+from engine.rest_reports import make_answer_report
+from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.fix_listener import FixListener
 from ext.pipeline import Pipeline
+from ext.rest_sender import RestSender
 from ext.tcp_sender import TcpSender
 from ext.tls_channel import TlsChannel
 from ext.ws_listener import FeedListener
 from ext.ws_order_listener import WsOrderListener
 from ext.ws_sender import WsSender
+from gateways.rest_answers import AnswerLost
+from gateways.rest_order_session import RequestAnswered, RestOrderSession
 from gateways.transport import connect_tcp, connect_tls
 
 FEED = "coinbase_exchange"
+READ_BYTES = 65_536
+ANSWER_TIMEOUT_NS = 5_000_000_000
 COUNTED = ("frames", "orders_sent", "rejected", "reports", "unknown_reports", "stale_count")
 
 
@@ -140,6 +147,55 @@ class WebSocketClient(EngineClient):
         )
 
 
+class RestClient(EngineClient):
+    """Orders by REST, on one connection."""
+
+    def __init__(self, directory: Path) -> None:
+        self._socket_sender = TcpSender()
+        arc = make_rest_arc(
+            FEED, [PRODUCT], [self._socket_sender], unit_lots=UNIT_LOTS, directory=directory
+        )
+        super().__init__(arc.pipeline)
+        sender = cast(RestSender, arc.sender)
+        self._session = RestOrderSession(sender, 1, REST_HOST, answer_timeout_ns=ANSWER_TIMEOUT_NS)
+
+    async def _connect_orders(self, port: int) -> Callable[[], None]:
+        connection = await connect_tcp("127.0.0.1", port)
+        self._socket_sender.attach(connection.fileno())
+        self._session.to_connect(read_monotonic_ns())
+        self._session.connected(0, read_monotonic_ns())
+        loop = asyncio.get_running_loop()
+        loop.add_reader(connection.fileno(), self._read, connection)
+
+        def close() -> None:
+            loop.remove_reader(connection.fileno())
+            connection.close()
+
+        return close
+
+    def _read(self, connection: socket.socket) -> None:
+        data = connection.recv(READ_BYTES)
+        if not data:
+            asyncio.get_running_loop().remove_reader(connection.fileno())
+            return
+        now_ns = read_wall_ns()
+        self._session.receive(0, data, read_monotonic_ns(), now_ns)
+        for event in self._session.events():
+            if not isinstance(event, RequestAnswered) or isinstance(event.outcome, AnswerLost):
+                self._note_problem("not an answer", str(event).encode())
+                continue
+            number = self._pipeline.orders.requests.of_sequence(event.sequence)
+            fields = make_answer_report(event.outcome, number, now_ns)
+            self._pipeline.apply_report(fields, now_ns, event.answer)
+
+
+CLIENTS: dict[str, type[EngineClient]] = {
+    "fix": FixClient,
+    "websocket": WebSocketClient,
+    "rest": RestClient,
+}
+
+
 async def serve(make_client: Callable[[Path], EngineClient], arguments: ClientArguments) -> None:
     """Makes the client, says ``connecting``, serves, and says how it went as one line of JSON."""
     client = make_client(arguments.directory)
@@ -150,5 +206,4 @@ async def serve(make_client: Callable[[Path], EngineClient], arguments: ClientAr
 
 
 if __name__ == "__main__":
-    chosen = FixClient if sys.argv.pop(1) == "fix" else WebSocketClient
-    run_client(functools.partial(serve, chosen))
+    run_client(functools.partial(serve, CLIENTS[sys.argv.pop(1)]))

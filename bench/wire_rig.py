@@ -16,7 +16,7 @@ from typing import IO, NamedTuple, cast
 
 import numpy as np
 
-from bench.arc import make_arc, make_binance_arc
+from bench.arc import make_arc, make_binance_arc, make_rest_arc
 from bench.compiler import compile_program
 from bench.frames import PRODUCT, UNIT_LOTS, GeneratedFrames
 from bench.harness import BenchmarkError, Measurement
@@ -38,7 +38,7 @@ _ROOT = Path(__file__).parents[1]
 class ClientKind(NamedTuple):
     """A contender: how it is shown, its command before the arguments that all share.
 
-    ``wire`` is how its orders leave: ``fix`` or ``websocket``.
+    ``wire`` is how its orders leave: ``fix``, ``websocket`` or ``rest``.
     """
 
     name: str
@@ -57,6 +57,11 @@ def c_websocket_client() -> Sequence[str]:
     return (str(compile_program("client", "client.c")), "websocket")
 
 
+def c_rest_client() -> Sequence[str]:
+    """The floor of an order by REST: raw bytes, as by FIX."""
+    return (str(compile_program("client", "client.c")), "rest")
+
+
 def c_client_under_tls() -> Sequence[str]:
     """The floor with OpenSSL between it and its sockets."""
     return (str(compile_under_tls("client-tls", "client.c")), "fix")
@@ -72,10 +77,16 @@ def engine_websocket_client() -> Sequence[str]:
     return (sys.executable, "-m", "bench.wire_engine", "websocket")
 
 
+def engine_rest_client() -> Sequence[str]:
+    """Our arc with orders by REST."""
+    return (sys.executable, "-m", "bench.wire_engine", "rest")
+
+
 FIXED_ORDERS = {
     c_client: "order",
     c_client_under_tls: "order",
     c_websocket_client: "order-frame",
+    c_rest_client: "order-request",
 }
 """Those that answer with a fixed order, whatever came, and the file that holds it."""
 
@@ -206,6 +217,7 @@ def open_rig(
         _write_frames(directory / "frames", frames)
         (directory / "order").write_bytes(make_fixed_order())
         (directory / "order-frame").write_bytes(make_frame(make_fixed_request()))
+        (directory / "order-request").write_bytes(make_fixed_rest_order())
         exchange = _Process(
             "exchange",
             [
@@ -262,6 +274,21 @@ def _compile_exchange(*, is_under_tls: bool) -> Path:
 def make_fixed_request() -> bytes:
     """The same order as the text of a WebSocket message."""
     arc = make_binance_arc("coinbase_exchange", [PRODUCT], OrderSender(), unit_lots=UNIT_LOTS)
+    return arc.encoder.encode_request(
+        IntentKind.NEW_ORDER,
+        0,
+        Side.BUY,
+        6_399_999,
+        UNIT_LOTS,
+        1,
+        1_767_623_400_000_000_000,
+        time_in_force=TimeInForce.IMMEDIATE_OR_CANCEL,
+    )
+
+
+def make_fixed_rest_order() -> bytes:
+    """The same order as a signed HTTP request."""
+    arc = make_rest_arc("coinbase_exchange", [PRODUCT], [OrderSender()], unit_lots=UNIT_LOTS)
     return arc.encoder.encode_request(
         IntentKind.NEW_ORDER,
         0,

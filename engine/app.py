@@ -8,9 +8,15 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 
 import uvloop
 
+from control.commands import new_command_id
+from control.kill_source import KillSource
+from control.latch import LatchFile, make_latch
+from control.paths import control_paths
+from control.people import find_who
 from engine.background_writer import BackgroundWriter
 from engine.composition import Arc, check_secrets, compile_strategies, compose
 from engine.config_schema import EngineConfig
@@ -35,6 +41,10 @@ SIGNAL_EXIT_CODES = {
     signal.SIGTERM: ExitCode.TERMINATED,
     signal.SIGHUP: ExitCode.HANGUP,
 }
+KILL_SIGNALS = {
+    signal.SIGQUIT: KillSource.KILL_TERMINAL,  # Ctrl-\
+    signal.SIGUSR2: KillSource.KILL_SIGNAL,
+}
 START_LOOK_S = 0.05  # between two looks at how far the start is
 LAST_WORDS_TIMEOUT_S = 0.5  # of a process that has to end now
 
@@ -48,6 +58,7 @@ def run(config: EngineConfig, decisions: Decisions) -> int:
     venue's start are raised.
     """
     handler = set_up_logging(config.log)
+    _kill_before_the_loop(config)
     lock = RunLock(config.engine.state_directory, config.engine.name)
     try:
         lock.acquire()
@@ -69,6 +80,21 @@ def run(config: EngineConfig, decisions: Decisions) -> int:
             logging.getLogger("engine").removeHandler(ring)
     finally:
         lock.release()
+
+
+def _kill_before_the_loop(config: EngineConfig) -> None:
+    """While strategies compile there is no loop: a KILL is a latch then, which the run finds."""
+    latch = LatchFile(control_paths(config.engine.state_directory, config.engine.name).latch)
+
+    def kill(number: int, frame: FrameType | None) -> None:
+        name = signal.Signals(number).name
+        where = KILL_SIGNALS[signal.Signals(number)].words
+        reason = f"signal {name} before the engine was ready"
+        latch.write(make_latch(new_command_id(), reason, where, time.time_ns(), find_who()))
+
+    signal.signal(signal.SIGUSR1, lambda number, frame: None)  # a waking call comes too early
+    for number in KILL_SIGNALS:
+        signal.signal(number, kill)
 
 
 def _note_compiled(strategy: CompiledStrategy) -> None:
@@ -99,6 +125,7 @@ async def _serve(
 
     supervisor = Supervisor(arc, show_progress)
     supervisor.take_up(inheritance, decisions.fresh_reason, decisions.resume_reason)
+    supervisor.rearm_reason = decisions.rearm_reason
     _handle_signals(supervisor, writers)
     print_banner(arc, output.write)
     if decisions.is_live:
@@ -130,6 +157,9 @@ async def _wait_until(task: "asyncio.Task[ExitCode]", is_true: Callable[[], bool
 
 def _handle_signals(supervisor: Supervisor, writers: Sequence[BackgroundWriter] = ()) -> None:
     loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGUSR1, supervisor.control.look)
+    for number, source in KILL_SIGNALS.items():
+        loop.add_signal_handler(number, supervisor.kill, f"signal {number.name}", source)
 
     def stop(number: signal.Signals) -> None:
         if not supervisor.is_stopping:

@@ -1,4 +1,4 @@
-"""The command line ``wow-engine``: run, check, verify, replay, journal."""
+"""The command line ``wow-engine``: run, check, and the commands that read what was recorded."""
 
 import argparse
 import os
@@ -12,6 +12,7 @@ from engine.config_schema import EngineConfig
 from engine.config_warnings import find_warnings, require_arming, require_recording
 from engine.decisions import Decisions
 from engine.exit_codes import ExitCode, exit_code_of
+from engine.jurisdiction import DISCLAIMER, require_permission, rule
 from engine.version import read_version
 from ext.errors import WowError
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from engine.kernels import CompiledStrategy
 
 PROGRAM = "wow-engine"
-COMMANDS = ("run", "check", "verify", "replay", "journal")
+COMMANDS = ("run", "check", "verify", "replay", "journal", "trades", "compliance")
 
 _EPILOG = """commands:
   run      start the engine; the default: `wow-engine --config FILE`
@@ -27,6 +28,8 @@ _EPILOG = """commands:
   verify   rebuild the books of a recording and compare them with a slow reference
   replay   repeat a run from its journal: same orders byte for byte, same state
   journal  show, follow, check, count and export what an engine recorded
+  trades   write the trade records of a journal: CSV, JSON, Parquet
+  compliance  report a period by mode, jurisdiction and venue: CSV, XLSX
 
 `wow-engine COMMAND --help` says more. docs/config.md explains every key of the config and the
 exit statuses. WOW_DEBUG=1 shows the traceback of an error."""
@@ -67,6 +70,14 @@ def _dispatch(words: list[str]) -> int:
         from engine import journal_command  # only here: the others need none of it
 
         return journal_command.main(words[1:])
+    if command == "trades":
+        from engine import trades_command  # only here, as above
+
+        return trades_command.main(words[1:])
+    if command == "compliance":
+        from engine import compliance_command  # only here, as above
+
+        return compliance_command.main(words[1:])
     if command is None:
         if not words or words[0] in ("-h", "--help", "--version"):
             _make_parser("").parse_args(words or ["--help"])
@@ -84,7 +95,7 @@ def _make_parser(command: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog=f"{PROGRAM} {command}".strip(),
         usage="%(prog)s --config FILE [--set section.key=value ...] [--live]"
-        " [--fresh REASON] [--resume REASON]",
+        " [--fresh REASON] [--resume REASON] [--rearm REASON]",
         description="Low-latency trading engine: market data in, orders out, every step checked.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -116,15 +127,23 @@ def _make_parser(command: str) -> argparse.ArgumentParser:
         default="",
         help="trade again although the last run ended PAUSED; for a person who has found out why",
     )
+    parser.add_argument(
+        "--rearm",
+        metavar="REASON",
+        default="",
+        help="lift the KILL of an earlier run, as soon as the venue lists no open order and its"
+        " record equals ours; until then the engine stays KILLED",
+    )
     return parser
 
 
 def _run(config: EngineConfig, options: argparse.Namespace) -> int:
     require_arming(config, is_live=options.live)
+    require_permission(config)
     require_recording(config)
     from engine import app  # only here: it loads the compiled kernel and Numba
 
-    decisions = Decisions(options.live, options.fresh, options.resume)
+    decisions = Decisions(options.live, options.fresh, options.resume, options.rearm)
     return app.run(config, decisions)
 
 
@@ -132,6 +151,8 @@ def _check(config: EngineConfig) -> int:
     from engine.composition import compile_strategies  # only here: importing Numba takes a second
 
     print(describe_config(config), flush=True)
+    for ruling in rule(config):
+        print(f"# {ruling.describe()}; {DISCLAIMER}", flush=True)
     strategies = compile_strategies(config, _say_compiled)
     digests = [strategy.source_digest for strategy in strategies]
     print(f"# config hash {config_hash(config, digests)}")

@@ -3,16 +3,20 @@
 Nothing here opens a socket or starts a process; ``engine.supervisor`` does.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from engine.canary import scale_limits
 from engine.config import EngineConfig, make_instruments, make_limits
 from engine.config_checks import is_under_tls
+from engine.config_schema import MODES_WITHOUT_ORDERS
 from engine.config_venues import FeedSection, OrderEntrySection
 from engine.gate_setup import make_gate
 from engine.instruments import Instrument
+from engine.jurisdiction import forbidden_instruments
 from engine.kernels import CompiledStrategy, compile_strategy
+from engine.paper_entry import SENDER_COMP_ID, TARGET_COMP_ID, PaperParts, make_parts
 from engine.rest_parts import (
     RestOrderParts,
     fit_parameters,
@@ -99,6 +103,7 @@ class Arc:
     memory: SharedMemory
     pipeline: Pipeline
     orders: OrderParts | RestOrderParts | None
+    paper: PaperParts | None
     history: OrderHistory
     identity: RunIdentity
     decoder: FixReportDecoder | None
@@ -150,7 +155,9 @@ def compose(
     Raises ConfigError for what cannot be joined.
     """
     edge = sender = None
-    if is_by_rest(config) and config.engine.mode != "shadow":
+    if config.engine.mode == "paper":
+        return _compose_paper(config, strategies, identity)
+    if is_by_rest(config) and config.engine.mode not in MODES_WITHOUT_ORDERS:
         return _compose_by_rest(config, strategies, identity)
     if (section := _order_section(config)) is not None:
         store = SessionStore(
@@ -159,10 +166,20 @@ def compose(
         )
         sender = _make_sender(section)
         edge = OrderEdge(section.key.reveal(), section.target_comp_id, store, sender)
-    arc = join(config, strategies, _make_memory(config, strategies), edge, identity)
+    memory, forbidden = _make_memory(config, strategies), forbidden_instruments(config)
+    arc = join(config, strategies, memory, edge, identity, forbidden)
     if edge is None or section is None or sender is None:
         return arc
     return replace(arc, orders=make_order_parts(section, arc, edge, sender))
+
+
+def _compose_paper(
+    config: EngineConfig, strategies: tuple[CompiledStrategy, ...], identity: RunIdentity | None
+) -> Arc:
+    paper = make_parts(config.paper)
+    edge = OrderEdge(SENDER_COMP_ID, TARGET_COMP_ID, paper.store, paper.sender)
+    arc = join(config, strategies, _make_memory(config, strategies), edge, identity)
+    return replace(arc, paper=paper)
 
 
 def _compose_by_rest(
@@ -175,7 +192,8 @@ def _compose_by_rest(
     senders = make_senders(section, is_under_tls=is_under_tls(section, config.simulator))
     host = host_header(section)
     edge = OrderEdge(section.key.reveal(), host, store, senders[0], senders, section)
-    arc = join(config, strategies, _make_memory(config, strategies), edge, identity)
+    memory, forbidden = _make_memory(config, strategies), forbidden_instruments(config)
+    arc = join(config, strategies, memory, edge, identity, forbidden)
     if not isinstance(arc.sender, RestSender):
         raise UsageError("orders by REST were joined without their sender")
     return replace(arc, orders=RestOrderParts(store, arc.sender, senders, host))
@@ -198,8 +216,10 @@ def join(
     memory: SharedMemory,
     edge: OrderEdge | None,
     identity: RunIdentity | None = None,
+    forbidden: Iterable[int] = (),
 ) -> Arc:
-    """Joins tables, gate, codecs and pipeline over ``memory``; orders leave by ``edge``."""
+    """Joins tables, gate, codecs and pipeline over ``memory``; orders leave by ``edge``, but for
+    those of ``forbidden`` instruments."""
     instruments = make_instruments(config)
     table = InstrumentTable()
     for instrument in instruments:
@@ -211,7 +231,7 @@ def join(
     decoder = None
     encoder: OrderEncoder | None = None
     sender = edge.sender if edge is not None else None
-    if edge is not None and is_by_rest(config):
+    if edge is not None and is_by_rest(config) and config.engine.mode != "paper":
         key, host = edge.sender_comp_id, edge.target_comp_id
         encoder = rest_encoder = make_encoder(table, orders, host, key, edge.sealed_by)
         if edge.senders:
@@ -221,17 +241,18 @@ def join(
         decoder = FixReportDecoder(table, orders, *names)
         encoder = FixOrderEncoder(table, orders, FIXT_BEGIN_STRING, *names, SELF_TRADE_RULE)
     numbers = [strategy.instrument.index for strategy in strategies]
+    held = scale_limits(config)  # what gate and breakers hold: a canary's are a part of the file's
     pipeline = Pipeline(
         table,
         DECODERS[config.feed.venue](table),
         memory,
         _make_strategy_table(strategies),
         orders,
-        make_gate(config, strategies),
+        make_gate(held, strategies, forbidden),
         encoder=encoder,
         sender=sender,
         store=edge.store if edge else None,
-        breakers=make_breakers(config, numbers, memory, table),
+        breakers=make_breakers(held, numbers, memory, table),
         guard=make_guard(config, numbers, make_limits(config), memory),
         is_sending=config.engine.mode != "shadow",
         step_interval=config.telemetry.step_timing_interval,
@@ -246,6 +267,7 @@ def join(
         strategies,
         memory,
         pipeline,
+        None,
         None,
         history,
         identity,
@@ -286,8 +308,8 @@ def _make_strategy_table(strategies: tuple[CompiledStrategy, ...]) -> StrategyTa
 
 
 def _order_section(config: EngineConfig) -> OrderEntrySection | None:
-    """What orders of this run leave by; None when none can, as in a shadow run."""
-    return None if config.engine.mode == "shadow" else config.order_entry
+    """What orders of this run leave by; None when none can, as in a shadow or paper run."""
+    return None if config.engine.mode in MODES_WITHOUT_ORDERS else config.order_entry
 
 
 def _make_sender(section: OrderEntrySection) -> TcpSender | TlsChannel:

@@ -9,7 +9,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
+from engine.canary import check_canary
 from engine.config_breaker_checks import check_breakers, check_portfolio
+from engine.config_control import KillSection
 from engine.config_instrument_checks import check_instruments, check_strategies
 from engine.config_management_checks import check_management
 from engine.config_metadata import SIMULATOR
@@ -17,7 +19,12 @@ from engine.config_order_checks import check_one_address, check_order_keys, chec
 from engine.config_problems import KeyPath, Problems, find_nearest
 from engine.config_records import TelemetrySection
 from engine.config_risk_checks import check_currencies, check_rates, check_trading_hours
-from engine.config_schema import EngineSection, LoopSection, SimulatorSection
+from engine.config_schema import (
+    MODES_WITHOUT_ORDERS,
+    EngineSection,
+    LoopSection,
+    SimulatorSection,
+)
 from engine.config_trading import InstrumentSection, RiskSection, StrategySection
 from engine.config_venues import FeedSection, OrderEntrySection, ReconciliationSection
 from engine.secrets import Secret
@@ -49,7 +56,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
     order_entry: OrderEntrySection | None = sections.get("order_entry")
     instruments: tuple[InstrumentSection | None, ...] | None = sections.get("instruments")
     strategies: tuple[StrategySection | None, ...] | None = sections.get("strategies")
-    if engine and "order_entry" in sections and not order_entry and engine.mode != "shadow":
+    has_orders = bool(engine and engine.mode not in MODES_WITHOUT_ORDERS)
+    if engine and has_orders and "order_entry" in sections and not order_entry:
         problems.add(("order_entry",), f"is missing; {engine.mode} mode sends orders through it")
     if feed:
         _check_feed(feed, problems)
@@ -58,6 +66,8 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         check_rates(risk, problems)
     if instruments is not None:
         check_instruments(instruments, problems)
+    if instruments is not None and (canary := sections.get("canary")):
+        check_canary(canary, instruments, problems)
     if strategies is not None:
         check_strategies(strategies, instruments, problems)
         check_management(strategies, instruments, problems)
@@ -74,7 +84,7 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
         if feed:
             _check_feed_address(engine, simulator, feed, problems)
         reconciliation: ReconciliationSection | None = sections.get("reconciliation")
-        is_compared = bool(reconciliation and reconciliation.enabled and engine.mode != "shadow")
+        is_compared = bool(reconciliation and reconciliation.enabled and has_orders)
         if order_entry and order_entry.protocol == "fix":
             check_order_keys(order_entry, problems)
             if order_entry.port is not None:
@@ -88,10 +98,17 @@ def check_relations(sections: Mapping[str, Any], problems: Problems) -> None:
                 _check_rest_address(engine, simulator, "order_entry", order_entry, problems)
         if is_compared and reconciliation:
             _check_rest_address(engine, simulator, "reconciliation", reconciliation, problems)
+        kill: KillSection | None = sections.get("kill")
+        if kill and kill.rest_url and engine.mode != "shadow":
+            _check_rest_address(engine, simulator, "kill", kill, problems)
     if (loop := sections.get("loop")) and (telemetry := sections.get("telemetry")):
         _check_cores(loop, telemetry, problems)
     if engine:
-        _check_secrets(engine, {"feed": feed, "order_entry": order_entry}, problems)
+        kill = sections.get("kill")
+        connections = {"feed": feed, "order_entry": order_entry, "kill": kill}
+        _check_secrets(engine, connections, problems)
+        if kill:
+            _check_kill_keys(kill, problems)
         if telemetry := sections.get("telemetry"):
             _check_publish(engine, telemetry, problems)
 
@@ -229,7 +246,7 @@ def _check_rest_address(
     engine: EngineSection,
     simulator: SimulatorSection,
     name: str,
-    section: OrderEntrySection | ReconciliationSection,
+    section: OrderEntrySection | ReconciliationSection | KillSection,
     problems: Problems,
 ) -> None:
     path, url = (name, "rest_url"), section.rest_url
@@ -249,6 +266,13 @@ def _check_rest_address(
             problems.add_value(path, url, "https://, or the passphrase travels in clear text")
     if section.ca_file and is_plain:
         problems.add((name, "ca_file"), "is for https:// alone; use no ca_file")
+
+
+def _check_kill_keys(kill: KillSection, problems: Problems) -> None:
+    given = [name for name in CREDENTIALS if getattr(kill, name)]
+    for name in CREDENTIALS:
+        if given and name not in given:
+            problems.add(("kill", name), f"is missing; it goes with {given[0]}")
 
 
 def _split_url(url: str) -> SplitResult | None:
@@ -285,7 +309,7 @@ def _check_cores(loop: LoopSection, telemetry: TelemetrySection, problems: Probl
 
 def _check_secrets(
     engine: EngineSection,
-    connections: Mapping[str, FeedSection | OrderEntrySection | None],
+    connections: Mapping[str, FeedSection | OrderEntrySection | KillSection | None],
     problems: Problems,
 ) -> None:
     """The demo's secrets in simulated mode and only there: a loopback address may be a tunnel."""

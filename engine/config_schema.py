@@ -10,9 +10,12 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from engine.config_breakers import BreakersSection
+from engine.config_control import FlattenSection, KillSection
 from engine.config_metadata import PATH, about, whole
+from engine.config_modes import CanarySection, PaperSection
 from engine.config_portfolio import PortfolioSection
 from engine.config_records import MAX_CORE, JournalSection, LogSection, TelemetrySection
+from engine.config_site import SiteSection
 from engine.config_trading import (
     CurrencySection,
     InstrumentSection,
@@ -22,6 +25,7 @@ from engine.config_trading import (
 from engine.config_venues import FeedSection, OrderEntrySection, ReconciliationSection
 
 DAY_SECONDS = 86400
+MODES_WITHOUT_ORDERS = ("shadow", "paper")  # none leaves the process: no order connection
 ENGINE_NAME_BYTES = 31  # SharedHeader.engine_name, less its NUL
 
 
@@ -40,10 +44,11 @@ class EngineSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         ),
     ]
     mode: Annotated[
-        Literal["simulated", "shadow", "live"],
+        Literal["simulated", "shadow", "paper", "live"],
         about(
             "simulated: every endpoint is a loopback address (checked); shadow: real market data,"
-            " decides and sends nothing; live: real orders, needs `--live` on the command line too."
+            " decides and sends nothing; paper: the same, and orders are filled in this process;"
+            " live: real orders, needs `--live` on the command line too."
         ),
     ]
     state_directory: Annotated[
@@ -148,6 +153,9 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """A whole config after all checks; values that depend on others are filled in."""
 
     engine: EngineSection
+    site: SiteSection = SiteSection()
+    paper: PaperSection = PaperSection()
+    canary: CanarySection = CanarySection()
     simulator: SimulatorSection = SimulatorSection()
     feed: FeedSection
     order_entry: OrderEntrySection | None = None
@@ -162,6 +170,8 @@ class EngineConfig(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     telemetry: TelemetrySection = TelemetrySection()
     journal: JournalSection = JournalSection()
     stop: StopSection = StopSection()
+    kill: KillSection = KillSection()
+    flatten: FlattenSection = FlattenSection()
     log: LogSection = LogSection()
 
     @property

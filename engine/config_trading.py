@@ -1,7 +1,7 @@
 """Sections of the config about what is traded, and within which limits."""
 
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -141,6 +141,10 @@ class InstrumentSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields
     ]
     tick: Annotated[Decimal, about("Price step, in quote currency.", DECIMAL)]
     lot: Annotated[Decimal, about("Quantity step, in base currency.", DECIMAL)]
+    product: Annotated[
+        Literal["spot", "derivatives", "fx", "equities"],
+        about("What it is, for the jurisdiction table."),
+    ] = "spot"
     tradable: Annotated[bool, about("false: market data only, no order is accepted.")] = True
     trading_hours: Annotated[
         tuple[str, ...], about("Narrows [risk] trading_hours; empty: the same hours.", HOURS)

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from engine.config_checks import CREDENTIALS, is_loopback, publish_host
-from engine.config_schema import EngineConfig
+from engine.config_schema import MODES_WITHOUT_ORDERS, EngineConfig
+from engine.jurisdiction import find_site_warnings
+from engine.kill_access import kill_address
 from engine.secrets import Secret
 from engine.tls_context import make_client_context
 from ext.errors import ConfigError
@@ -15,7 +17,8 @@ from tuning.core_plan import plan_cores
 
 def find_warnings(config: EngineConfig) -> list[str]:
     """One line for each doubtful setting, and for what this machine lacks."""
-    return [*_setting_warnings(config), *_machine_warnings(config), *_secret_warnings(config)]
+    settings = [*_setting_warnings(config), *find_site_warnings(config)]
+    return [*settings, *_machine_warnings(config), *_secret_warnings(config)]
 
 
 def require_arming(config: EngineConfig, *, is_live: bool) -> None:
@@ -53,13 +56,23 @@ def _setting_warnings(config: EngineConfig) -> Iterator[str]:
         config.feed.channels
     ):
         yield "[feed] channels: without trades no bar is built and on_trade is never called"
-    if config.order_entry and config.engine.mode == "shadow":
-        yield "[order_entry]: shadow mode sends nothing, so it is not used"
+    if config.order_entry and config.engine.mode in MODES_WITHOUT_ORDERS:
+        yield f"[order_entry]: {config.engine.mode} mode sends nothing, so it is not used"
+    if config.canary.symbols and not is_live:
+        yield "[canary]: only live mode scales limits, so it is not used"
+    if is_live and config.order_entry and config.order_entry.protocol == "rest":
+        yield "[order_entry] protocol is rest: an engine that dies leaves its orders open"
     if is_live and config.order_entry and config.order_entry.cancel_on_disconnect == "off":
         yield "[order_entry] cancel_on_disconnect is off: a lost connection leaves orders open"
     reconciliation = config.reconciliation
     if is_live and (reconciliation is None or not reconciliation.enabled):
         yield "[reconciliation]: nobody compares the venue's orders, fills and balances with ours"
+    if is_live and config.kill.key is None:
+        yield "[kill]: a KILL has no key of its own, it shares that of [order_entry]"
+    if is_live and not kill_address(config):
+        yield "[kill] rest_url: a KILL has the order session alone, and wow-kill has nothing"
+    if is_live and not config.telemetry.relay:
+        yield "[telemetry] relay is false: nobody can arm a live engine, or command it"
     if config.loop.busy_poll and config.loop.engine_core < 0:
         yield "[loop] busy_poll without engine_core: the spinning thread may be moved about"
     if config.loop.keep_warm_ms and not config.loop.warm_up:
@@ -81,7 +94,12 @@ def _machine_warnings(config: EngineConfig) -> Iterator[str]:
         require_recording(config)
     except ConfigError as error:
         yield str(error)
-    for section, connection in (("feed", config.feed), ("order_entry", config.order_entry)):
+    connections = (
+        ("feed", config.feed),
+        ("order_entry", config.order_entry),
+        ("kill", config.kill),
+    )
+    for section, connection in connections:
         if connection is None or not connection.ca_file:
             continue
         try:
@@ -91,7 +109,12 @@ def _machine_warnings(config: EngineConfig) -> Iterator[str]:
 
 
 def _secret_warnings(config: EngineConfig) -> Iterator[str]:
-    for section, connection in (("feed", config.feed), ("order_entry", config.order_entry)):
+    connections = (
+        ("feed", config.feed),
+        ("order_entry", config.order_entry),
+        ("kill", config.kill),
+    )
+    for section, connection in connections:
         for name in CREDENTIALS:
             secret: Secret | None = getattr(connection, name, None)
             if secret is None:

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """Send real orders; leave the state of earlier runs alone; lift the pause of the last run.
+    """Send real orders; leave the state of earlier runs alone; lift the pause of the last run; lift
+    its KILL.
 
     The reasons are journaled; empty: not decided so.
     """
@@ -13,3 +14,4 @@ class Decisions:
     is_live: bool = False
     fresh_reason: str = ""
     resume_reason: str = ""
+    rearm_reason: str = ""

@@ -29,6 +29,32 @@ class ExitCode(IntEnum):
         return _MEANINGS[self]
 
 
+class ControlExitCode(IntEnum):
+    """Exit statuses of ``wow-ctl`` and ``wow-kill``; the numbers never change their meaning."""
+
+    DONE = 0
+    REFUSED = 1
+    CONFIG = 2
+    UNANSWERED = 3
+    ORDERS_OPEN = 4
+    INTERNAL = 5
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for people."""
+        return _CONTROL_MEANINGS[self]
+
+
+_CONTROL_MEANINGS = {
+    ControlExitCode.DONE: "Done; of a KILL: the venue itself lists no open order.",
+    ControlExitCode.REFUSED: "Refused, or too late: nothing was done; `audit verify`: damaged.",
+    ControlExitCode.CONFIG: "The command line or the config cannot be used. `wow-kill` has set kill"
+    " word and latch all the same, where it could find them.",
+    ControlExitCode.UNANSWERED: "The relay, the engine, or of a KILL the venue, did not answer:"
+    " look at the venue now.",
+    ControlExitCode.ORDERS_OPEN: "Of a KILL: the venue still lists open orders: cancel there now.",
+    ControlExitCode.INTERNAL: "A defect of ours; WOW_DEBUG=1 shows the traceback.",
+}
 _MEANINGS = {
     ExitCode.OK: "Done; also after SIGINT, SIGTERM or SIGHUP when no order was left behind.",
     ExitCode.DIFFERENCES: "`verify` found a difference between the book and the reference, or"

@@ -1,6 +1,6 @@
 """The risk gate of a run, with every limit of its config."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from engine.config import EngineConfig, make_instruments, make_limits
 from engine.instruments import Instrument
@@ -15,9 +15,14 @@ from ext.risk_limits import NO_LIMIT
 MILLISECOND_NS = 1_000_000
 
 
-def make_gate(config: EngineConfig, strategies: Sequence[CompiledStrategy]) -> RiskGate:
-    """The gate for ``strategies``: the enabled ones of ``config``, or none of them."""
+def make_gate(
+    config: EngineConfig, strategies: Sequence[CompiledStrategy], forbidden: Iterable[int] = ()
+) -> RiskGate:
+    """The gate for ``strategies``: the enabled ones of ``config``, or none of them. It takes no
+    risk on the instruments with the indexes ``forbidden``."""
     gate = RiskGate()
+    for index in forbidden:
+        gate.forbid(index)
     gate.is_replace_refused = is_by_rest(config)
     set_limits(gate, config)
     units = _units(make_instruments(config))

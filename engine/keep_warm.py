@@ -9,8 +9,8 @@ import time
 from typing import Protocol
 
 from ext.loop_meter import LoopMeter
+from ext.loop_source import LoopSource
 from ext.shared_memory import SharedMemory
-from ext.wire import LoopSource
 
 MILLISECOND_NS = 1_000_000
 

@@ -10,8 +10,8 @@ from engine.keep_warm import KeepWarm, Pulsing
 from engine.placement import ThreadPlacement
 from ext.busy_poll import BusyPoller
 from ext.loop_meter import LoopMeter
+from ext.loop_source import LoopSource
 from ext.shared_memory import SharedMemory
-from ext.wire import LoopSource
 from tuning.core_plan import CorePlan
 
 MICROSECOND_NS = 1_000

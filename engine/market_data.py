@@ -49,7 +49,7 @@ _log = logging.getLogger("engine.feed")
 
 class MarketData:
     """One feed of a run. ``on_disconnect`` gets the reason whenever the connection has ended, and
-    says whether the run goes on."""
+    says whether the run goes on. ``on_frame`` gets status and receive time behind each frame."""
 
     def __init__(
         self,
@@ -64,6 +64,7 @@ class MarketData:
         poller: BusyPoller | None = None,
         make_transport: MakeTransport | None = None,
         make_listener: MakeListener | None = None,
+        on_frame: Callable[[int, int], None] | None = None,
     ) -> None:
         self._pipeline = pipeline
         self._clock = clock
@@ -72,6 +73,7 @@ class MarketData:
         self._meter = meter
         self._poller = poller
         self._session = make_feed_session(config)
+        self._on_frame = on_frame
         self._header = pipeline.memory.header_record()
         self._refused_frames = 0
         self._listener_type = make_listener or FeedListener
@@ -124,6 +126,7 @@ class MarketData:
             self._take_control,
             self.take_book_notices,
             self._meter,
+            **({} if self._on_frame is None else {"on_frame": self._on_frame}),
         )
 
     def _on_connected(self, connection: picows.WSTransport) -> None:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from ext.loop_meter import LoopMeter
-from ext.wire import LoopSource
+from ext.loop_source import LoopSource
 
 Result = TypeVar("Result")
 

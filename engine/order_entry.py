@@ -116,7 +116,9 @@ class OrderEntry:
 
     def _is_risk_allowed(self) -> bool:
         # Whose order a message repeats is not known there: none is while anyone is stopped.
-        return not self._pipeline.gate.is_paused and not self._pipeline.breakers.is_any_stopped
+        pipeline = self._pipeline
+        is_stopped = pipeline.gate.is_paused or pipeline.breakers.is_any_stopped
+        return not is_stopped and not pipeline.is_killed
 
     def _make_listener(
         self, on_message: Callable[[bytes], None], on_garbled: Callable[[str, bytes], None]

@@ -173,6 +173,7 @@ async def start_relay(
         f"--publish={telemetry.publish}",
         f"--http-port={telemetry.http_port}",
         f"--journal={journal.path}",
+        f"--state-directory={config.engine.state_directory}",
         f"--sync-ms-orders={journal.sync_ms_orders}",
         f"--sync-ms-market={journal.sync_ms_market}",
         f"--segment-mib={journal.segment_mib}",

@@ -38,6 +38,7 @@ from gateways.rest_transport import RestLimits, RestRates, RestTransport
 ASK_AGAIN_S = 0.5  # doubles up to ASK_AGAIN_LIMIT_S
 ASK_AGAIN_LIMIT_S = 2.0
 MAX_ROUNDS = 12  # of one comparison: then the records move too fast, the next one tries again
+POLL_S = 0.02  # of somebody who waits for a comparison
 RETRY_S = 1.0  # of the first comparison, while the venue cannot be asked
 
 _log = logging.getLogger("engine.reconciliation")
@@ -65,6 +66,8 @@ class Reconciler:
         """``order_lifetime_ns``: how long an order may be under way; 0: until the order session
         that it was sent on has ended."""
         self.is_clean = False  # the last comparison ended with equal records
+        self._problem = ""  # why it did not
+        self._begun = self._ended = 0  # comparisons
         self._questions = questions
         self._own = own
         self._pipeline = pipeline
@@ -100,6 +103,20 @@ class Reconciler:
         if is_active:
             self._wake.set()
 
+    async def compare_now(self) -> str:
+        """A comparison that begins after this call: what is not equal, empty: all is."""
+        before = self._begun
+        while self._ended <= before and not self._is_stopping:
+            self._wake.set()
+            await asyncio.sleep(POLL_S)
+        if self._problem or not self.is_clean:
+            return self._problem or "the venue's record and ours still move: ask again"
+        return ""
+
+    def forget_told(self) -> None:
+        """What is not explained is told again, and pauses again, if it is still there."""
+        self._told.clear()
+
     def stop(self) -> None:
         """Ends ``run``."""
         self._is_stopping = True
@@ -125,19 +142,24 @@ class Reconciler:
 
     async def _compare_once(self) -> None:
         self._has_session_changed = False
+        self._begun += 1
+        self._problem = ""
         try:
             self.is_clean = await self.reconcile()
         except RestAccessRefused as error:
+            self._problem = str(error)
             if not self._has_compared.is_set():
                 raise LogonRefused(f"reconciliation: {error}") from None
             self._on_pause(f"the venue refuses our questions: {error}")
             return
         except RestError as error:
+            self._problem = str(error)
             rest = "" if self._has_compared.is_set() else "; nothing is traded before it answers"
             _log.error("the venue cannot be asked for its record: %s%s", error, rest)
             return
         finally:
             self._is_due = self._has_session_changed  # then it has missed what changed meanwhile
+            self._ended = self._begun
         self._has_compared.set()
 
     async def reconcile(self) -> bool:
@@ -235,6 +257,7 @@ class Reconciler:
         return 0
 
     def _tell(self, differences: list[Difference]) -> None:
+        self._problem = "not explained: " + "; ".join(map(str, differences))
         new = [difference for difference in differences if difference not in self._told]
         self._told.update(new)
         if new:

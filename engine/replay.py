@@ -22,6 +22,7 @@ from ext.order_sender import CapturingSender
 from ext.session_store import SessionStore
 from ext.wire import Command, RecordKind, ReportFormat
 from journal.entries import Entry
+from journal.order_ledger import UNARMED
 from journal.run_facts import RunFacts
 
 CAPTURE_BYTES = 8 << 20
@@ -80,7 +81,8 @@ def make_replay_arc(
         edge = OrderEdge(facts.sender_comp_id, facts.target_comp_id, store, sender)
     memory = private_memory(config, strategies)
     identity = RunIdentity(facts.prefix.encode(), facts.first_number)
-    return join(config, strategies, memory, edge, identity), sender, store
+    forbidden = facts.site.forbidden
+    return join(config, strategies, memory, edge, identity, forbidden), sender, store
 
 
 class Replay:
@@ -133,6 +135,10 @@ class Replay:
         has_failed = _failures(effects)
         if True in has_failed:
             self._sender.refuse_after(has_failed.index(True))
+        for each in effects:
+            if is_kill_seen(each):
+                record = each.record
+                self.arc.pipeline.kill_from(int(record["reference"]), int(record["detail"]))
         if cause is not None:
             self.result.last_time_ns = cause.time_ns
             self._actions[RecordKind(cause.kind)](cause)
@@ -235,6 +241,8 @@ class Replay:
                 pipeline.expire_pending(now_ns, reference)
             case Command.COMMAND_FORGET_SEQUENCES:
                 pipeline.forget_sequences(now_ns)
+            case Command.COMMAND_PAUSE if detail == UNARMED:
+                pipeline.disarm(now_ns, text)
             case Command.COMMAND_PAUSE:
                 pipeline.pause(now_ns, text, bool(detail))
             case Command.COMMAND_RESUME:
@@ -247,6 +255,14 @@ class Replay:
                 pipeline.tell_breaker(detail, now_ns, text)
             case Command.COMMAND_SEND_FAILED if detail:
                 pipeline.lose_answer(reference, now_ns)
+            case Command.COMMAND_KILL:
+                pipeline.kill(now_ns, detail, text)
+            case Command.COMMAND_REARM:
+                pipeline.rearm(now_ns, text)
+            case Command.COMMAND_FLATTEN:
+                pipeline.flatten(detail, reference, int(text), now_ns)
+            case Command.COMMAND_OPERATOR:
+                pipeline.note_command(now_ns, text)
             case Command.COMMAND_SEND_FAILED:
                 pass  # of a request: the sender of its group fails
 
@@ -269,9 +285,16 @@ def group_entries(entries: Iterator[Entry]) -> Iterator[tuple[Entry | None, list
 def is_input(entry: Entry) -> bool:
     """Whether the arc has to be given it, rather than having made it."""
     if entry.kind == RecordKind.RECORD_COMMAND:
-        is_failure = int(entry.record["code"]) == Command.COMMAND_SEND_FAILED
-        return not is_failure or int(entry.record["detail"]) == ANSWER_LOST
+        if int(entry.record["code"]) == Command.COMMAND_SEND_FAILED:
+            return int(entry.record["detail"]) == ANSWER_LOST
+        return not is_kill_seen(entry)
     return entry.kind in INPUT_KINDS
+
+
+def is_kill_seen(entry: Entry) -> bool:
+    """Whether the arc saw the kill word in the middle of an input, before anybody told it."""
+    is_command = entry.kind == RecordKind.RECORD_COMMAND and not entry.data
+    return is_command and int(entry.record["code"]) == Command.COMMAND_KILL
 
 
 def _failures(effects: list[Entry]) -> list[bool]:
@@ -280,7 +303,7 @@ def _failures(effects: list[Entry]) -> list[bool]:
     for each in effects:
         if each.kind == RecordKind.RECORD_REQUEST:
             failed.append(False)
-        elif each.kind == RecordKind.RECORD_COMMAND and failed:
+        elif each.kind == RecordKind.RECORD_COMMAND and failed and not is_kill_seen(each):
             failed[-1] = True
     return failed
 

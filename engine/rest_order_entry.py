@@ -21,8 +21,9 @@ from engine.rest_reports import make_answer_report
 from engine.tls_context import make_client_context
 from ext.errors import UsageError
 from ext.loop_meter import LoopMeter
+from ext.loop_source import LoopSource
 from ext.orders import ReportResult
-from ext.wire import LoopSource, SessionState
+from ext.wire import SessionState
 from gateways.coinbase_rest import CoinbaseSigner, list_orders
 from gateways.rest_answers import (
     AnswerLost,
@@ -97,6 +98,7 @@ class RestOrderEntry:
             parts.host,
             answer_timeout_ns=self._answer_timeout_ns,
         )
+        self._session.is_risk_allowed = self._is_risk_allowed
         self.transport = RestOrderTransport(
             self._session,
             parts.senders,
@@ -165,6 +167,10 @@ class RestOrderEntry:
         if count:
             _log.error("%d orders are Unknown: pending for %.1f s", count, limit_ns / 1e9)
 
+    def _is_risk_allowed(self) -> bool:
+        is_killed = bool(self._header["kill_word"][0])
+        return not is_killed and not self._pipeline.gate.is_paused
+
     # Questions
 
     async def _keep_asking(self) -> None:
@@ -172,6 +178,7 @@ class RestOrderEntry:
             try:
                 if not self._has_access:
                     await self._questions.send(list_orders())
+                    self._answered_ns = self._clock.now_ns()
                     self._has_access = True
                 await self._poll.ask()
                 self._answered_ns = self._clock.now_ns()
@@ -180,7 +187,9 @@ class RestOrderEntry:
                 if not self._has_access:
                     self._on_fatal(f"{self._target} refuses our key: {error}")
                     return
-                self._on_pause(f"the venue refuses our questions: {error}")
+                if not self._is_failure_told:
+                    self._on_pause(f"the venue refuses our questions: {error}")
+                self._is_failure_told = True
             except RestError as error:
                 if not self._is_failure_told:
                     _log.error("the venue does not tell what became of orders: %s", error)

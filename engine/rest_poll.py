@@ -68,6 +68,7 @@ class OrderPoll:
         self._counted: dict[str, set[int]] = {}  # trade ids of the newest fills, by product
         self._absences: dict[int, int] = {}  # answers in a row, by order number
         self._waited_for: set[int] = set()  # orders of which it was told that they may still come
+        self._doubted: set[str] = set()
 
     async def ask(self) -> bool:
         """One round; False when no order is open, and nobody was asked. RestError: no answer."""
@@ -127,7 +128,7 @@ class OrderPoll:
             try:
                 theirs = read_fill(fill, self._instruments)
             except InstrumentError as error:
-                self._on_doubt(f"a fill of order {order.order_number} cannot be read: {error}")
+                self._doubt(f"a fill of order {order.order_number} cannot be read: {error}")
                 continue
             self._explain(MissedFills(order, (theirs,)))
 
@@ -168,7 +169,7 @@ class OrderPoll:
             self._take_absence(number)
             return
         except InstrumentError as error:
-            self._on_doubt(f"order {number} cannot be read: {error}")
+            self._doubt(f"order {number} cannot be read: {error}")
             return
         await self._take_order(number, theirs, asked_ns)
 
@@ -205,4 +206,10 @@ class OrderPoll:
 
     def _apply(self, fields: Fields, what: str) -> None:
         if self._pipeline.apply_report(fields, self._now_ns()) & ReportResult.REPORT_INCONSISTENT:
-            self._on_doubt(f"does not fit what we know: {what}")
+            self._doubt(f"does not fit what we know: {what}")
+
+    def _doubt(self, text: str) -> None:
+        """Told once, not at each question."""
+        if text not in self._doubted:
+            self._doubted.add(text)
+            self._on_doubt(text)

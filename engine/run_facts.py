@@ -5,10 +5,12 @@ from typing import Any
 from engine.config import config_hash, describe_config
 from engine.config_schema import EngineConfig
 from engine.instruments import Instrument
+from engine.jurisdiction import forbidden_instruments, rule, table_of
 from engine.kernels import CompiledStrategy
+from engine.paper_entry import TARGET_COMP_ID
 from engine.rest_parts import host_header
 from engine.run_identity import RunIdentity
-from journal.run_facts import RunFacts, StrategyFacts
+from journal.run_facts import RulingFacts, RunFacts, SiteFacts, StrategyFacts
 
 
 def make_facts(
@@ -26,6 +28,8 @@ def make_facts(
     target = ""
     if (section := config.order_entry) is not None:
         target = host_header(section) if section.protocol == "rest" else section.target_comp_id
+    if config.engine.mode == "paper":
+        target = TARGET_COMP_ID
     return RunFacts(
         version=version,
         start_time_ns=start_time_ns,
@@ -43,6 +47,28 @@ def make_facts(
         sender_comp_id=sender_comp_id,
         target_comp_id=target,
         snapshot=snapshot,
+        mode=config.engine.mode,
+        site=_site_facts(config),
+    )
+
+
+def _site_facts(config: EngineConfig) -> SiteFacts:
+    return SiteFacts(
+        country=config.site.country,
+        region=config.site.region,
+        table_digest=table_of(config).digest,
+        override_reason=config.site.override_reason,
+        rulings=[
+            RulingFacts(
+                each.symbol,
+                each.venue,
+                each.product,
+                each.permission.value,
+                f"{each.entry.date}" if each.entry is not None else "",
+            )
+            for each in rule(config)
+        ],
+        forbidden=sorted(forbidden_instruments(config)),
     )
 
 

@@ -19,6 +19,8 @@ from ext.breakers import KEPT_BYTES
 from ext.dtypes import BREAKER_STATE, GUARD_STATE, POSITION
 from ext.errors import ConfigError, RecordingError
 from ext.wire import RecordKind
+from journal.reader import run_starts
+from journal.run import load_run
 from journal.run_facts import encode_facts
 from journal.salvage import salvage
 from journal.shared_reader import SharedReader
@@ -50,6 +52,7 @@ def look_back(config: EngineConfig, fresh_reason: str = "") -> Inheritance:
     if not outlives_process(config):
         return Inheritance(None, None)
     directory = Path(config.journal.path)
+    _require_own_mode(config, directory)
     try:
         _salvage(config, directory)
         recovery = None if fresh_reason else recover(directory)
@@ -64,6 +67,23 @@ def look_back(config: EngineConfig, fresh_reason: str = "") -> Inheritance:
     if recovery is not None:
         identity = follow_numbers(identity, recovery.snapshot.next_number)
     return Inheritance(identity, recovery)
+
+
+def _require_own_mode(config: EngineConfig, directory: Path) -> None:
+    """ConfigError when the journal is of runs in another mode: orders, positions and P&L of paper
+    would go on as real ones, or the other way round."""
+    for start_time_ns in reversed(run_starts(directory)):
+        try:
+            mode = load_run(directory, start_time_ns).mode
+        except RecordingError:
+            continue  # it ended before its first block
+        if mode != config.engine.mode:
+            raise ConfigError(
+                f"{directory} holds runs in mode {mode}, and [engine] mode is"
+                f" {config.engine.mode}; modes are never mixed: give this one an [engine]"
+                " state_directory and [journal] path of its own"
+            )
+        return
 
 
 def _salvage(config: EngineConfig, directory: Path) -> None:
@@ -86,7 +106,8 @@ def begin_run(arc: Arc, inheritance: Inheritance) -> None:
     start_time_ns = arc.memory.counters()["start_time_ns"]
     if inheritance.recovery is not None:
         take_over(inheritance.recovery, arc)
-        snapshot = snapshot_arc(arc, start_time_ns, inheritance.recovery.snapshot.pause_reason)
+        left = inheritance.recovery.snapshot
+        snapshot = snapshot_arc(arc, start_time_ns, left.pause_reason, left.kill_reason)
         try:
             name = write_snapshot(Path(arc.config.journal.path), snapshot).name
         except OSError as error:
@@ -108,7 +129,9 @@ def begin_run(arc: Arc, inheritance: Inheritance) -> None:
     arc.memory.write_blob(start_time_ns, RecordKind.RECORD_RUN, encode_facts(facts))
 
 
-def snapshot_arc(arc: Arc, start_time_ns: int, pause_reason: str) -> Snapshot:
+def snapshot_arc(
+    arc: Arc, start_time_ns: int, pause_reason: str, kill_reason: str = ""
+) -> Snapshot:
     """The state of an arc that has not begun."""
     positions = arc.memory.region("positions_offset", POSITION, len(arc.strategies))
     store = arc.orders.store if arc.orders is not None else None
@@ -134,6 +157,7 @@ def snapshot_arc(arc: Arc, start_time_ns: int, pause_reason: str) -> Snapshot:
         messages=[],
         breakers=[each.tobytes()[:KEPT_BYTES] for each in breakers],
         guards=[each.tobytes() for each in guards[: len(arc.strategies)]],
+        kill_reason=kill_reason,
     )
 
 

@@ -1,14 +1,16 @@
 """What the engine prints about a run: the start banner, a line a second, the summary."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
+from engine.canary import canary_lines
 from engine.composition import Arc
-from engine.config import config_hash
+from engine.config import EngineConfig, config_hash
+from engine.jurisdiction import site_lines
 from engine.loop import LoopCare
 from engine.processes import RelayReady, VenueSummary
 from engine.run_figures import (
@@ -50,11 +52,25 @@ def print_banner(arc: Arc, write: Write = write_now) -> None:
         f"wow-engine {config.engine.name}: mode {config.engine.mode.upper()}, "
         f"config {digest[:12]}, {polling}\n"
     )
+    for line in (*site_lines(config), *mode_lines(config)):
+        write(f"  {line}\n")
     for strategy in arc.strategies:
         slow = "" if strategy.is_compiled else "   SLOW: plain Python, not compiled"
         write(f"  {strategy.name} trades {strategy.instrument.symbol}{slow}\n")
     if not arc.strategies:
         write("  no strategy: books only\n")
+
+
+def mode_lines(config: EngineConfig) -> Iterator[str]:
+    """What the banner says of how orders are meant, one line each."""
+    yield from canary_lines(config)
+    if config.engine.mode == "paper":
+        paper = config.paper
+        yield (
+            "PAPER: no order leaves this process; order, cancel, report latency"
+            f" {paper.order_latency_us}, {paper.cancel_latency_us}, {paper.report_latency_us} µs;"
+            f" fees {paper.maker_fee_ppm} and {paper.taker_fee_ppm} ppm; {paper.queue} queue"
+        )
 
 
 def print_relay(ready: RelayReady | None, write: Write = write_now) -> None:
@@ -264,7 +280,7 @@ def _latency_table(arc: Arc) -> Table:
 
 def _print_left(console: Console, arc: Arc, orders_left: list[dict[str, object]]) -> None:
     if not orders_left:
-        if arc.orders is not None:
+        if arc.orders is not None or arc.paper is not None:
             console.print("[green]Nothing left behind: no open orders.[/green]")
         return
     console.print(f"[bold red]LEFT BEHIND: {len(orders_left)} orders, look now[/bold red]")

@@ -7,22 +7,27 @@ STOPPING: no new risk, cancel all, wait for the confirmations, log out ─► ST
 
 import asyncio
 import contextlib
+import json
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import msgspec
 
+from control.kill_source import KillSource
 from engine.composition import Arc
 from engine.config_metadata import SIMULATOR
+from engine.control import Control
 from engine.engine_clock import EngineClock
 from engine.exit_codes import ExitCode
 from engine.kernels import FailureLog
+from engine.kill_access import note_venue
 from engine.known_trades import KnownTrades, known_trades
 from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.measured import MeasuredCoroutine
 from engine.order_entry import OrderEntry
+from engine.paper_entry import PaperEntry, PaperParts
 from engine.processes import (
     ChildProcess,
     RelayReady,
@@ -33,6 +38,7 @@ from engine.processes import (
     start_venue,
 )
 from engine.reconciler import Reconciler, make_reconciler
+from engine.recovery import Recovery
 from engine.rest_order_entry import RestOrderEntry
 from engine.rest_parts import RestOrderParts
 from engine.run_start import Inheritance
@@ -43,9 +49,10 @@ from engine.safety.portfolio import PortfolioWatch
 from engine.state_hash import hash_state
 from engine.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
-from ext.clock import read_wall_ns
+from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError
-from ext.wire import EngineState, LoopSource, RecordKind
+from ext.loop_source import LoopSource
+from ext.wire import EngineState, RecordKind
 from tuning.affinity import available_cores
 from tuning.core_plan import plan_cores
 
@@ -70,7 +77,9 @@ class Supervisor:
         self.venue_summary: VenueSummary | None = None
         self.orders_left: list[dict[str, object]] = []
         self.reason = ""
+        self.rearm_reason = ""  # a person has decided so at the start
         self.has_begun = False  # processes and the loop's core are there
+        self.has_started = False  # market data too: the level is shown
         self._on_progress = on_progress
         self._clock = EngineClock(arc.memory)
         self._header = arc.memory.header_record()
@@ -79,13 +88,14 @@ class Supervisor:
         self._venue: ChildProcess | None = None
         self._relay: ChildProcess | None = None
         self._market_data: MarketData | None = None
-        self._order_entry: OrderEntry | RestOrderEntry | None = None
+        self._order_entry: OrderEntry | RestOrderEntry | PaperEntry | None = None
         self._reconciler: Reconciler | None = None
+        self._on_frame: Callable[[int, int], None] | None = None  # of paper mode
         self._known_trades: KnownTrades | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._keeper: asyncio.Task[None] | None = None
         self._failures = FailureLog(arc.strategies)
-        self._breaker_watch = BreakerWatch(arc, self._show_breakers, self.kill)
+        self._breaker_watch = BreakerWatch(arc, self._show_breakers, self._kill_by_breaker)
         self._health = HealthBreakers(arc, self._clock_error_ns, self._failures.poll)
         self._portfolio = PortfolioWatch(arc)
         self._is_clock_far = False
@@ -95,6 +105,7 @@ class Supervisor:
         plan = plan_cores(loop.engine_core, arc.config.telemetry.relay_core, available_cores())
         self.loop_care = LoopCare(loop, arc.memory, plan, self._poller, self._poll_orders)
         self._meter = self.loop_care.meter
+        self.control = Control(arc, self._clock, self)
 
     @property
     def is_stopping(self) -> bool:
@@ -118,9 +129,13 @@ class Supervisor:
         now_ns, pipeline = self._clock.now_ns(), self.arc.pipeline
         if fresh_reason:
             pipeline.resume(now_ns, f"began without the state of earlier runs: {fresh_reason}")
-        recovery = inheritance.recovery
-        if recovery is None:
-            return
+        if inheritance.recovery is not None:
+            self._go_on(inheritance.recovery, resume_reason)
+        kill_reason = inheritance.recovery.snapshot.kill_reason if inheritance.recovery else ""
+        self.control.begin(kill_reason)
+
+    def _go_on(self, recovery: Recovery, resume_reason: str) -> None:
+        now_ns, pipeline = self._clock.now_ns(), self.arc.pipeline
         if not resume_reason:  # who resumes has looked at what was traded meanwhile
             self._known_trades = known_trades(recovery.snapshot, recovery.facts.start_time_ns)
         if pipeline.orders.open_orders():
@@ -142,16 +157,47 @@ class Supervisor:
 
     def pause(self, reason: str) -> None:
         """No new risk until a person has looked; cancels stay allowed."""
-        self.arc.pipeline.pause(self._clock.now_ns(), reason)
-        _log.error("PAUSED, no new orders: %s", reason)
-        if not self._stop.is_set():
-            self.arc.memory.set_state(EngineState.ENGINE_PAUSED_STATE, reason)
+        self.control.pause(reason)
 
-    def kill(self, reason: str, source: str, inputs: str) -> None:
-        """Ends all trading: PAUSED, and every open order is asked to be cancelled. ``source`` and
-        ``inputs`` say who has seen what."""
-        self.pause(f"KILL by {source}: {reason}; {inputs}")
-        self.arc.pipeline.cancel_all(self._clock.now_ns())
+    def kill(
+        self,
+        reason: str,
+        source: KillSource = KillSource.KILL_BREAKER,
+        inputs: Mapping[str, object] | None = None,
+    ) -> None:
+        """Everything is cancelled, nothing new leaves until a person rearms: ``docs/control.md``.
+
+        ``inputs`` are the figures that made it necessary; they are journaled and audited.
+        """
+        self.control.switch.kill(reason, source, inputs)
+
+    # What ``control.Host`` asks for.
+
+    @property
+    def is_session_active(self) -> bool:
+        """Whether orders can be sent."""
+        return self._order_entry is not None and self._order_entry.is_active
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
+        """Runs a task; whoever has it ends it."""
+        measured = MeasuredCoroutine(coroutine, self._meter, LoopSource.LOOP_BACKGROUND)
+        task = asyncio.get_running_loop().create_task(measured)
+        task.add_done_callback(self._on_task_end)
+        return task
+
+    async def compare_now(self) -> str:
+        """Compares with the venue; what is not equal, empty: all is."""
+        if self._reconciler is None:
+            return "there is no [reconciliation] to compare the records by: set it"
+        return await self._reconciler.compare_now()
+
+    def forget_doubts(self) -> None:
+        """What was told of differences is told again if it is still there."""
+        if self._reconciler is not None:
+            self._reconciler.forget_told()
+
+    def _kill_by_breaker(self, reason: str, source: str, inputs: str) -> None:
+        self.kill(reason, KillSource.KILL_BREAKER, {"source": source, **json.loads(inputs)})
 
     def abandon_children(self) -> None:
         """The process ends at once: its venue too; the relay drains the ring and ends itself."""
@@ -177,6 +223,8 @@ class Supervisor:
         venue: VenueReady | None = None
         if config.simulator.start:
             self._venue, venue = await start_venue(config)
+            note_venue(config, venue.rest_url)
+        await self.control.connect(venue.rest_url if venue is not None else "")
         self.loop_care.begin(self._warm_up)
         self.has_begun = True
         self._spawn(self._watch(), LoopSource.LOOP_BACKGROUND)
@@ -186,8 +234,11 @@ class Supervisor:
         if self._stop.is_set():
             return
         self._start_market_data(venue)
-        if not self.arc.pipeline.gate.is_paused:
-            self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
+        if self.rearm_reason:
+            self.control.spawn(lambda: self.control.rearm_at_start(self.rearm_reason))
+        self.has_started = True
+        self.arc.memory.set_state(EngineState.ENGINE_RUNNING, "running")
+        self.control.show()
 
     async def _wait_for_journal(self) -> None:
         """Returns when the run's first record is on the disk: without it a loss of power would take
@@ -210,6 +261,9 @@ class Supervisor:
             return None
 
     def _start_order_entry(self, venue: VenueReady | None) -> None:
+        if self.arc.paper is not None:
+            self._start_paper(self.arc.paper)
+            return
         section = self.arc.config.order_entry
         if self.arc.orders is None or section is None:
             return
@@ -245,22 +299,29 @@ class Supervisor:
         )
         self._spawn(self._order_entry.transport.run(), LoopSource.LOOP_ORDER_SESSION)
 
+    def _start_paper(self, parts: PaperParts) -> None:
+        entry = PaperEntry(self.arc.pipeline, parts, self.arc.instruments, self._clock)
+        entry.start()
+        self._order_entry = entry
+        self._on_frame = entry.desk.receive_frame
+        self._spawn(entry.run(), LoopSource.LOOP_ORDER_SESSION)
+
     async def _reconcile(self, venue: VenueReady | None) -> None:
         """Returns when the venue's record was compared with ours: no book, no trade before."""
         section = self.arc.config.reconciliation
-        if self._order_entry is None or section is None or not section.enabled:
+        entry = self._order_entry
+        if entry is None or isinstance(entry, PaperEntry) or section is None or not section.enabled:
             return
         url = section.rest_url
         if url == SIMULATOR:
             if venue is None:
                 raise ConfigError("[reconciliation] rest_url: set [simulator] start = true")
             url = venue.rest_url
-        entry = self._order_entry
         rates = entry.rates if isinstance(entry, RestOrderEntry) else None
         self._reconciler = make_reconciler(
             self.arc, url, self._clock, self.pause, self._known_trades, rates
         )
-        self._order_entry.watcher = self._reconciler
+        entry.watcher = self._reconciler
         self._spawn(self._reconciler.run(), LoopSource.LOOP_BACKGROUND)
         await self._reconciler.wait_first(self._stop)
 
@@ -279,6 +340,7 @@ class Supervisor:
             on_inconsistent=lambda: self.pause("the quantities of a report cannot be: see the log"),
             meter=self._meter,
             poller=self._poller,
+            on_frame=self._on_frame,
         )
         self._spawn(self._market_data.transport.run(), LoopSource.LOOP_FEED_SESSION)
 
@@ -325,6 +387,7 @@ class Supervisor:
             if not self._stop.is_set():
                 self._call_timers(now_ns)
             self._breaker_watch.poll(now_ns)
+            self.control.look()
             if count % HEARTBEAT_EVERY == 0:
                 self._beat()
                 self.arc.pipeline.breakers.show_use(now_ns)
@@ -334,6 +397,7 @@ class Supervisor:
                 if self.has_begun and not self._stop.is_set():
                     self._health.poll(now_ns)
                     self._portfolio.poll(now_ns)
+                self.control.look_slowly(read_monotonic_ns())
                 self._on_progress()
                 self.loop_care.check()
 
@@ -349,19 +413,14 @@ class Supervisor:
         if is_far and not self._is_clock_far:
             _log.warning("the host's clock was stepped; ours follows slowly")
         self._is_clock_far = is_far
-        gate, breakers = self.arc.pipeline.gate, self.arc.pipeline.breakers
         if self._header["dropped_order_records"][0] and not self._is_hole_told:
             self._is_hole_told = True
             self.pause("order records were lost, the journal has a hole: is wow-relay stuck?")
-        elif (gate.is_paused or breakers.is_engine_stopped) and not self._stop.is_set():
-            self._header["engine_state"] = EngineState.ENGINE_PAUSED_STATE
+        elif self.has_started:
+            self.control.show()
 
     def _show_breakers(self, reason: str) -> None:
-        """Why the engine's own breakers have stopped it; empty: they let it go on."""
-        if self._stop.is_set() or (not reason and self.arc.pipeline.gate.is_paused):
-            return
-        state = EngineState.ENGINE_PAUSED_STATE if reason else EngineState.ENGINE_RUNNING
-        self.arc.memory.set_state(state, reason or "running")
+        self.control.show_breakers(reason)
 
     def _clock_error_ns(self) -> int:
         return max(read_clock_error_ns(), abs(self._clock.distance_ns))
@@ -430,6 +489,7 @@ class Supervisor:
                 _log.warning("no answer to the logout")
 
     async def _end_tasks(self) -> None:
+        await self.control.close()
         transports = self._tasks[1:]
         if transports:
             await asyncio.wait(transports, timeout=self.arc.config.stop.logout_timeout_ms / 1e3)

@@ -8,8 +8,8 @@ import hashlib
 import numpy as np
 
 from ext.bounds import Bound
+from ext.loop_source import LoopSource
 from ext.safety_records import Breaker
-from ext.wire import LoopSource
 
 _LEVELS = Bound.BOOK_VIEW_LEVELS
 
@@ -324,6 +324,16 @@ SHARED_HEADER = _record(
     ("engine_name", "S32"),
     ("mode", "S16"),
     ("state_reason", "S128"),
+    *_integers(
+        "kill_word",
+        "kill_time_ns",
+        "relay_heartbeat_ns",
+        "command_sequence",
+        "answer_sequence",
+    ),
+    ("kill_reason", "S192"),
+    ("command_text", "S1024"),
+    ("answer_text", "S1024"),
 )
 
 SHARED_MAGIC = b"WOWSHM01"

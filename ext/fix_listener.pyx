@@ -23,17 +23,12 @@ from ext.codecs.fix_report cimport (
     ReportStatus,
 )
 from ext.loop_meter cimport LoopMeter
+from ext.loop_source cimport LOOP_IDLE, LOOP_ORDER_REPORTS, LoopSource
 from ext.pages cimport touch_pages
 from ext.pipeline cimport Pipeline
 from ext.session_store cimport SessionStore
 from ext.tls_channel cimport TlsChannel
-from ext.wire cimport (
-    LOOP_IDLE,
-    LOOP_ORDER_REPORTS,
-    REPORT_FIX,
-    ExecutionReport,
-    LoopSource,
-)
+from ext.wire cimport REPORT_FIX, ExecutionReport
 
 cdef extern from "<sys/socket.h>" nogil:
     ssize_t recv(int descriptor, void* buffer, size_t size, int flags)

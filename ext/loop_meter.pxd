@@ -12,8 +12,8 @@ Time in which the loop sleeps or reads empty sockets is LOOP_IDLE and counts in 
 cimport cython
 from libc.stdint cimport int64_t
 
+from ext.loop_source cimport LOOP_IDLE, LOOP_SOURCE_COUNT, LoopSource
 from ext.shared_memory cimport SharedMemory
-from ext.wire cimport LOOP_IDLE, LOOP_SOURCE_COUNT, LoopSource
 
 
 @cython.final

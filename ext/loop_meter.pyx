@@ -6,8 +6,9 @@ from libc.string cimport memset
 
 from ext.clock cimport monotonic_ns
 from ext.errors import UsageError
+from ext.loop_source cimport LOOP_IDLE, LOOP_OTHER, LOOP_SOURCE_COUNT, LoopSource
 from ext.shared_memory cimport SharedMemory
-from ext.wire cimport LOOP_IDLE, LOOP_OTHER, LOOP_SOURCE_COUNT, LoopSource, SharedHeader
+from ext.wire cimport SharedHeader
 
 
 @cython.final

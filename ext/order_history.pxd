@@ -8,9 +8,11 @@ cimport cython
 
 from ext.codecs.fix_report cimport FixReportDecoder
 from ext.orders cimport OrderTable
+from ext.wire cimport ExecutionReport
 
 
 @cython.final
 cdef class OrderHistory:
     cdef readonly OrderTable orders
     cdef FixReportDecoder decoder
+    cdef ExecutionReport last_applied   # what the last recorded report was read as

@@ -44,6 +44,11 @@ cdef class OrderHistory:
         return self.orders.next_number
 
     @property
+    def last_report(self) -> dict[str, object]:
+        """Fields of the last report that was applied here, whatever its format was."""
+        return self.last_applied
+
+    @property
     def run_prefix(self) -> bytes:
         """The part of a client order id that all of a run share."""
         return self.orders.run.prefix[:RUN_BYTES]
@@ -151,4 +156,5 @@ cdef class OrderHistory:
         elif report_format != REPORT_FIX or self.decoder is None \
                 or self.decoder.decode(padded, len(message), &header, &report) != REPORT_READ:
             raise RecordingError(f"a report of format {report_format} cannot be read: {message!r}")
+        self.last_applied = report
         return self.orders.apply_report(&report, time_ns)

@@ -333,10 +333,8 @@ cdef class OrderTable:
         """Answer to a status request, or a restatement: no fill in it."""
         cdef int64_t state = report.order_state
         cdef int result = _check_cumulative(order, report)
-        if result != 0:
+        if result != 0 or not is_open(order.state):
             return result
-        if not is_open(order.state):
-            return 0
         if order.state != UNKNOWN and report.execution_type == EXEC_STATUS and (
                 order.state_before_pending != UNKNOWN or is_open(state)
                 or (order.state != PENDING_CANCEL and order.state != PENDING_REPLACE)):

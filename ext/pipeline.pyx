@@ -29,6 +29,7 @@ from ext.wire cimport (
     ACCEPTED,
     CANCEL_ORDER,
     COMMAND_SEND_FAILED,
+    ENGINE_KILLED,
     ENGINE_PAUSED,
     EXEC_MESSAGE_REJECT,
     EXEC_REJECTED,
@@ -238,8 +239,11 @@ cdef class Pipeline(PipelineCommands):
 
     cdef Verdict _check_safety(self, int64_t strategy, const Intent* intent, int64_t time_ns) \
             noexcept nogil:
-        """Breakers and position management; an exit reduces, and only a KILL stops it."""
+        """Breakers and position management; an exit reduces, and only a KILL stops it, of which a
+        FLATTEN looks at the word alone."""
         cdef Verdict verdict
+        if self.is_flattening:
+            return ACCEPTED                 # a person has looked at what the breakers say
         if self.is_exiting:
             if self.breakers.states[self.breakers.count].level >= BREAKER_KILLED:
                 return ENGINE_PAUSED
@@ -311,6 +315,8 @@ cdef class Pipeline(PipelineCommands):
             verdict = JOURNAL_BEHIND
         if verdict == ACCEPTED and intent.kind != CANCEL_ORDER:
             verdict = self._check_safety(strategy, intent, time_ns)
+        if intent.kind != CANCEL_ORDER and self._is_killed(time_ns):
+            verdict = ENGINE_KILLED
         self._time_step(STEP_CHECK)
         header.intents += 1
         position.signal_count += intent.kind != CANCEL_ORDER

@@ -3,6 +3,7 @@
 from libc.stdint cimport int64_t
 from libc.string cimport memset
 
+from ext.errors import UsageError
 from ext.feed_decoder import PADDING
 from ext.pipeline_parts cimport PipelineParts
 from ext.report_fields cimport fill_report
@@ -10,15 +11,20 @@ from ext.safety_records cimport BREAKER_PAUSED, NO_BREAKER
 from ext.tap cimport record_timer
 from ext.wire cimport (
     ACCEPTED,
+    BUY,
     CANCEL_ORDER,
     COMMAND_BREAKER,
     COMMAND_CANCEL_ALL,
     COMMAND_CONNECTION_LOST,
     COMMAND_EXPIRE_PENDING,
+    COMMAND_FLATTEN,
     COMMAND_FORGET_SEQUENCES,
+    COMMAND_KILL,
     COMMAND_MARK_STALE,
     COMMAND_MARK_UNKNOWN,
+    COMMAND_OPERATOR,
     COMMAND_PAUSE,
+    COMMAND_REARM,
     COMMAND_RESUME,
     COMMAND_STRATEGY_PAUSE,
     COMMAND_STRATEGY_RESUME,
@@ -29,12 +35,17 @@ from ext.wire cimport (
     EXEC_MESSAGE_REJECT,
     FEED_CONTROL,
     FEED_OK,
+    IMMEDIATE_OR_CANCEL,
     INTENT_INVALID,
+    LIMIT,
     LIVE,
+    NEW_ORDER,
     NOT_STALE,
     PENDING_CANCEL,
+    POSITION_LIMIT,
     RECORD_COMMAND,
     REPORT_REST,
+    SELL,
     SYNCING,
     ExecutionReport,
     FeedStatus,
@@ -49,6 +60,8 @@ from ext.wire cimport (
 
 cdef enum:
     CANCEL_AGAIN_NS = 1_000_000_000     # between two cancels of an order that nobody has ended
+    FLATTEN_REASON = -1                 # of an Intent: no strategy's, a FLATTEN wanted it
+    NEVER = 0x7FFFFFFFFFFFFFFF
 
 
 cdef class PipelineCommands(PipelineParts):
@@ -281,6 +294,70 @@ cdef class PipelineCommands(PipelineParts):
     def tell_breaker(self, strategy: int, now_ns: int, inputs: str) -> None:
         """Records what a breaker has seen, as JSON: the arc has acted, and kept that, by itself."""
         self._tell_command(COMMAND_BREAKER, now_ns, inputs, strategy)
+
+    def disarm(self, now_ns: int, reason: str) -> None:
+        """As ``pause``, of an engine that nobody has armed: the next start need not ask why."""
+        self._tell_command(COMMAND_PAUSE, now_ns, reason, 2)
+        self.gate.is_paused = True
+
+    def kill(self, now_ns: int, source: int, text: str) -> None:
+        """Sets the kill word for a KillSource, if it is not set yet; ``text`` says who, why and
+        from what inputs. Cancels are the caller's to send."""
+        if self.memory.header.kill_word == 0:
+            self.memory.header.kill_word = source
+        self.is_kill_told = True
+        self._tell_command(COMMAND_KILL, now_ns, text, source)
+
+    def kill_from(self, intents: int, source: int) -> None:
+        """For a replay: the word is seen when so many intents have been judged."""
+        self.killed_from = intents
+        self.killed_source = source
+
+    def rearm(self, now_ns: int, reason: str) -> None:
+        """Clears the kill word; whoever calls has made sure of what ``reason`` says."""
+        self._tell_command(COMMAND_REARM, now_ns, reason, 0)
+        self.memory.header.kill_word = 0
+        self.is_kill_told = False
+        self.killed_from = NEVER
+
+    def note_command(self, now_ns: int, text: str) -> None:
+        """Records an audited command that changes nothing here by itself."""
+        self._tell_command(COMMAND_OPERATOR, now_ns, text, 0)
+
+    def flatten(self, strategy: int, price_ticks: int, quantity_lots: int, now_ns: int) -> int:
+        """One immediate-or-cancel order against the position of a strategy, through the gate, also
+        while PAUSED; its Verdict. POSITION_LIMIT unless it lowers the position, all open orders of
+        that side filled."""
+        cdef Position* position
+        cdef Intent intent
+        cdef int64_t open_lots
+        cdef bint was_paused = self.gate.is_paused
+        if not 0 <= strategy < self.strategy_count:
+            raise UsageError(f"strategy was {strategy}; there are {self.strategy_count}")
+        self._begin(False, now_ns)
+        if self.is_recording:
+            self.memory.write_blob(
+                now_ns, RECORD_COMMAND, f"{quantity_lots}".encode(), code=COMMAND_FLATTEN,
+                detail=strategy, reference=price_ticks,
+            )
+        position = &self.memory.positions[<int64_t>strategy]
+        memset(&intent, 0, sizeof(intent))
+        intent.kind = NEW_ORDER
+        intent.side = SELL if position.position_lots > 0 else BUY
+        intent.order_type = LIMIT
+        intent.time_in_force = IMMEDIATE_OR_CANCEL
+        intent.reason = FLATTEN_REASON
+        intent.price_ticks = price_ticks
+        intent.quantity_lots = quantity_lots
+        open_lots = position.open_buy_lots if intent.side == BUY else position.open_sell_lots
+        if intent.quantity_lots > abs(position.position_lots) - open_lots:
+            return POSITION_LIMIT
+        self.gate.is_paused = False
+        self.is_flattening = True
+        verdict = self._submit(strategy, &intent, now_ns)
+        self.is_flattening = False
+        self.gate.is_paused = was_paused
+        return verdict
 
     def _tell_command(
         self, command: int, now_ns: int, reason: str, detail: int, reference: int = 0

@@ -11,6 +11,7 @@ from ext.bounds cimport MAX_INSTRUMENTS
 from ext.breakers cimport Breakers
 from ext.clock cimport read_stamp
 from ext.feed_decoder cimport FeedDecoder
+from ext.fence cimport read_word
 from ext.instrument_table cimport InstrumentTable
 from ext.kernels cimport StrategyTable
 from ext.market cimport Market
@@ -22,6 +23,7 @@ from ext.risk cimport RiskGate
 from ext.session_store cimport SessionStore
 from ext.shared_memory cimport SharedMemory
 from ext.tap cimport record_session_words
+from ext.wire cimport SharedHeader
 
 
 cdef class PipelineParts:
@@ -33,6 +35,7 @@ cdef class PipelineParts:
     cdef readonly RiskGate gate
     cdef readonly Breakers breakers
     cdef readonly PositionGuard guard
+    cdef bint is_flattening                 # the order in hand is of a person's FLATTEN
     cdef bint is_exiting                    # the order in hand closes a position that we manage
     cdef OrderEncoder encoder
     cdef OrderSender sender
@@ -58,6 +61,9 @@ cdef class PipelineParts:
     cdef bint told_behind
     cdef int64_t came_after                 # order records written before the frame in hand
     cdef bint has_report_notice             # a report was inconsistent: a person has to look
+    cdef bint is_kill_told                  # the kill word is recorded
+    cdef int64_t killed_from                # intents after so many are behind the KILL of a replay
+    cdef int64_t killed_source              # its KillSource
 
     @cython.final
     cdef void _keep_state(self, int64_t strategy, int64_t time_ns) noexcept nogil
@@ -75,6 +81,19 @@ cdef class PipelineParts:
     cdef void _command(
         self, int64_t command, int64_t detail, int64_t reference, int64_t time_ns
     ) noexcept nogil
+
+    @cython.final
+    cdef void _note_kill(self, int64_t time_ns) noexcept nogil
+
+    @cython.final
+    cdef inline bint _is_killed(self, int64_t time_ns) noexcept nogil:
+        """The last look at the kill word, which any process may set at any time: read anew each
+        time, and recorded where it is seen first, so that a replay sees it there too."""
+        cdef SharedHeader* header = self.memory.header
+        if read_word(&header.kill_word) == 0 and header.intents < self.killed_from:
+            return False
+        self._note_kill(time_ns)
+        return True
 
     @cython.final
     cdef inline bint has_something_to_tell(self) noexcept nogil:

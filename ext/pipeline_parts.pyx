@@ -19,7 +19,11 @@ from ext.shared_memory cimport SharedMemory
 from ext.position_guard cimport PositionGuard
 from ext.safety_records cimport KEPT_BREAKERS, KEPT_GUARD, KEPT_STRATEGY, GuardState
 from ext.tap cimport record_command, record_kept_state
-from ext.wire cimport LIVE
+from ext.wire cimport COMMAND_KILL, LIVE, SharedHeader
+
+
+cdef enum:
+    NEVER = 0x7FFFFFFFFFFFFFFF          # no run has so many intents
 
 
 cdef class PipelineParts:
@@ -67,6 +71,7 @@ cdef class PipelineParts:
         self.is_conflating = is_conflating
         self.is_recording = is_recording
         self.told_outgoing = -1             # the first input tells them
+        self.killed_from = NEVER
         self.market = Market(table, memory)
         for index in range(self.strategy_count):
             self.has_strategy[self.strategies.strategies[index].instrument] = True
@@ -122,6 +127,16 @@ cdef class PipelineParts:
         if self.is_recording:
             record_command(self.memory, command, detail, reference, time_ns)
 
+    cdef void _note_kill(self, int64_t time_ns) noexcept nogil:
+        cdef SharedHeader* header = self.memory.header
+        if header.kill_word == 0:
+            header.kill_word = self.killed_source           # of a replay
+        if self.is_kill_told:
+            return
+        self.is_kill_told = True
+        if self.is_recording:
+            record_command(self.memory, COMMAND_KILL, header.kill_word, header.intents, time_ns)
+
     cdef bint _has_orders_to_pull(self, int64_t time_ns) noexcept nogil:
         """Whether there is a working order in a book that may not be traded on, or of a strategy
         that is stopped."""
@@ -143,6 +158,11 @@ cdef class PipelineParts:
     def has_notices(self) -> bool:
         """Whether ``take_notices`` has something to tell."""
         return self.has_something_to_tell()
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether the kill word is set: nothing but cancels leaves."""
+        return self.memory.header.kill_word != 0
 
     def last_frame_time_ns(self) -> int:
         """Receive time of the last frame of any kind, 0 when there was none."""

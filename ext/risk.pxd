@@ -31,25 +31,6 @@ from ext.orders cimport OrderTable
 from ext.risk_limits cimport RiskLimits
 from ext.wire cimport BookView, Intent, Order, Verdict
 
-cdef struct OrderReach:             # what would be at stake if this order and all open ones filled
-    int64_t added_lots              # by the order, of a replace the growth of what is open
-    int64_t added_notional
-    int64_t engine_orders           # open
-    int64_t instrument_orders
-    int64_t strategy_lots           # of its strategy, on the order's side; < 0: on the other one
-    int64_t toward_lots             # of the instrument: held and open on the order's side
-    int64_t against_lots            # of the instrument: held on the other side
-    int64_t instrument_notional     # of open orders
-    int64_t open_value              # the same of the currency, in its unit
-    int64_t strategy_value          # largest worth of its strategy's position
-    int64_t gross_value             # the same of all strategies of the currency
-    int64_t toward_value            # of the currency: held and open on the order's side
-    int64_t against_value           # of the currency: held on the other side
-    bint has_overflow               # toward_lots or toward_value is more than can be counted
-    bint matches_own                # it would trade with an open order of ours
-    bint has_no_price               # a position of the currency cannot be valued
-
-
 @cython.final
 cdef class RiskGate(RiskLimits):
     cdef int64_t message_times_ns[MAX_LONG_RATE_WINDOW]
@@ -73,12 +54,12 @@ cdef class RiskGate(RiskLimits):
     cdef Verdict _check_terms(
         self, const Intent* intent, const BookView* book, const LastSeen* seen, int64_t time_ns
     ) noexcept nogil
-    cdef Verdict _check_reach(
+    cdef Verdict _check_open(
         self, const Intent* intent, int64_t strategy, const BookView* book, const Order* replaced,
         OrderTable orders
     ) noexcept nogil
-    cdef void _find_reach(
-        self, const Intent* intent, int64_t strategy, const BookView* book, OrderTable orders,
-        OrderReach* reach
+    cdef Verdict _check_worth(
+        self, int64_t side, int64_t strategy, const BookView* book, int64_t added_lots,
+        int64_t added_notional, int64_t strategy_lots, OrderTable orders
     ) noexcept nogil
     cdef bint _is_rate_free(self, int64_t strategy, int64_t time_ns) noexcept nogil

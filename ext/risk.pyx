@@ -37,6 +37,7 @@ from ext.wire cimport (
     MESSAGE_RATE,
     NEW_ORDER,
     NOTIONAL,
+    NOT_PERMITTED,
     OPEN_NOTIONAL,
     OPEN_ORDERS,
     OUTSIDE_HOURS,
@@ -93,6 +94,8 @@ cdef class RiskGate(RiskLimits):
         if intent.kind != NEW_ORDER and (
                 intent.kind != REPLACE_ORDER or self.is_replace_refused):
             return INTENT_INVALID
+        if self.limits[book.instrument].is_forbidden:
+            return NOT_PERMITTED
         if self.is_paused:
             return ENGINE_PAUSED
         if not is_within_hours(&self.hours[book.instrument], time_ns):
@@ -112,7 +115,7 @@ cdef class RiskGate(RiskLimits):
                 return ALREADY_PENDING
         verdict = self._check_terms(intent, book, seen, time_ns)
         if verdict == ACCEPTED:
-            verdict = self._check_reach(intent, strategy, book, replaced, orders)
+            verdict = self._check_open(intent, strategy, book, replaced, orders)
         if verdict != ACCEPTED:
             return verdict
         if intent.kind == NEW_ORDER and was_sent_lately(
@@ -172,144 +175,148 @@ cdef class RiskGate(RiskLimits):
             intent.price_ticks, 2 * seen.trade_ticks, limits.last_trade_collar_ppm
         )
 
-    cdef Verdict _check_reach(
+    cdef Verdict _check_open(
         self, const Intent* intent, int64_t strategy, const BookView* book, const Order* replaced,
         OrderTable orders
     ) noexcept nogil:
-        """The order together with all that is held and open.
+        """The order together with what is held and open of its instrument.
 
-        An order that lowers what a limit is about passes that limit, however far it is exceeded:
-        position and net exposure look at the order's own side alone, and gross exposure lets pass
-        what cannot bring its strategy's position beyond flat.
+        Seen from the order's side: what is held or open on the other one makes no room for it, and
+        a position on the other side does.
         """
-        cdef InstrumentLimits* limits = &self.limits[book.instrument]
-        cdef StrategyLimits* own = &self.strategies[strategy]
-        cdef CurrencyLimits* currency = &self.currencies[limits.currency]
-        cdef bint is_new = intent.kind == NEW_ORDER
-        cdef OrderReach reach
-        memset(&reach, 0, sizeof(OrderReach))
-        reach.added_lots = intent.quantity_lots
-        reach.added_notional = intent.price_ticks * intent.quantity_lots
-        if replaced != NULL:                # until the answer, whichever of both is larger
-            reach.added_lots -= min(replaced.leaves_lots, intent.quantity_lots)
-            reach.added_notional -= min(
-                multiply_saturating(replaced.price_ticks, replaced.leaves_lots),
-                reach.added_notional
-            )
-        self._find_reach(intent, strategy, book, orders, &reach)
-        if reach.matches_own and self.engine.prevents_self_match:
-            return SELF_MATCH
-        if is_new and (
-                orders.totals[strategy].count >= min(
-                    <int64_t>MAX_WORKING_ORDERS, own.max_open_orders)
-                or reach.instrument_orders >= limits.max_open_orders
-                or reach.engine_orders >= self.engine.max_open_orders):
-            return OPEN_ORDERS
-        if reach.has_overflow or reach.strategy_lots > own.max_position_lots \
-                or reach.toward_lots - reach.against_lots > limits.max_position_lots:
-            return POSITION_LIMIT
-        if reach.instrument_notional > limits.max_open_notional \
-                or reach.open_value > currency.max_open_value:
-            return OPEN_NOTIONAL
-        if reach.strategy_lots > 0 and (
-                (reach.has_no_price and currency.has_worth_limit)
-                or reach.strategy_value > own.max_gross_value
-                or reach.gross_value > currency.max_gross_value):
-            return EXPOSURE
-        if currency.max_net_value != INT64_MAX and not reach.has_no_price and (
-                reach.toward_value == INT64_MAX
-                or reach.toward_value - reach.against_value > currency.max_net_value):
-            return EXPOSURE
-        return ACCEPTED
-
-    cdef void _find_reach(
-        self, const Intent* intent, int64_t strategy, const BookView* book, OrderTable orders,
-        OrderReach* reach
-    ) noexcept nogil:
-        """Sums over the strategies, the order included."""
+        cdef const InstrumentLimits* limits = &self.limits[book.instrument]
+        cdef const StrategyLimits* own = &self.strategies[strategy]
         cdef const OpenTotals* totals
-        cdef const InstrumentLimits* limits
-        cdef int64_t instrument = book.instrument
-        cdef int64_t currency = self.limits[instrument].currency
-        cdef bint is_valued = self.currencies[currency].is_limited
-        cdef int64_t index, product, held, added, toward, other, price, largest
+        cdef bint is_buy = intent.side == BUY
+        cdef bint has_overflow = False
+        cdef bint matches_own = False
+        cdef int64_t engine_orders = 0
+        cdef int64_t instrument_orders = 0
+        cdef int64_t strategy_lots = 0
+        cdef int64_t against_lots = 0
+        cdef int64_t added_lots = intent.quantity_lots
+        cdef int64_t added_notional = intent.price_ticks * intent.quantity_lots
+        cdef int64_t index, held, toward, toward_lots, notional
+        if replaced != NULL:                # until the answer, whichever of both is larger
+            added_lots -= min(replaced.leaves_lots, added_lots)
+            added_notional -= min(
+                multiply_saturating(replaced.price_ticks, replaced.leaves_lots), added_notional
+            )
+        toward_lots, notional = added_lots, added_notional
         for index in range(self.strategy_count):
             totals = &orders.totals[index]
-            product = self.strategies[index].instrument
-            reach.engine_orders += totals.count
-            if product != instrument and (
-                    not is_valued or self.limits[product].currency != currency):
+            engine_orders += totals.count
+            if self.strategies[index].instrument != book.instrument:
                 continue
-            added = reach.added_lots if index == strategy else 0
+            instrument_orders += totals.count
+            notional = add_saturating(notional, totals.notional)
             held = orders.positions[index].position_lots
-            if intent.side == BUY:
-                toward, other = totals.buy_lots, totals.sell_lots
+            if is_buy:
+                toward = totals.buy_lots
+                matches_own |= totals.lowest_sell_ticks > 0 \
+                    and intent.price_ticks >= totals.lowest_sell_ticks
             else:
-                toward, other = totals.sell_lots, totals.buy_lots
+                toward = totals.sell_lots
+                matches_own |= intent.price_ticks <= totals.highest_buy_ticks
                 held = negate_saturating(held)
-            # Positive is the order's side from here on.
-            if add_overflows(toward, added, &toward):
-                reach.has_overflow = True
-                toward = INT64_MAX
-            if product == instrument:
-                reach.instrument_orders += totals.count
-                reach.instrument_notional = add_saturating(
-                    reach.instrument_notional, totals.notional
-                )
-                if intent.side == BUY:
-                    reach.matches_own |= (
-                        totals.lowest_sell_ticks > 0
-                        and intent.price_ticks >= totals.lowest_sell_ticks
-                    )
-                else:
-                    reach.matches_own |= intent.price_ticks <= totals.highest_buy_ticks
-                reach.has_overflow |= add_overflows(
-                    reach.toward_lots, toward, &reach.toward_lots
-                )
-                if held > 0:
-                    reach.has_overflow |= add_overflows(
-                        reach.toward_lots, held, &reach.toward_lots
-                    )
-                else:
-                    reach.against_lots = add_saturating(
-                        reach.against_lots, negate_saturating(held)
-                    )
             if index == strategy:
-                reach.strategy_lots = add_saturating(toward, held)
-            if not is_valued and index != strategy:
-                continue
-            largest = max(
-                add_saturating(toward, held), add_saturating(other, negate_saturating(held))
+                strategy_lots = add_saturating(add_saturating(toward, added_lots), held)
+            has_overflow |= add_overflows(toward_lots, toward, &toward_lots)
+            if held > 0:
+                has_overflow |= add_overflows(toward_lots, held, &toward_lots)
+            else:
+                against_lots = add_saturating(against_lots, negate_saturating(held))
+        if matches_own and self.engine.prevents_self_match:
+            return SELF_MATCH
+        if intent.kind == NEW_ORDER and (
+                orders.totals[strategy].count >= min(<int64_t>MAX_WORKING_ORDERS,
+                                                     own.max_open_orders)
+                or instrument_orders >= limits.max_open_orders
+                or engine_orders >= self.engine.max_open_orders):
+            return OPEN_ORDERS
+        if has_overflow or strategy_lots > own.max_position_lots \
+                or toward_lots - against_lots > limits.max_position_lots:
+            return POSITION_LIMIT
+        if notional > limits.max_open_notional:
+            return OPEN_NOTIONAL
+        if self.currencies[limits.currency].is_limited or own.max_gross_value != INT64_MAX:
+            return self._check_worth(
+                intent.side, strategy, book, added_lots, added_notional, strategy_lots, orders
             )
-            if largest == 0 and totals.notional == 0:
-                continue
+        return ACCEPTED
+
+    cdef Verdict _check_worth(
+        self, int64_t side, int64_t strategy, const BookView* book, int64_t added_lots,
+        int64_t added_notional, int64_t strategy_lots, OrderTable orders
+    ) noexcept nogil:
+        """What is held and open of the order's currency, in its unit, the order included.
+
+        ``strategy_lots`` is where the position of the order's strategy goes, seen from the order's
+        side, if all filled: up to zero it is reduced, and gross exposure does not hold that back.
+        """
+        cdef const CurrencyLimits* currency = &self.currencies[self.limits[book.instrument].currency]
+        cdef const StrategyLimits* own = &self.strategies[strategy]
+        cdef const InstrumentLimits* limits = &self.limits[book.instrument]
+        cdef const OpenTotals* totals
+        cdef bint has_no_price = False
+        cdef int64_t open_value = multiply_saturating(added_notional, limits.step_value)
+        cdef int64_t gross_value = 0
+        cdef int64_t own_value = 0
+        cdef int64_t toward_value = 0
+        cdef int64_t against_value = 0
+        cdef int64_t index, product, held, ahead, back, largest, price
+        for index in range(self.strategy_count):
+            product = self.strategies[index].instrument
             limits = &self.limits[product]
-            price = _mid_up(&book[product - instrument])
-            reach.has_no_price |= price == 0
+            if index != strategy and (
+                    not currency.is_limited
+                    or limits.currency != self.limits[book.instrument].currency):
+                continue
+            totals = &orders.totals[index]
+            held = orders.positions[index].position_lots
+            if held == 0 and totals.count == 0 and index != strategy:
+                continue
+            open_value = add_saturating(
+                open_value, multiply_saturating(totals.notional, limits.step_value)
+            )
+            if side == BUY:
+                ahead, back = totals.buy_lots, totals.sell_lots
+            else:
+                ahead, back = totals.sell_lots, totals.buy_lots
+                held = negate_saturating(held)
+            if index == strategy:
+                ahead = add_saturating(ahead, added_lots)
+            largest = max(
+                add_saturating(ahead, held), add_saturating(back, negate_saturating(held))
+            )
+            if largest == 0:
+                continue
+            price = _mid_up(&book[product - book.instrument])
+            has_no_price |= price == 0
             price = multiply_saturating(price, limits.step_value)
             largest = multiply_saturating(largest, price)
+            gross_value = add_saturating(gross_value, largest)
             if index == strategy:
-                reach.strategy_value = largest
-            reach.gross_value = add_saturating(reach.gross_value, largest)
-            reach.open_value = add_saturating(
-                reach.open_value, multiply_saturating(totals.notional, limits.step_value)
-            )
-            reach.toward_value = add_saturating(
-                reach.toward_value, multiply_saturating(toward, price)
-            )
+                own_value = largest
             if held > 0:
-                reach.toward_value = add_saturating(
-                    reach.toward_value, multiply_saturating(held, price)
-                )
+                ahead = add_saturating(ahead, held)
             else:
-                reach.against_value = add_saturating(
-                    reach.against_value, multiply_saturating(negate_saturating(held), price)
+                against_value = add_saturating(
+                    against_value, multiply_saturating(negate_saturating(held), price)
                 )
-        reach.instrument_notional = add_saturating(reach.instrument_notional, reach.added_notional)
-        reach.open_value = add_saturating(
-            reach.open_value,
-            multiply_saturating(reach.added_notional, self.limits[instrument].step_value)
-        )
+            toward_value = add_saturating(toward_value, multiply_saturating(ahead, price))
+        if open_value > currency.max_open_value:
+            return OPEN_NOTIONAL
+        has_no_price &= currency.has_worth_limit
+        if strategy_lots > 0 and (
+                has_no_price or own_value > own.max_gross_value
+                or gross_value > currency.max_gross_value):
+            return EXPOSURE
+        if currency.max_net_value != INT64_MAX and not has_no_price and (
+                toward_value == INT64_MAX
+                or toward_value - against_value > currency.max_net_value):
+            return EXPOSURE
+        return ACCEPTED
 
     cdef bint _is_rate_free(self, int64_t strategy, int64_t time_ns) noexcept nogil:
         """Whether the rates have room for a message that is no cancel."""

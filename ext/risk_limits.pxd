@@ -35,6 +35,7 @@ cdef struct InstrumentLimits:
     int64_t max_open_notional
     int64_t currency                # index of the quote currency's limits
     int64_t step_value              # of one tick times one lot, in the currency's unit
+    bint is_forbidden               # not permitted from where we are: no new risk on it, ever
 
 cdef struct StrategyLimits:
     int64_t instrument

@@ -123,6 +123,11 @@ cdef class RiskLimits:
         limits.currency = currency
         limits.step_value = step_value
 
+    def forbid(self, instrument: int) -> None:
+        """No new order or replace of an instrument passes from now on; its cancels do."""
+        _check_index("instrument", instrument, MAX_INSTRUMENTS)
+        self.limits[<int64_t>instrument].is_forbidden = True
+
     def set_trading_hours(self, instrument: int, windows: Sequence[tuple[int, int]]) -> None:
         """Windows of the UTC week as seconds since Monday 00:00, each before the next; the second
         number is the first second outside. Without any the product may be traded always."""

@@ -16,6 +16,7 @@ from ext.bounds cimport (
     MAX_WORKING_ORDERS,
     VENUE_ORDER_ID_BYTES,
 )
+from ext.loop_source cimport LOOP_SOURCE_COUNT
 
 
 # Values are written to disk and to shared memory: append, never renumber, never reuse.
@@ -100,7 +101,9 @@ cpdef enum Verdict:
     OUTSIDE_HOURS = 18
     BELOW_MINIMUM = 19              # quantity or notional that the venue would refuse
     EXPOSURE = 20                   # worth of positions: of the strategy, or of the quote currency
+    ENGINE_KILLED = 21              # the kill word is set: nothing but cancels
     STRATEGY_PAUSED = 22            # a breaker, or a person, has paused the strategy
+    NOT_PERMITTED = 23              # the jurisdiction table forbids this product at its venue here
     ENTRY_REFUSED = 24              # position management: exit under way, ratio, too many entries
 
 cpdef enum OrderState:              # FIX OrdStatus(39) where it has one
@@ -143,17 +146,13 @@ cpdef enum RecordKind:
     RECORD_SESSION = 6              # code = SessionState, detail = 0 market data, 1 order entry
     RECORD_TEXT = 7                 # code = severity (logging levels), text in the last bytes
     # What came in, for a replay, and what went out as bytes. From here on a Blob where it says so.
-    RECORD_FRAME = 8                # market ring: blob, the payload of a market data frame;
-    #                                 reference = market records dropped before it
+    RECORD_FRAME = 8                # market ring: blob, a frame; reference = records dropped before
     RECORD_READ_END = 9             # market ring: blob of 0 bytes, books are decided on here
-    RECORD_REQUEST = 10             # blob, before it is sent: RequestTerms and the message;
-    #                                 detail = IntentKind, reference = number of the message
+    RECORD_REQUEST = 10             # blob, before the send; detail = IntentKind, reference = number
     RECORD_REPORT = 11              # blob, the message as it came; code = ReportFormat
     RECORD_TIMER = 12               # the timers were looked at
-    RECORD_COMMAND = 13             # blob, who and why; code = Command, detail and reference its
-    #                                 arguments
-    RECORD_SESSION_WORDS = 14       # they changed: order_number = next number out, reference = in,
-    #                                 code = session is active, detail = journal is behind
+    RECORD_COMMAND = 13             # blob, who and why; code = Command, with its arguments
+    RECORD_SESSION_WORDS = 14       # next out, in; code: active; detail: journal is behind
     RECORD_RUN = 15                 # blob, JSON: config, hashes, seeds; the first of a run
     RECORD_STRATEGY_STATE = 16      # blob, code = KeptState: what is kept; strategy -1: engine
     RECORD_STATE_HASH = 17          # blob, text of the hash of the state at this point
@@ -172,10 +171,13 @@ cpdef enum Command:
     COMMAND_MARK_UNKNOWN = 5        # the order session is down
     COMMAND_EXPIRE_PENDING = 6      # reference = limit in nanoseconds
     COMMAND_FORGET_SEQUENCES = 7    # the numbers of the session begin again
-    COMMAND_PAUSE = 8               # detail = 1: of an orderly stop
+    COMMAND_PAUSE = 8               # detail = 1: of an orderly stop; 2: not armed yet
     COMMAND_RESUME = 9
-    COMMAND_SEND_FAILED = 10        # reference = number of the message that did not leave;
-    #                                 detail = 1: that left, and its answer will not come
+    COMMAND_SEND_FAILED = 10        # reference = message that did not leave; detail = 1: unanswered
+    COMMAND_KILL = 11               # detail = KillSource, reference = intents so far
+    COMMAND_REARM = 12
+    COMMAND_FLATTEN = 13            # detail = strategy, reference = price_ticks, text = lots
+    COMMAND_OPERATOR = 14           # any other audited command
     COMMAND_BREAKER = 15            # JSON of what a breaker has seen; the arc has acted by itself
     COMMAND_STRATEGY_PAUSE = 16     # detail = strategy
     COMMAND_STRATEGY_RESUME = 17    # detail = strategy
@@ -186,6 +188,7 @@ cpdef enum EngineState:
     ENGINE_PAUSED_STATE = 2         # no new risk; cancels are allowed
     ENGINE_STOPPING = 3
     ENGINE_STOPPED = 4
+    ENGINE_KILLED_STATE = 5         # everything is cancelled, no new risk until a person rearms
 
 cpdef enum SessionState:
     SESSION_DISCONNECTED = 0
@@ -208,18 +211,6 @@ cpdef enum Step:                    # latency histograms, in the order of the da
     STEP_REPORT = 8                 # report received -> position updated
     STEP_ACKNOWLEDGE = 9            # order sent -> first report of it
     STEP_COUNT = 10
-
-cpdef enum LoopSource:              # whose time of the loop it is
-    LOOP_IDLE = 0                   # asleep, or reading sockets that have nothing
-    LOOP_MARKET_DATA = 1            # the frames of one read, with all that follows from them
-    LOOP_ORDER_REPORTS = 2          # the messages of one read of the order socket
-    LOOP_FEED_SESSION = 3           # control frames, timers, reconnects
-    LOOP_ORDER_SESSION = 4          # timers, reconnects
-    LOOP_STRATEGY_TIMERS = 5        # on_timer hooks
-    LOOP_BACKGROUND = 6             # heartbeat, checks, the printed line
-    LOOP_OTHER = 7                  # whatever else the loop called; busy poll alone sees it
-    LOOP_SOURCE_COUNT = 8
-
 
 cdef struct BookDelta:              # one level: the quantity is absolute, 0 deletes
     int64_t price_ticks
@@ -498,3 +489,11 @@ cdef struct SharedHeader:           # first page of the shared memory; plain cou
     char engine_name[32]
     char mode[16]
     char state_reason[128]          # why the engine is in this state
+    int64_t kill_word               # KillSource, set by anybody, see control/mailbox.py; 0: none
+    int64_t kill_time_ns            # wall clock of when it was set
+    int64_t relay_heartbeat_ns      # wall clock, written by the relay's loop
+    int64_t command_sequence        # of the command in the mailbox; written by the relay
+    int64_t answer_sequence         # of the command that the answer is to
+    char kill_reason[192]
+    char command_text[1024]         # JSON, see control/commands.py
+    char answer_text[1024]

@@ -14,8 +14,9 @@ from libc.stdint cimport int64_t
 from picows.picows cimport WSFrame, WSListener, WSTransport
 
 from ext.loop_meter cimport LoopMeter
+from ext.loop_source cimport LoopSource
 from ext.pipeline cimport Pipeline
-from ext.wire cimport FeedStatus, LoopSource
+from ext.wire cimport FeedStatus
 
 
 @cython.final
@@ -25,6 +26,7 @@ cdef class FeedListener(WSListener):
     cdef object on_disconnected     # (transport)
     cdef object on_control          # (payload: bytes, status, receive_time_ns)
     cdef object on_notices          # (receive_time_ns)
+    cdef object on_frame            # (status, receive_time_ns) behind each frame; None: nobody asks
     cdef bytearray fragments        # of a message that comes in several frames
     cdef bint is_fragmented
     cdef LoopMeter meter            # None: nobody measures the loop

@@ -7,15 +7,9 @@ from picows.picows cimport BINARY, CONTINUATION, PING, TEXT, WSFrame, WSListener
 from ext.clock cimport monotonic_ns
 from ext.feed_decoder import PADDING
 from ext.loop_meter cimport LoopMeter
+from ext.loop_source cimport LOOP_FEED_SESSION, LOOP_IDLE, LOOP_MARKET_DATA, LoopSource
 from ext.pipeline cimport Pipeline
-from ext.wire cimport (
-    FEED_OK,
-    LOOP_FEED_SESSION,
-    LOOP_IDLE,
-    LOOP_MARKET_DATA,
-    FeedStatus,
-    LoopSource,
-)
+from ext.wire cimport FEED_OK, FeedStatus
 
 MAX_FRAGMENTED_BYTES = 64 << 20
 """A message in fragments larger than this ends the connection; whole frames are picows' limit."""
@@ -33,8 +27,10 @@ cdef class FeedListener(WSListener):
         on_control: object,
         on_notices: object,
         LoopMeter meter=None,
+        on_frame: object = None,
     ) -> None:
         self.pipeline = pipeline
+        self.on_frame = on_frame
         self.on_connected = on_connected
         self.on_disconnected = on_disconnected
         self.on_control = on_control
@@ -76,6 +72,8 @@ cdef class FeedListener(WSListener):
         cdef FeedStatus status = self.pipeline.receive_frame(payload, size, receive_time_ns)
         if is_last and self.pipeline.has_pending:
             self.pipeline.decide_pending(receive_time_ns)
+        if self.on_frame is not None:
+            self.on_frame(status, receive_time_ns)
         if status != FEED_OK:
             self._hand_over(payload[:size], status, receive_time_ns)
         if self.pipeline.has_something_to_tell():

@@ -14,7 +14,7 @@ before an order needs it. There is no logon: whoever has the key may send.
 Times are monotonic nanoseconds, ``wall_ns`` since the epoch.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Protocol
@@ -31,6 +31,7 @@ RETRY_LIMIT_NS = 10 * SECOND_NS
 QUIET_NS = 15 * SECOND_NS  # then the venue's time is asked for
 NEW_ORDER_WAIT_NS = SECOND_NS // 2
 """A new order that found no free connection for so long is withdrawn: its price is old."""
+END_OF_TIME_NS = 1 << 62
 CLOCK_DISTANCE_S = 5.0  # the venue refuses 30 s
 USER_AGENT = "wow-engine"
 
@@ -148,11 +149,16 @@ _VENUE_TIME = msgspec.json.Decoder(_VenueTime)
 
 
 class RestOrderSession:
-    """See the module; its transport opens, closes and reads the sockets it asks for."""
+    """See the module; its transport opens, closes and reads the sockets it asks for.
+
+    ``is_risk_allowed`` is asked before anything that waits may leave: new orders are withdrawn
+    while it says no, as in a pause or after a KILL.
+    """
 
     def __init__(
         self, sender: Connections, count: int, host: str, *, answer_timeout_ns: int
     ) -> None:
+        self.is_risk_allowed: Callable[[], bool] = lambda: True
         self._sender = sender
         self._answer_timeout_ns = answer_timeout_ns
         self._lines = [_Line() for _ in range(count)]
@@ -196,6 +202,7 @@ class RestOrderSession:
         line.state = _State.OPEN
         line.reader.reset()
         line.under_way, line.since_ns = 0, now_ns
+        self._withhold()
         self._sender.open(index)
 
     def receive(self, index: int, data: bytes, now_ns: int, wall_ns: int) -> None:
@@ -249,7 +256,14 @@ class RestOrderSession:
         elif not under_way and now_ns - line.since_ns >= QUIET_NS:
             self._sender.ask(index, self._question)
 
+    def _withhold(self) -> None:
+        """New orders that wait do not leave any more when no new risk is allowed."""
+        if self._sender.waiting_count and not self.is_risk_allowed():
+            withdrawn = self._sender.withdraw(END_OF_TIME_NS, True)
+            self._events += [NeverSent(each, "no new risk is allowed") for each in withdrawn]
+
     def _withdraw(self, wall_ns: int) -> None:
+        self._withhold()
         if not self._sender.waiting_count:
             return
         if self.open_count == 0:
@@ -268,6 +282,7 @@ class RestOrderSession:
         line.retry_ns = RETRY_NS
         line.under_way, line.since_ns = 0, now_ns
         if not answer.is_last:
+            self._withhold()
             self._sender.release(index)  # first: what waits is in a hurry
         if sequence < 0:
             self._compare_clock(answer, wall_ns)

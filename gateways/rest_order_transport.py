@@ -11,9 +11,9 @@ import ssl
 from collections.abc import Callable, Sequence
 
 from ext.loop_meter import LoopMeter
+from ext.loop_source import LoopSource
 from ext.tls_channel import TlsChannel
 from ext.tls_words import describe_connect_failure
-from ext.wire import LoopSource
 from gateways.edges import Clock, Sender, SystemClock
 from gateways.rest_order_session import RestOrderEvent, RestOrderSession
 from gateways.transport import (

@@ -5,6 +5,7 @@ from enum import IntEnum
 from typing import Literal
 
 from ext import wire
+from ext.loop_source import LoopSource
 from ext.safety_records import Breaker, BreakerLevel
 
 SideName = Literal["BUY", "SELL", ""]
@@ -37,8 +38,8 @@ STEPS = [
 ]
 LOOP_SOURCES = [
     source.name.removeprefix("LOOP_").lower().replace("_", " ")
-    for source in wire.LoopSource
-    if source != wire.LoopSource.LOOP_SOURCE_COUNT
+    for source in LoopSource
+    if source != LoopSource.LOOP_SOURCE_COUNT
 ]
 # RECORD_SESSION.detail; appended to, never renumbered.
 SESSIONS = {0: "market data", 1: "order entry"}

@@ -11,7 +11,7 @@ import numpy as np
 
 from ext.bounds import Bound
 from ext.codecs.fix_report import FixReportDecoder
-from ext.dtypes import POSITION, REQUEST_TERMS
+from ext.dtypes import ORDER, POSITION, REQUEST_TERMS
 from ext.errors import RecordingError
 from ext.instrument_table import InstrumentTable
 from ext.order_history import OrderHistory
@@ -24,6 +24,7 @@ from journal.run_facts import RunFacts
 from journal.snapshot import Snapshot
 
 ORDERLY_STOP = 1  # ``detail`` of a pause that belongs to a stop: nobody has to look
+UNARMED = 2  # the same of an engine that nobody has armed yet
 
 
 class OrderLedger:
@@ -35,7 +36,8 @@ class OrderLedger:
         self.sequence = 0
         self.time_ns = facts.start_time_ns
         self.applied = 0
-        self.pause_reason = ""
+        self.pause_reason = self.kill_reason = ""
+        self.last_result = 0  # ReportResult bits of the last report
         self.next_outgoing = self.next_incoming = 1
         self._memory = SharedMemory(
             None,
@@ -51,6 +53,7 @@ class OrderLedger:
         self.history.identify(facts.prefix.encode(), facts.first_number)
         decoder = FixReportDecoder(table, orders, facts.sender_comp_id, facts.target_comp_id)
         self.history = OrderHistory(orders, decoder)
+        self.orders = self._memory.region("orders_offset", ORDER, int(Bound.MAX_ORDERS))
         self.positions = self._memory.region("positions_offset", POSITION, len(facts.strategies))
         for index, each in enumerate(facts.strategies):
             symbols = [symbol for symbol, _, _ in facts.instruments]
@@ -105,6 +108,7 @@ class OrderLedger:
             messages=list(self._messages),
             breakers=list(self.breakers),
             guards=list(self.guards),
+            kill_reason=self.kill_reason,
         )
 
     def _load(self, start: Snapshot) -> None:
@@ -112,7 +116,7 @@ class OrderLedger:
         self.history.identify(self.facts.prefix.encode(), start.next_number)
         self.positions[:] = np.frombuffer(start.positions, POSITION)
         self.sequence, self.time_ns = start.sequence, start.time_ns
-        self.pause_reason = start.pause_reason
+        self.pause_reason, self.kill_reason = start.pause_reason, start.kill_reason
         self.next_outgoing, self.next_incoming = start.next_outgoing, start.next_incoming
         self.strategy_states = list(start.strategy_states)
         self.breakers = list(start.breakers) or self.breakers
@@ -132,7 +136,8 @@ class OrderLedger:
         self._messages.append((int(record["reference"]), entry.data[size:]))
 
     def _report(self, entry: Entry) -> None:
-        self.history.apply_report(entry.data, int(entry.record["code"]), entry.time_ns)
+        code = int(entry.record["code"])
+        self.last_result = self.history.apply_report(entry.data, code, entry.time_ns)
 
     def _command(self, entry: Entry) -> None:
         record, orders, time_ns = entry.record, self.history.orders, entry.time_ns
@@ -148,10 +153,15 @@ class OrderLedger:
             case Command.COMMAND_SEND_FAILED:
                 self.history.apply_unsent(int(record["reference"]), time_ns)
             case Command.COMMAND_PAUSE:
-                if int(record["detail"]) != ORDERLY_STOP:
+                if int(record["detail"]) not in (ORDERLY_STOP, UNARMED):
                     self.pause_reason = entry.data.decode(errors="replace") or "paused"
             case Command.COMMAND_RESUME:
                 self.pause_reason = ""
+            case Command.COMMAND_KILL:
+                self.kill_reason = entry.data.decode(errors="replace") or self.kill_reason
+                self.kill_reason = self.kill_reason or "the kill word was set"
+            case Command.COMMAND_REARM:
+                self.kill_reason = ""
             case _:
                 pass  # of market data, or what it makes is recorded as requests
 

@@ -24,11 +24,34 @@ class StrategyFacts(msgspec.Struct, frozen=True):
     persistent: list[Any]
 
 
+class RulingFacts(msgspec.Struct, frozen=True):
+    """What the jurisdiction table said of one instrument. ``date`` is of the table's entry, empty
+    when there is none."""
+
+    symbol: str
+    venue: str
+    product: str
+    permission: str
+    date: str
+
+
+class SiteFacts(msgspec.Struct, frozen=True):
+    """Where the operator was, and on what grounds the run was let trade. ``table_digest`` is the
+    SHA-256 of the jurisdiction table; ``forbidden`` are the instruments that the gate refused."""
+
+    country: str = ""
+    region: str = ""
+    table_digest: str = ""
+    override_reason: str = ""
+    rulings: list[RulingFacts] = []
+    forbidden: list[int] = []
+
+
 class RunFacts(msgspec.Struct, frozen=True):
     """What a RECORD_RUN holds, as JSON.
 
     ``instruments`` are (symbol, tick, lot). ``snapshot`` names the file with the state that the
-    run began with; empty: with nothing.
+    run began with; empty: with nothing. ``mode`` is empty in journals of before it was there.
     """
 
     version: str
@@ -42,6 +65,8 @@ class RunFacts(msgspec.Struct, frozen=True):
     sender_comp_id: str
     target_comp_id: str
     snapshot: str
+    mode: str = ""
+    site: SiteFacts = SiteFacts()
 
 
 def encode_facts(facts: RunFacts) -> bytes:

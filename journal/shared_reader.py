@@ -141,6 +141,14 @@ class SharedReader:
         self.strategies = [name["name"].decode() for name in names[instruments:]]
         self.instruments = [self._instrument(name) for name in names[:instruments]]
 
+    def header(self) -> NDArray[Any]:
+        """The header itself, one record; writable where the memory is.
+
+        Whoever has attached must not open the file again: closing any descriptor of it in this
+        process would give the lock of ``attach`` back (fcntl(2)).
+        """
+        return np.frombuffer(self._map, SHARED_HEADER, 1)
+
     def word(self, name: str) -> int:
         """One integer field of the header, now."""
         return self._words[_WORD_OF[name]]
@@ -236,6 +244,12 @@ class SharedReader:
             raise UsageError("report_journal() needs attach() first")
         self._write("synced_sequence", synced_sequence)
         self._write("journal_failing", int(is_failing))
+
+    def beat(self, now_ns: int) -> None:
+        """Tells the engine that the relay's loop goes round; ``now_ns`` is wall clock."""
+        if not self._attached:
+            raise UsageError("beat() needs attach() first")
+        self._write("relay_heartbeat_ns", now_ns)
 
     def detach(self) -> None:
         """Leaves the rings: the engine overwrites old slots again instead of keeping them."""

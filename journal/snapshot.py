@@ -23,9 +23,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     """State of a run behind slot ``sequence`` of its order stream; 0: as it began.
 
     ``strategy_states`` holds the persistent bytes of each strategy. ``pause_reason`` is empty
-    unless the engine was PAUSED. ``messages`` are those that the venue may ask for again.
-    ``breakers`` are the kept bytes of each strategy's, then the engine's; ``guards`` those of each
-    strategy's position management. Empty: nothing is known of it.
+    unless the engine was PAUSED, ``kill_reason`` unless it was KILLED. ``messages`` are those that
+    the venue may ask for again. ``breakers`` are the kept bytes of each strategy's, then the
+    engine's; ``guards`` those of each strategy's position management. Empty: nothing is known.
     """
 
     start_time_ns: int
@@ -43,6 +43,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     messages: list[tuple[int, bytes]]
     breakers: list[bytes] = []
     guards: list[bytes] = []
+    kill_reason: str = ""
 
 
 def snapshot_path(directory: Path, start_time_ns: int, sequence: int) -> Path:

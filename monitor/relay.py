@@ -10,6 +10,7 @@ import argparse
 import json
 import logging
 import os
+import select
 import signal
 import sys
 import time
@@ -19,12 +20,14 @@ from types import FrameType
 
 from prometheus_client import CollectorRegistry
 
+from control.paths import control_paths
 from ext.errors import ConfigError
 from ext.wire import EngineState
 from journal.entries import MARKET, ORDERS, Stream, fixed_records
 from journal.ring import MAX_BATCH
 from journal.shared_reader import SharedReader
 from journal.writer import JournalWriter
+from monitor.control_door import ControlDoor
 from monitor.http_server import HttpServer
 from monitor.keeper_process import KeeperProcess
 from monitor.metrics import EngineCollector
@@ -61,6 +64,8 @@ class Relay:
         self._publisher = publisher
         self._status = status
         self._keeper = keeper
+        self.door: ControlDoor | None = None
+        """For commands; opened when the rings are ours, for it takes the place of a dead one's."""
         self._interrupts = 0
         self._must_stop = False
         reader.attach()
@@ -76,9 +81,15 @@ class Relay:
             if has_ended and not taken:
                 break
             if taken < MAX_BATCH and not has_ended:
-                time.sleep(interval_seconds)
+                self._rest(interval_seconds)
         self.finish(time.time_ns(), time.monotonic_ns())
         time.sleep(FLUSH_SECONDS)
+
+    def _rest(self, seconds: float) -> None:
+        if self.door is None:
+            time.sleep(seconds)
+        else:  # a command does not wait for the end of the interval
+            select.select(self.door.filenos(), [], [], seconds)
 
     def step(self, now_ns: int, monotonic_ns: int) -> int:
         """Takes one batch of each ring and publishes what is due; returns how much it took."""
@@ -86,6 +97,9 @@ class Relay:
         taken = max(taken, self._publish(now_ns))
         self._give_back()
         self._publisher.publish_due(now_ns)
+        self._reader.beat(now_ns)
+        if self.door is not None:
+            self.door.poll()
         if self._keeper is not None:
             self._keeper.poll(monotonic_ns)
         return taken
@@ -178,11 +192,27 @@ def _run(options: argparse.Namespace) -> None:
         stack.callback(keeper.close)
         relay = Relay(reader, _writers(options, reader), publisher, status, keeper)
         stack.callback(relay.close)
+        relay.door = _open_door(options, reader, stack)
         _handle_signals(relay)
         sys.stdout.write(json.dumps(ready) + "\n")
         sys.stdout.flush()
         relay.run(options.interval_ms / 1e3)
         reader.detach()
+
+
+def _open_door(
+    options: argparse.Namespace, reader: SharedReader, stack: ExitStack
+) -> ControlDoor | None:
+    if options.state_directory is None:
+        return None
+    paths = control_paths(options.state_directory, reader.engine_name)
+    try:
+        door = ControlDoor(paths, reader.header())
+    except ConfigError as error:
+        logger.error("%s; nobody can command this engine, wow-kill works", error)
+        return None
+    stack.callback(door.close)
+    return door
 
 
 def _writers(options: argparse.Namespace, reader: SharedReader) -> dict[Stream, JournalWriter]:

@@ -35,6 +35,11 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_INTERVAL_MS,
         help="sleep between two looks at the rings; default %(default)s",
     )
+    parser.add_argument(
+        "--state-directory",
+        type=Path,
+        help="of the engine: its control socket and audit log; without it nobody can command it",
+    )
     parser.add_argument("--core", type=int, help="core to run on; never the engine's")
     _add_journal_options(parser.add_argument_group("journal"))
     return parser

@@ -28,6 +28,7 @@ STATE_STYLES = {
     "PAUSED": WARN,
     "STARTING": WARN,
     "STOPPING": WARN,
+    "KILLED": BAD,
     "STALE": BAD,
     "GONE": BAD,
     "DISCONNECTED": BAD,

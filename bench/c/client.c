@@ -2,7 +2,7 @@
  * with an order that was made before, its frame and mask included. It knows nothing and decides
  * nothing.
  *
- *     client fix|websocket busy|blocking FEED_PORT ORDER_PORT CORE ORDER_FILE
+ *     client fix|websocket|rest busy|blocking FEED_PORT ORDER_PORT CORE ORDER_FILE
  */
 
 #include "net.h"
@@ -97,7 +97,7 @@ int main(int count, char **arguments)
 {
     char order[ORDER_BYTES_MAX];
     if (count != 7)
-        fail("usage: client fix|websocket busy|blocking FEED_PORT ORDER_PORT CORE ORDER_FILE");
+        fail("usage: client fix|websocket|rest busy|blocking FEED_PORT ORDER_PORT CORE ORDER_FILE");
     FILE *file = fopen(arguments[6], "rb");
     if (file == NULL)
         fail("%s cannot be read: %s", arguments[6], strerror(errno));

@@ -6,7 +6,7 @@
  * FRAMES_FILE holds frames, each behind its length in four bytes (little endian); the first is the
  * snapshot. On start it prints "ports FEED ORDERS". Commands on stdin, answers on stdout:
  *
- *     accept fix|websocket
+ *     accept fix|websocket|rest
  *                         the next client connects both sockets -> "accepted NUMBER"
  *     run NUMBER W N      snapshot and W frames untimed, then N timed
  *                         -> "samples N HASH", then N times 8 bytes: nanoseconds
@@ -198,9 +198,11 @@ int main(int argument_count, char **arguments)
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin) != NULL) {
         int is_websocket = strcmp(line, "accept websocket\n") == 0;
-        if ((is_websocket || strcmp(line, "accept fix\n") == 0) && client_count < CLIENTS_MAX) {
+        int is_rest = strcmp(line, "accept rest\n") == 0;
+        if ((is_websocket || is_rest || strcmp(line, "accept fix\n") == 0)
+            && client_count < CLIENTS_MAX) {
             struct client *client = &clients[client_count];
-            client->wire = is_websocket ? WIRE_WEBSOCKET : WIRE_FIX;
+            client->wire = is_websocket ? WIRE_WEBSOCKET : is_rest ? WIRE_REST : WIRE_FIX;
             client->orders = accept_one(order_listener, "order");
             if (is_websocket)
                 upgrade(client->orders);

@@ -11,6 +11,8 @@ static const char *const part_names[][7] = {
         "\x01" "49=", "\x01" "56="},
     [WIRE_WEBSOCKET] = {"\"price\":\"", "\"quantity\":\"", "\"newClientOrderId\":\"",
         "\"side\":\"", "\"symbol\":\""},
+    [WIRE_REST] = {"\"price\":\"", "\"size\":\"", "\"client_oid\":\"", "\"side\":\"",
+        "\"product_id\":\""},
 };
 
 /* Bytes of the header of a masked frame, and of what it holds; 0 when the header is not whole. */
@@ -30,6 +32,18 @@ static size_t frame_header(const struct order *order, size_t *length)
     return size + MASK_BYTES;
 }
 
+/* Whether an HTTP request has come with as much behind its head as Content-Length says. */
+static int is_whole_request(const struct order *order)
+{
+    static const char name[] = "\r\nContent-Length: ";
+    const char *end = order->bytes + order->size;
+    const char *body = memmem(order->bytes, order->size, "\r\n\r\n", 4);
+    const char *length = memmem(order->bytes, order->size, name, sizeof(name) - 1);
+    if (body == NULL || length == NULL)
+        return 0;
+    return end - (body + 4) == strtol(length + sizeof(name) - 1, NULL, 10);
+}
+
 int is_whole_order(const struct order *order)
 {
     const char *end = order->bytes + order->size;
@@ -38,6 +52,8 @@ int is_whole_order(const struct order *order)
         header = frame_header(order, &length);
         return header > 0 && order->size == header + length;
     }
+    if (order->wire == WIRE_REST)
+        return is_whole_request(order);
     /* The last field of a FIX message is 10=nnn. */
     return order->size > 8 && end[-1] == SOH && end[-8] == SOH && memcmp(end - 7, "10=", 3) == 0;
 }
@@ -45,7 +61,7 @@ int is_whole_order(const struct order *order)
 void open_order(struct order *order)
 {
     size_t length, header;
-    if (order->wire == WIRE_FIX)
+    if (order->wire != WIRE_WEBSOCKET)
         return;
     header = frame_header(order, &length);
     if ((unsigned char)order->bytes[0] != 0x81 || (order->bytes[1] & 0x80) == 0)
@@ -124,8 +140,19 @@ static size_t make_websocket_report(const struct order *order, long long sequenc
     return (size_t)size + FRAME_HEADER_BYTES;
 }
 
+/* A refusal: by REST it is the only answer that ends an order at once. */
+static size_t make_rest_answer(char *report)
+{
+    static const char body[] = "{\"message\":\"Insufficient funds\"}";
+    return (size_t)snprintf(report, REPORT_BYTES_MAX,
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %zu"
+        "\r\n\r\n%s", sizeof(body) - 1, body);
+}
+
 size_t make_report(const struct order *order, long long sequence, char report[REPORT_BYTES_MAX])
 {
+    if (order->wire == WIRE_REST)
+        return make_rest_answer(report);
     return order->wire == WIRE_FIX ? make_fix_report(order, sequence, report)
                                    : make_websocket_report(order, sequence, report);
 }

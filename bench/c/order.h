@@ -1,5 +1,5 @@
-/* The orders that the exchange takes and the reports that it answers with: FIX, or JSON in
- * WebSocket frames as Binance's API has them. */
+/* The orders that the exchange takes and the reports that it answers with: FIX, JSON in WebSocket
+ * frames as Binance's API has them, or HTTP requests as Coinbase Exchange's REST has them. */
 
 #ifndef BENCH_ORDER_H
 #define BENCH_ORDER_H
@@ -10,7 +10,7 @@
 #define ORDER_BYTES_MAX 65536
 #define REPORT_BYTES_MAX 2048
 
-enum wire { WIRE_FIX, WIRE_WEBSOCKET };
+enum wire { WIRE_FIX, WIRE_WEBSOCKET, WIRE_REST };
 enum part { PART_PRICE, PART_QUANTITY, PART_ID, PART_SIDE, PART_SYMBOL, PART_SENDER, PART_TARGET };
 
 struct order {

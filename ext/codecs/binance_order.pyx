@@ -11,7 +11,7 @@ from ext.client_order_id cimport write_client_order_id
 from ext.digits cimport POWERS_OF_TEN
 from ext.errors import ConfigError, UsageError
 from ext.instrument_table cimport InstrumentTable
-from ext.order_encoder cimport EncodedMessage, OrderEncoder
+from ext.order_encoder cimport EncodedMessage, OrderEncoder, limit_request
 from ext.orders cimport OrderTable
 from ext.text cimport TEXT_OVERRUN_BYTES, write_decimal, write_padded
 from ext.wire cimport (
@@ -182,17 +182,10 @@ cdef class BinanceOrderEncoder(OrderEncoder):
         order.price_ticks = order_price_ticks
         order.quantity_lots = order_quantity_lots
         order.filled_lots = order_filled_lots
-        request.kind = kind
-        request.instrument = instrument
-        request.side = side
-        request.order_type = 1
-        request.time_in_force = time_in_force
-        request.post_only = post_only
-        request.price_ticks = price_ticks
-        request.quantity_lots = quantity_lots
-        request.request_number = request_number
-        request.original_number = original_number
-        request.order = &order
+        request = limit_request(
+            kind, instrument, side, price_ticks, quantity_lots, request_number, original_number,
+            time_in_force, post_only, &order
+        )
         message = self.encode(&request, 0, wall_ns)
         return message.start[: message.size]
 

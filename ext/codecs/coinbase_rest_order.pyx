@@ -14,7 +14,7 @@ from ext.digits cimport POWERS_OF_TEN
 from ext.errors import ConfigError, UsageError
 from ext.hmac_sha256 cimport BLOCK_BYTES, SIGNATURE_CHARACTERS, HmacSha256, hash_blocks
 from ext.instrument_table cimport InstrumentTable
-from ext.order_encoder cimport EncodedMessage, OrderEncoder
+from ext.order_encoder cimport EncodedMessage, OrderEncoder, limit_request
 from ext.orders cimport OrderTable
 from ext.text cimport write_decimal, write_padded
 from ext.wire cimport (
@@ -243,17 +243,10 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
         cdef Order order
         cdef EncodedMessage message
         memset(&order, 0, sizeof(order))
-        request.kind = kind
-        request.instrument = instrument
-        request.side = side
-        request.order_type = 1
-        request.time_in_force = time_in_force
-        request.post_only = post_only
-        request.price_ticks = price_ticks
-        request.quantity_lots = quantity_lots
-        request.request_number = request_number
-        request.original_number = original_number
-        request.order = &order
+        request = limit_request(
+            kind, instrument, side, price_ticks, quantity_lots, request_number, original_number,
+            time_in_force, post_only, &order
+        )
         message = self.encode(&request, 0, wall_ns)
         if is_sealed:
             message = self.seal(message)

@@ -149,6 +149,26 @@ def _latched(left: "Recovery | None") -> set[int]:
     return found
 
 
+class NothingNewAfterKill(SentChecker):
+    """From a KILL until a person rearms no new order and no replace leaves, in whatever run."""
+
+    def check_message(self, message: SentMessage) -> None:
+        """MsgType of what was sent since."""
+        kind = message.fields.message_type
+        is_risk = message.was_killed and kind in NEW_RISK
+        self.require(not is_risk, f"35={kind} 34={message.sequence} was sent after a KILL")
+
+
+class NoLatchIsLost(Checker):
+    """Who was killed is KILLED, over crashes and restarts, until a person rearms."""
+
+    def check(self, world: "World") -> None:
+        """Looks at the engine's own word."""
+        if world.people.has_killed and not world.engine.is_dead:
+            is_killed = world.engine.pipeline.is_killed
+            self.require(is_killed, "somebody killed it, nobody rearmed it, and it may trade")
+
+
 class NothingNewBehindTheJournal(SentChecker):
     """While order records are lost, or cannot be stored, no new order and no replace leaves.
 

@@ -52,6 +52,7 @@ class _Tally:
         self._started = self._told = time.monotonic()
         self._worlds = self._events = self._orders = self._fills = 0
         self._connections = self._restarts = self._doubts = 0
+        self._kills = self._rearms = 0
 
     def add(self, outcome: Outcome) -> None:
         self._worlds += 1
@@ -61,6 +62,8 @@ class _Tally:
         self._connections += outcome.connections
         self._restarts += outcome.runs - 1
         self._doubts += outcome.has_doubts
+        self._kills += outcome.kills
+        self._rearms += outcome.rearms
         if time.monotonic() - self._told > REPORT_SECONDS:
             self._told = time.monotonic()
             print(f"{self.text()}; seed {outcome.seed}", file=sys.stderr)
@@ -70,7 +73,8 @@ class _Tally:
         return (
             f"{self._worlds} worlds held: {self._events} events, {self._orders} orders, "
             f"{self._fills} fills, {self._connections} order connections, "
-            f"{self._restarts} restarts, {self._doubts} ended in doubt; "
+            f"{self._restarts} restarts, {self._kills} kills, {self._rearms} rearms, "
+            f"{self._doubts} ended in doubt; "
             f"{self._worlds / seconds:.1f} worlds/s, {self._events / seconds:.0f} events/s"
         )
 

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
+from control.kill_source import KillSource
 from engine.composition import OrderParts
 from engine.engine_clock import EngineClock
 from engine.known_trades import known_trades
@@ -23,6 +24,7 @@ from ext.safety_records import BreakerLevel
 from ext.wire import RecordKind
 from journal.run_facts import RunFacts, encode_facts
 from journal.snapshot import Snapshot
+from sim.world.control import WorldControl, WorldLatch
 from sim.world.engine_config import EngineSetup
 from sim.world.engine_parts import make_arc
 from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport
@@ -34,6 +36,7 @@ from sim.world.venue import Venue
 WATCH_NS = 20_000_000
 BEAT_EVERY = 5
 PENDING_EVERY = 50
+BY_HAND = "operator"
 
 
 class WorldEngine:
@@ -55,6 +58,7 @@ class WorldEngine:
         *,
         sent: Callable[[bytes], None],
         heard: Callable[[bytes | None], None],
+        latch: WorldLatch,
     ) -> None:
         self.run = run
         self.is_dead = False
@@ -94,8 +98,25 @@ class WorldEngine:
             on_notices=self._take_notices,
             make_transport=cast(Any, functools.partial(WorldOrderTransport, network, venue, sent)),
         )
-        self.market_data = MarketData(
-            config,
+        self.market_data = self._make_market_data(network, venue, heard)
+        known = None
+        if left is not None:
+            known = known_trades(left.snapshot, left.facts.start_time_ns)
+        self.reconciler = WorldReconciler(
+            self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation, known
+        )
+        self.order_entry.watcher = self.reconciler
+        self.control = self._make_control(network, venue, latch)
+        self._latch = latch
+        self._has_feed = False
+        self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
+        self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
+
+    def _make_market_data(
+        self, network: Network, venue: Venue, heard: Callable[[bytes | None], None]
+    ) -> MarketData:
+        return MarketData(
+            self.arc.config,
             "ws://world",
             self.pipeline,
             self.clock,
@@ -104,16 +125,17 @@ class WorldEngine:
             make_transport=cast(Any, functools.partial(WorldFeedTransport, network, venue, heard)),
             make_listener=cast(Any, WorldFeedListener),
         )
-        known = None
-        if left is not None:
-            known = known_trades(left.snapshot, left.facts.start_time_ns)
-        self.reconciler = WorldReconciler(
-            self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation, known
+
+    def _make_control(self, network: Network, venue: Venue, latch: WorldLatch) -> WorldControl:
+        return WorldControl(
+            self.arc,
+            self.clock,
+            network,
+            venue,
+            latch,
+            lambda: self.order_entry.is_active,
+            lambda error: self._fail(f"control ended: {error!r}"),
         )
-        self.order_entry.watcher = self.reconciler
-        self._has_feed = False
-        self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
-        self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
 
     def _begin_run(self, left: Recovery | None) -> tuple[Snapshot, RunFacts]:
         """What ``engine.run_start`` does, without its files."""
@@ -121,7 +143,8 @@ class WorldEngine:
             take_over(left, self.arc)
         pause_reason = left.snapshot.pause_reason if left is not None else ""
         start_time_ns = self.memory.counters()["start_time_ns"]
-        first = snapshot_arc(self.arc, start_time_ns, pause_reason)
+        kill_reason = left.snapshot.kill_reason if left is not None else ""
+        first = snapshot_arc(self.arc, start_time_ns, pause_reason, kill_reason)
         facts = make_facts(
             self.arc.config,
             self.arc.instruments,
@@ -163,8 +186,11 @@ class WorldEngine:
         """Connects both legs and begins to watch; what the last run left open is Unknown first."""
         if self.left is not None:
             self.pipeline.mark_unknown(self.clock.now_ns())
-            if self.first.pause_reason:
+            if self.first.pause_reason.startswith(BY_HAND):
+                self.pause(self.first.pause_reason)
+            elif self.first.pause_reason:
                 self._doubt(self.first.pause_reason)
+        self.control.begin(self._latch.read(), self.first.kill_reason)
         self.order_transport.start()
         self._plan_watch()
 
@@ -172,6 +198,24 @@ class WorldEngine:
         """No new risk until a person has looked, as ``engine.supervisor`` does it."""
         self.pipeline.pause(self.clock.now_ns(), reason)
         self._network.trace.note(f"engine is PAUSED: {reason}")
+
+    def resume(self) -> None:
+        """A person lifts the pause that a person has made, and no other one."""
+        is_by_hand = self.is_paused and not self.doubts and not self.is_stopping
+        is_by_hand = is_by_hand and not self.pipeline.breakers.is_engine_stopped
+        if is_by_hand and not self.header["dropped_order_records"][0]:
+            self.pipeline.resume(self.clock.now_ns(), "operator: enough")
+            self._network.trace.note("engine is resumed")
+
+    async def rearm(self, on_rearmed: Callable[[], None]) -> None:
+        """A person wants a KILL lifted; whether it was is the switch's to say."""
+        text = await self.control.switch.rearm("looked", "operator", self._find_doubt)
+        self._network.trace.note(f"rearm: {text or 'done'}")
+        if not text:
+            on_rearmed()
+
+    async def _find_doubt(self) -> str:
+        return "" if self.reconciler.is_clean else "the records are not equal"
 
     def progress(self) -> tuple[int, int]:
         """Requests sent and reports applied so far: orders and positions move with these."""
@@ -199,6 +243,9 @@ class WorldEngine:
         self.order_transport.abandon(is_cut=is_power_lost)
         self.feed_transport.abandon()
         self.reconciler.abandon()
+        self.control.abandon()
+        if is_power_lost:
+            self._latch.lose_power()
 
     def state_digest(self) -> str:
         """Hash of orders, positions and what the strategies remember: equal runs, equal hashes."""
@@ -214,7 +261,8 @@ class WorldEngine:
         self._network.trace.note(f"the engine's breakers: {reason or 'quiet'}")
 
     def _kill(self, reason: str, source: str, inputs: str) -> None:
-        self._doubt(f"{source}: {reason} {inputs}")
+        seen = {"source": source, "seen": inputs}
+        self.control.switch.kill(reason, KillSource.KILL_BREAKER, seen)
 
     def _end_reconciliation(self, error: Exception) -> None:
         self._fail(f"reconciliation ended: {error!r}")
@@ -235,6 +283,7 @@ class WorldEngine:
         self._plan_watch()
         self._watches += 1
         now_ns = self.clock.now_ns()
+        self.control.switch.look()
         if not self.is_stopping:
             self.pipeline.call_timers(now_ns)
         self._breaker_watch.poll(now_ns)
@@ -249,5 +298,7 @@ class WorldEngine:
             if self.header["dropped_order_records"][0] and not self.is_paused:
                 self.pause("order records were lost")
         if self._watches % PENDING_EVERY == 0:
+            self.control.switch.look_at_latch()
+            self.control.switch.cancel_again()
             self.order_entry.check_pending(now_ns)
         self.flush()

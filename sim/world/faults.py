@@ -8,6 +8,7 @@ SECOND_NS = 1_000_000_000
 STORM_SHARE = 0.15
 STORM_FACTOR = 6.0
 LARGEST_SHARE = 0.3
+COMMANDED_SHARE = 1 / 3
 LARGEST_RATE = 3.0
 
 
@@ -65,6 +66,11 @@ class FaultPlan:
     """How far off the host's clock may be; the venue refuses a client that is 30 s off."""
     crash_rate: float = 0.0
     """The engine's process ends at once, now and then with its host; another run begins."""
+    pause_rate: float = 0.0
+    """A person pauses the engine, and resumes it a while later."""
+    kill_rate: float = 0.0
+    """Somebody kills: from outside, by a breaker, with the engine dying at once or not. A person
+    rearms it later."""
     stuck_rate: float = 0.0
     """The relay attaches and takes nothing more until it comes to itself."""
 
@@ -102,6 +108,13 @@ def draw_faults(rng: random.Random) -> FaultPlan:
     if rng.random() < STORM_SHARE:
         _make_storm(plan)
     return plan
+
+
+def draw_commands(plan: FaultPlan, rng: random.Random) -> None:
+    """What people do, in one of three worlds; drawn apart, so that the others stay as they were."""
+    if rng.random() < COMMANDED_SHARE:
+        plan.pause_rate = rng.choice((0.0, 0.3, 1.0))
+        plan.kill_rate = rng.choice((0.1, 0.3, 1.0))
 
 
 def _make_storm(plan: FaultPlan) -> None:

@@ -34,6 +34,8 @@ class SentMessage:
     """Whether position management sent it: it closes what is there."""
     time_ns: int
     """When it left, by the engine's own clock."""
+    was_killed: bool
+    """Whether somebody had killed it already, and nobody had rearmed it."""
 
     @property
     def sequence(self) -> int:
@@ -80,6 +82,7 @@ class Observations:
         was_paused: bool,
         was_behind: bool,
         stopped_until_ns: dict[int, int],
+        was_killed: bool,
     ) -> None:
         """Bytes that leave the engine: whole messages. ``stopped_until_ns`` as it was before."""
         now_ns = engine.clock.now_ns()
@@ -109,6 +112,7 @@ class Observations:
                     was_stopped=was_stopped,
                     is_exit=is_exit,
                     time_ns=now_ns,
+                    was_killed=was_killed,
                 )
             )
 

@@ -17,7 +17,9 @@ from sim.world.checkers import (
     EveryOpenOrderIsKnown,
     FillsAreCountedOnce,
     LiveBooksAreRight,
+    NoLatchIsLost,
     NoRiskIsTakenTwice,
+    NothingNewAfterKill,
     NothingNewBehindTheJournal,
     NothingNewOfTheStopped,
     NothingNewWhilePaused,
@@ -28,6 +30,7 @@ from sim.world.checkers import (
     TrippedBreakersAreKept,
 )
 from sim.world.clock import WorldClock
+from sim.world.control import WorldLatch
 from sim.world.disk import Disk
 from sim.world.end_checkers import (
     BooksEqualTheVenues,
@@ -42,7 +45,13 @@ from sim.world.end_checkers import (
 )
 from sim.world.engine import WorldEngine
 from sim.world.engine_config import draw_setup
-from sim.world.faults import MILLISECOND_NS, SECOND_NS, FaultPlan, draw_faults
+from sim.world.faults import (
+    MILLISECOND_NS,
+    SECOND_NS,
+    FaultPlan,
+    draw_commands,
+    draw_faults,
+)
 from sim.world.limit_checkers import (
     ExposureHoldsAtTheVenue,
     HoursHold,
@@ -55,6 +64,7 @@ from sim.world.mirror import Mirror
 from sim.world.network import Network
 from sim.world.observations import Observations
 from sim.world.order_stream import is_complete, orders_requested, read_orders, rebuild
+from sim.world.people import People
 from sim.world.relay import TAKE_NS, Relay, is_journal_behind
 from sim.world.schedule import Schedule, Trace
 from sim.world.venue import HEARTBEAT_NS, TICK_NS, Venue
@@ -82,6 +92,8 @@ class Outcome:
     fills: int
     connections: int
     runs: int
+    kills: int
+    rearms: int
     has_doubts: bool
     digest: str
 
@@ -106,6 +118,7 @@ class World:
         self.schedule = Schedule(self.clock, self.trace)
         self._rng = random.Random(f"{seed}:world")
         drawn = draw_faults(random.Random(f"{seed}:faults"))
+        draw_commands(drawn, random.Random(f"{seed}:commands"))
         self.plan = drawn if plan is None else plan
         self.setup = draw_setup(random.Random(f"{seed}:setup"))
         self.network = Network(
@@ -131,9 +144,11 @@ class World:
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
         self.have_orders_moved = True
         self._moved: object = None
-        self._was_paused = self._was_behind = False
+        self._was_paused = self._was_behind = self._was_killed = False
         self._stopped_until_ns: dict[int, int] = {}
-        self._is_trading = True
+        self.latch = WorldLatch()
+        self.people = People(self, random.Random(f"{seed}:people"))
+        self.is_trading = True
         self._is_crash_armed = False
         self._is_over = False
         self._settle_started_ns = 0
@@ -144,6 +159,43 @@ class World:
         self.engine = self._start_engine()
         self.checkers = self._make_checkers()
         self.end_checkers = self._make_end_checkers()
+
+    def _make_checkers(self) -> list[Checker]:
+        return [
+            ClientIdsAreUnique(),
+            NothingNewWhilePaused(),
+            NothingNewOfTheStopped(),
+            TrippedBreakersAreKept(),
+            NothingNewAfterKill(),
+            NoLatchIsLost(),
+            NothingNewBehindTheJournal(),
+            OutgoingNumbersAreLegal(),
+            NoRiskIsTakenTwice(),
+            LimitsHoldAtTheVenue(self),
+            OpenLimitsHoldAtTheVenue(self),
+            ExposureHoldsAtTheVenue(self),
+            NobodyTradesWithHimself(),
+            RatesHold(self),
+            HoursHold(self),
+            EveryOpenOrderIsKnown(),
+            FillsAreCountedOnce(),
+            PositionIsTheSumOfFills(),
+            LiveBooksAreRight(),
+            OneConnectionNeedsNoPause(),
+            TablesAreBounded(),
+        ]
+
+    def _make_end_checkers(self) -> list[Checker]:
+        return [
+            EverythingSettles(),
+            VenueAgreesOnEveryOrder(),
+            PositionsEqualTheVenues(),
+            ProfitIsThatOfTheFills(),
+            BooksEqualTheVenues(),
+            *self._run_checkers,
+            self._journal_checker,
+            DoubtHasACause(),
+        ]
 
     def run(self) -> Outcome:
         """Plays the world to its end; ``WorldError`` when something does not hold."""
@@ -159,7 +211,7 @@ class World:
         self.schedule.after(trading_ns, "the network is healed, the engine stops", self._settle)
         while not self._is_over and self.schedule.run_next():
             if self._is_crash_armed and self.engine.has_unsent:
-                self._crash(is_in_send=True)
+                self.crash(is_in_send=True)
             self.engine.flush()
             self._check()
         self.relay.recover(self.engine)
@@ -173,6 +225,8 @@ class World:
             fills=record.fills,
             connections=self.observations.connections,
             runs=self.run_count,
+            kills=self.people.kills,
+            rearms=self.people.rearms,
             has_doubts=bool(self.engine.doubts),
             digest=f"{self.trace.hexdigest()}-{self.engine.state_digest()}-{record.sha256()[:16]}",
         )
@@ -223,41 +277,6 @@ class World:
         """Whether what was lost with the power may show, because a person was asked to look."""
         return bool(self.lost_orders) and bool(self.engine.doubts)
 
-    def _make_checkers(self) -> list[Checker]:
-        return [
-            ClientIdsAreUnique(),
-            NothingNewWhilePaused(),
-            NothingNewOfTheStopped(),
-            TrippedBreakersAreKept(),
-            NothingNewBehindTheJournal(),
-            OutgoingNumbersAreLegal(),
-            NoRiskIsTakenTwice(),
-            LimitsHoldAtTheVenue(self),
-            OpenLimitsHoldAtTheVenue(self),
-            ExposureHoldsAtTheVenue(self),
-            NobodyTradesWithHimself(),
-            RatesHold(self),
-            HoursHold(self),
-            EveryOpenOrderIsKnown(),
-            FillsAreCountedOnce(),
-            PositionIsTheSumOfFills(),
-            LiveBooksAreRight(),
-            OneConnectionNeedsNoPause(),
-            TablesAreBounded(),
-        ]
-
-    def _make_end_checkers(self) -> list[Checker]:
-        return [
-            EverythingSettles(),
-            VenueAgreesOnEveryOrder(),
-            PositionsEqualTheVenues(),
-            ProfitIsThatOfTheFills(),
-            BooksEqualTheVenues(),
-            *self._run_checkers,
-            self._journal_checker,
-            DoubtHasACause(),
-        ]
-
     def _start_engine(self) -> WorldEngine:
         engine = WorldEngine(
             self.seed,
@@ -268,6 +287,7 @@ class World:
             self.venue,
             sent=self._note_sent,
             heard=self.mirror.take,
+            latch=self.latch,
         )
         self.run_count += 1
         self.engine = engine
@@ -285,6 +305,7 @@ class World:
             was_paused=self._was_paused,
             was_behind=self._was_behind,
             stopped_until_ns=self._stopped_until_ns,
+            was_killed=self._was_killed,
         )
 
     def _check(self) -> None:
@@ -296,6 +317,7 @@ class World:
             checker.check(self)
         self._was_paused = self.engine.is_paused
         self._was_behind = is_journal_behind(self.engine)
+        self._was_killed = self.people.has_killed
         self._stopped_until_ns = self.engine.stopped_until_ns()
 
     # What happens by itself
@@ -307,7 +329,7 @@ class World:
         self._plan_step()
 
     def _plan_step(self) -> None:
-        if self._is_trading:
+        if self.is_trading:
             delay_ns = int(self._rng.expovariate(STEPS_PER_SECOND) * SECOND_NS)
             self.schedule.after(delay_ns, "market", self._step)
 
@@ -334,6 +356,15 @@ class World:
             (plan.stuck_rate, "the relay gets stuck", self._get_stuck),
             (plan.crash_rate, "crash", self._plan_crash),
         )
+        self._plan_kinds(kinds, rng, trading_ns)
+        self._plan_kinds(self.people.kinds(plan), self.people.rng, trading_ns)
+
+    def _plan_kinds(
+        self,
+        kinds: tuple[tuple[float, str, Callable[[], None]], ...],
+        rng: random.Random,
+        trading_ns: int,
+    ) -> None:
         for rate, name, action in kinds:
             at_ns = 0.0
             while rate > 0:
@@ -366,11 +397,11 @@ class World:
     def _plan_crash(self) -> None:
         # Half of them in the middle of an event: decided, recorded, not all of it sent.
         if self._rng.random() < 0.5:
-            self._crash()
+            self.crash()
         else:
             self._is_crash_armed = True
 
-    def _crash(self, *, is_in_send: bool = False) -> None:
+    def crash(self, *, is_in_send: bool = False) -> None:
         self._is_crash_armed = False
         if self.engine.is_dead or not is_complete(self.engine):
             return  # with a hole in its journal nobody starts it again without looking
@@ -380,6 +411,8 @@ class World:
             checker.check(self)
         self.has_explained |= self.engine.reconciler.has_explained
         is_power_lost = self._rng.random() < POWER_LOSS_SHARE
+        if is_power_lost and not self.latch.is_safe:
+            self.people.has_killed = False  # begun so late that no disk could have it
         self.engine.crash(is_power_lost=is_power_lost)
         self._look_at_disk(is_power_lost=is_power_lost)
         delay_ns = self._rng.randrange(RESTART_NS_MAX)
@@ -400,7 +433,7 @@ class World:
 
     def _restart(self) -> None:
         engine = self._start_engine()
-        if not self._is_trading:
+        if not self.is_trading:
             engine.stop()
 
     # The end
@@ -408,7 +441,7 @@ class World:
     def _settle(self) -> None:
         self.plan.heal()
         self._is_crash_armed = False
-        self._is_trading = False
+        self.is_trading = False
         self._settle_started_ns = self.clock.monotonic_ns()
         self.engine.stop()
         self._wait_for_rest()

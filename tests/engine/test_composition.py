@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.composition import Arc, check_secrets, compile_strategies
+from engine.composition import Arc, OrderParts, check_secrets, compile_strategies
 from engine.config import EngineConfig
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
@@ -113,7 +113,7 @@ def test_the_limits_of_the_config_are_the_gate_s(
 
 def test_order_entry_is_of_the_config(make_arc: Callable[..., Arc], tmp_path: Path) -> None:
     arc = make_arc("order_entry.cancel_on_disconnect=profile", "order_entry.heartbeat_seconds=7")
-    assert arc.orders is not None
+    assert isinstance(arc.orders, OrderParts)
     session = arc.orders.session
     session.start(1)
     session.connected(2)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from engine.composition import compile_strategies
@@ -32,6 +33,15 @@ def test_the_demo_by_rest_loads_without_a_warning() -> None:
     assert config.order_entry is not None
     assert config.order_entry.protocol == "rest"
     assert not any("order_entry" in warning for warning in find_warnings(config))
+
+
+def test_a_live_engine_is_warned_that_nobody_cancels_for_it() -> None:
+    config = load_config(DEMO)
+    live = msgspec.structs.replace(
+        config, engine=msgspec.structs.replace(config.engine, mode="live")
+    )
+    assert any("leaves its orders open" in warning for warning in find_warnings(live))
+    assert not any("leaves its orders open" in warning for warning in find_warnings(config))
 
 
 def test_one_key_and_its_address_change_the_protocol(write_config: Write) -> None:

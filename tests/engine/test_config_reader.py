@@ -70,7 +70,7 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
         (
             '"simulated"',
             '"real"',
-            '[engine] mode was "real"; use "simulated", "shadow" or "live"',
+            '[engine] mode was "real"; use "simulated", "shadow", "paper" or "live"',
         ),
         (
             'name = "test"',
@@ -144,9 +144,9 @@ REFERENCES = "a reference: env:NAME, file:/path, credential:NAME, or in simulate
         (
             "[engine]",
             "xyzzy = 1\n[engine]",
-            "[xyzzy] is unknown; known sections: engine, simulator, feed, order_entry,"
-            " reconciliation, loop, risk, currency, breakers, portfolio, instrument, strategy,"
-            " telemetry, journal, stop, log",
+            "[xyzzy] is unknown; known sections: engine, site, paper, canary, simulator, feed,"
+            " order_entry, reconciliation, loop, risk, currency, breakers, portfolio, instrument,"
+            " strategy, telemetry, journal, stop, kill, flatten, log",
         ),
         (
             "max_position = 0.2",

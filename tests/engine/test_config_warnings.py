@@ -12,6 +12,10 @@ from ext.errors import ConfigError
 from tuning.affinity import format_cores
 
 WriteConfig = Callable[..., Path]
+NO_KILL = (
+    "[kill]: a KILL has no key of its own, it shares that of [order_entry]",
+    "[kill] rest_url: a KILL has the order session alone, and wow-kill has nothing",
+)
 
 
 def test_a_right_config_has_none(write_config: WriteConfig) -> None:
@@ -80,6 +84,8 @@ def test_warnings_of_the_modes_that_see_the_world(
     path = write_config(text=text.replace("demo:passphrase", "env:P"))
     overrides = [
         "engine.mode=live",
+        "site.country=US",
+        "site.region=NY",
         "simulator.start=false",
         "feed.url=wss://ws-feed.exchange.coinbase.com",
         "order_entry.port=6121",
@@ -89,10 +95,12 @@ def test_warnings_of_the_modes_that_see_the_world(
     assert find_warnings(load_config(path, overrides)) == [
         "[order_entry] cancel_on_disconnect is off: a lost connection leaves orders open",
         "[reconciliation]: nobody compares the venue's orders, fills and balances with ours",
+        *NO_KILL,
         "[telemetry] publish: positions and orders leave this machine in clear text",
     ]
     assert find_warnings(load_config(path, [*overrides[:-2], "feed.key=env:WOW_NOT_SET"])) == [
         "[reconciliation]: nobody compares the venue's orders, fills and balances with ours",
+        *NO_KILL,
         "[feed] key: env:WOW_NOT_SET is not set; export WOW_NOT_SET before the start",
     ]
     assert find_warnings(load_config(path, [*overrides[1:-2], "engine.mode=shadow"])) == [

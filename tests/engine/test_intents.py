@@ -86,3 +86,11 @@ def test_a_float_is_refused_in_plain_python_too(arguments: tuple[float, float]) 
     with pytest.raises(TypeError, match="prices and quantities are whole ticks and lots"):
         buy(view(out), *arguments)  # type: ignore[arg-type]
     assert out["count"][0] == 0
+
+
+@pytest.mark.parametrize("arguments", [(2**63, 1), (1, 2**63), (-(2**63) - 1, 1), (2**64 + 5, 1)])
+def test_a_number_that_would_be_cut_is_refused_in_plain_python(arguments: tuple[int, int]) -> None:
+    out = dirty()
+    with pytest.raises(OverflowError, match="prices and quantities have 64 bits"):
+        buy(view(out), *arguments)
+    assert out["count"][0] == 0

@@ -125,6 +125,15 @@ def test_replaces_only_when_off_by_requote_ticks(
     )
 
 
+def test_cancels_where_nothing_can_be_replaced(make_bench: Callable[..., StrategyBench]) -> None:
+    bench = make_bench(replaces=False)
+    bench.add_order(Side.BUY, 9_990, 10, order_number=77)
+    bench.add_order(Side.SELL, 10_007, 10)
+    (intent,) = bench.book(BIDS, ASKS)
+    assert (intent.kind, intent.order_number) == (IntentKind.CANCEL_ORDER, 77)
+    assert bench.book(BIDS, ASKS) == [], "the side rests after its request"
+
+
 @pytest.mark.parametrize("state", PENDING)
 def test_leaves_an_order_with_a_pending_request_alone(
     bench: StrategyBench, state: OrderState

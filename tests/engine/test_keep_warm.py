@@ -7,8 +7,8 @@ import pytest
 
 from engine.keep_warm import KeepWarm
 from ext.loop_meter import LoopMeter
+from ext.loop_source import LoopSource
 from ext.shared_memory import SharedMemory
-from ext.wire import LoopSource
 
 
 class Warmed:

@@ -12,8 +12,8 @@ from engine.config_schema import LoopSection
 from engine.loop import LoopCare
 from engine.placement import ThreadPlacement
 from ext.busy_poll import BusyPoller
+from ext.loop_source import LoopSource
 from ext.shared_memory import SharedMemory
-from ext.wire import LoopSource
 from tuning.core_plan import plan_cores
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from engine.measured import MeasuredCoroutine
 from ext.loop_meter import LoopMeter
+from ext.loop_source import LoopSource
 from ext.shared_memory import SharedMemory
-from ext.wire import LoopSource
 
 BACKGROUND = LoopSource.LOOP_BACKGROUND
 

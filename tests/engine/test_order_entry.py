@@ -7,7 +7,7 @@ from typing import NamedTuple, cast
 import numpy as np
 import pytest
 
-from engine.composition import Arc
+from engine.composition import Arc, OrderParts
 from engine.engine_clock import EngineClock
 from engine.order_entry import (
     ACKNOWLEDGE_TIMEOUT_NS,
@@ -84,7 +84,7 @@ def rig(
     monkeypatch.setattr("engine.order_entry.OrderTransport", Wires)
     arc = make_arc(is_trading=True)
     feed_book(arc, NOW_NS)
-    assert arc.orders is not None
+    assert isinstance(arc.orders, OrderParts)
     arc.orders.store.is_active = False  # until the test activates it
     fatal: list[str] = []
     paused: list[str] = []
@@ -250,7 +250,7 @@ def test_a_connection_that_cannot_be_made_is_a_warning_without_orders_too(
     monkeypatch.setattr("engine.order_entry.OrderTransport", Wires)
     caplog.set_level(logging.INFO, "engine.orders")
     arc = make_arc(is_trading=True)
-    assert arc.orders is not None
+    assert isinstance(arc.orders, OrderParts)
     entry = OrderEntry(
         arc.config,
         "a.test",

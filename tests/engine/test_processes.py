@@ -201,6 +201,7 @@ async def test_the_relay_gets_the_config(
         f"--publish=ipc://{tmp_path}/p",
         "--http-port=9090",
         f"--journal={tmp_path}/state/journal",
+        f"--state-directory={tmp_path}/state",
         "--sync-ms-orders=100",
         "--sync-ms-market=1000",
         "--segment-mib=256",

@@ -146,6 +146,26 @@ async def test_an_order_that_may_still_arrive_is_not_taken_for_gone(rig: Rig) ->
     assert not await rig.reconciler.reconcile(), "the connection is down, and may not be dead"
 
 
+async def test_by_rest_an_order_may_arrive_until_its_timestamp_is_too_old(rig: Rig) -> None:
+    """There is no session whose end would end what is under way."""
+    lifetime_ns = 500_000
+    own: Any = rig.own
+    pipeline: Any = rig.pipeline
+    questions = VenueQuestions(rig.venue, own, (BTC,))
+    reconciler = Reconciler(
+        questions, own, pipeline, lambda: ASKED_NS, rig.pauses.append,
+        interval_s=60.0, ask_again_s=0.0, order_lifetime_ns=lifetime_ns,
+    )  # fmt: skip
+    lost = our_order(state=OrderState.UNKNOWN, venue_order_id="")
+    reconciler.session_changed(True)
+    rig.own.table[1] = replace(lost, sent_time_ns=ASKED_NS - lifetime_ns + 1)
+    assert not await reconciler.reconcile()
+    assert rig.own.table[1].state == OrderState.UNKNOWN
+    rig.own.table[1] = replace(lost, sent_time_ns=ASKED_NS - lifetime_ns)
+    assert await reconciler.reconcile()
+    assert not rig.own.table[1].is_open
+
+
 async def test_an_order_of_nobody_pauses_with_both_records(rig: Rig) -> None:
     rig.rest_order()
     rig.venue.place(77, client_oid="11111111-0000-4000-8000-000000000001")

@@ -14,10 +14,10 @@ from engine.replay import Replay, ReplayResult, group_entries, make_replay_arc
 from engine.run_start import Inheritance, begin_run
 from engine.state_hash import hash_state
 from ext.bounds import Bound
-from ext.dtypes import RECORD
+from ext.dtypes import POSITION, RECORD
 from ext.fix_listener import FixListener
 from ext.tcp_sender import TcpSender
-from ext.wire import RecordKind, StaleReason
+from ext.wire import Command, RecordKind, StaleReason, Verdict
 from journal.entries import Entry, merge, split_slots
 from journal.run_facts import RunFacts, decode_facts
 
@@ -119,11 +119,38 @@ def make_frames(turn: int, now_ns: int) -> list[bytes]:
     ]
 
 
+def command(arc: Arc, turn: int, now_ns: int) -> None:
+    """What people do: killed from outside, rearmed, flattened, resumed."""
+    pipeline = arc.pipeline
+    if turn == 80:
+        arc.memory.header_record()["kill_word"] = 4  # the arc sees it before anybody tells it
+    elif turn == 84:
+        pipeline.kill(now_ns, 4, "drill")
+        pipeline.cancel_all(now_ns)
+    elif turn == 86:
+        pipeline.rearm(now_ns, "looked")
+        pipeline.note_command(now_ns, "{}")
+    elif turn == 95:
+        pipeline.pause(now_ns, "flatten")
+        lots = int(arc.memory.region("positions_offset", POSITION, 1)["position_lots"][0])
+        best = pipeline.book(0).best_bid() if lots > 0 else pipeline.book(0).best_ask()
+        assert best is not None
+        pipeline.cancel_all(now_ns)
+        pipeline.flatten(0, best[0], min(abs(lots), 100), now_ns + 1)
+    elif turn == 97:
+        pipeline.resume(now_ns, "enough")
+    elif turn == 104:
+        pipeline.disarm(now_ns, "not armed")
+    elif turn == 106:
+        pipeline.resume(now_ns, "armed")
+
+
 def drive(arc: Arc, answers: Answers, rounds: range) -> None:
     pipeline = arc.pipeline
     assert arc.orders is not None
     for turn in rounds:
         now_ns = NOW_NS + turn * STEP_NS
+        command(arc, turn, now_ns)
         for frame in make_frames(turn, now_ns):
             pipeline.receive(frame, now_ns)
         for order in pipeline.orders.open_orders():
@@ -179,9 +206,33 @@ def test_a_run_repeated_is_the_run(
     assert result.state_hash == result.recorded_hash == run.state_hash
     assert result.hashes_checked == 1
     assert result.frames == 3 * ROUNDS + 3
-    assert result.requests > 50, "it has traded"
+    assert result.requests > 40, "it has traded"
     assert result.reports > 50
     assert run.arc.pipeline.counters()["failed_sends"] == 1, "and a send has failed on its way"
+
+
+def test_a_kill_from_outside_is_repeated_where_the_arc_saw_it(
+    again: Callable[..., tuple[ReplayResult, Arc]], run: Run
+) -> None:
+    kills = [
+        each for each in run.entries
+        if each.kind == RecordKind.RECORD_COMMAND
+        and int(each.record["code"]) == Command.COMMAND_KILL
+    ]  # fmt: skip
+    assert [bool(each.data) for each in kills] == [False, True], "seen first, then told"
+    decisions = [each for each in run.entries if each.kind == RecordKind.RECORD_DECISION]
+    verdicts = [int(each.record["code"]) for each in decisions]
+    assert verdicts.count(Verdict.ENGINE_KILLED) > 0
+    without = [each for each in run.entries if each is not kills[0]]
+    result, _ = again(without)
+    assert result.difference is not None, "a replay that does not know of it would trade"
+
+
+def test_a_flatten_is_repeated_without_its_code(run: Run) -> None:
+    kinds = [
+        int(each.record["code"]) for each in run.entries if each.kind == RecordKind.RECORD_COMMAND
+    ]
+    assert Command.COMMAND_FLATTEN in kinds
 
 
 def test_other_frames_are_noticed(again: Callable[..., tuple[ReplayResult, Arc]], run: Run) -> None:

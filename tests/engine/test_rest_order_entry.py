@@ -18,9 +18,17 @@ from aiohttp import web
 from engine.composition import Arc, compile_strategies, compose
 from engine.config import load_config
 from engine.engine_clock import EngineClock
+from engine.replay import Replay, make_replay_arc
 from engine.rest_order_entry import RestOrderEntry
 from engine.rest_parts import RestOrderParts
-from ext.wire import OrderState, SessionState
+from engine.run_start import Inheritance, begin_run
+from engine.state_hash import hash_state
+from ext.wire import OrderState, RecordKind, SessionState
+from journal.entries import ORDERS
+from journal.order_ledger import OrderLedger
+from journal.run_facts import decode_facts
+from tests.certificates import server_context, write_files
+from tests.engine.test_replay import read_rings
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo_rest.toml"
 PATIENCE_S = 8.0
@@ -171,8 +179,27 @@ class Rig:
         return int(self.arc.pipeline.counters()[name])
 
     async def stop(self) -> None:
+        """Ends it; whatever has happened, the journal has to repeat it."""
         await self.entry.transport.logout(1.0)
         await asyncio.gather(self.task, return_exceptions=True)
+        state_hash = hash_state(self.arc)
+        self.arc.memory.write_blob(
+            self.clock.now_ns(), RecordKind.RECORD_STATE_HASH, state_hash.encode()
+        )
+        entries = read_rings(self.arc)
+        facts = next(decode_facts(each) for each in entries if each.kind == RecordKind.RECORD_RUN)
+        ledger = OrderLedger(facts)
+        for entry in entries:
+            if entry.stream == ORDERS:
+                ledger.apply(entry)
+        assert ledger.history.save() == self.arc.history.save()
+        compiled = compile_strategies(self.arc.config, lambda _: None)
+        for strategy in compiled:
+            strategy.reset()
+        arc, sender, store = make_replay_arc(self.arc.config, compiled, facts)
+        result = Replay(arc, sender, store).run(iter(entries))
+        assert result.difference is None
+        assert (result.state_hash, result.hashes_checked) == (state_hash, 1)
 
 
 Start = Callable[..., Awaitable[Rig]]
@@ -191,7 +218,11 @@ def make_rest_arc(tmp_path: Path) -> Iterator[Callable[..., Arc]]:
             "order_entry.answer_timeout_ms=500",
             *overrides,
         ))  # fmt: skip
-        arcs.append(compose(config, compile_strategies(config, lambda _: None)))
+        strategies = compile_strategies(config, lambda _: None)
+        for strategy in strategies:
+            strategy.reset()
+        arcs.append(compose(config, strategies))
+        begin_run(arcs[-1], Inheritance(None, None))
         return arcs[-1]
 
     yield make
@@ -200,20 +231,34 @@ def make_rest_arc(tmp_path: Path) -> Iterator[Callable[..., Arc]]:
             arc.orders.store.close()
 
 
-@pytest.fixture
+@pytest.fixture(params=[False, True], ids=["plain", "tls"])
 async def start(
-    make_rest_arc: Callable[..., Arc], feed_book: Callable[[Arc, int], None]
+    request: pytest.FixtureRequest,
+    make_rest_arc: Callable[..., Arc],
+    feed_book: Callable[[Arc, int], None],
+    tmp_path: Path,
 ) -> AsyncIterator[Start]:
     """``await start(*posts)``: an engine's order entry and a venue that does that with orders."""
     venue = Venue()
     http = web.Server(venue.answer)
-    server = await asyncio.get_running_loop().create_server(http, "127.0.0.1", 0)
-    venue.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    certificate, trusted = write_files(tmp_path)
+    tls = (
+        f"simulator.certificate={certificate}",
+        f"order_entry.ca_file={trusted}",
+        f"reconciliation.ca_file={trusted}",
+        f"feed.ca_file={trusted}",
+    )
+    server = await asyncio.get_running_loop().create_server(
+        http, "127.0.0.1", 0, ssl=server_context() if request.param else None
+    )
+    scheme = "https" if request.param else "http"
+    venue.url = f"{scheme}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     rigs: list[Rig] = []
 
     async def begin(*posts: str, overrides: tuple[str, ...] = ()) -> Rig:
         venue.posts = list(posts)
-        rigs.append(Rig(make_rest_arc(*overrides), venue, feed_book))
+        settings = (*tls, *overrides) if request.param else overrides
+        rigs.append(Rig(make_rest_arc(*settings), venue, feed_book))
         return rigs[-1]
 
     yield begin
@@ -362,6 +407,29 @@ async def test_a_key_that_is_refused_at_the_start_ends_the_run(start: Start) -> 
     assert len(rig.fatal) == 1
     assert "refuses our key" in rig.fatal[0]
     assert not rig.entry.is_active
+
+
+async def test_a_key_that_is_refused_later_pauses_once(start: Start) -> None:
+    rig = await start()
+    await rig.quote()
+    await rig.until_states(NEW, NEW)
+    rig.venue.has_key = False
+    await rig.until(lambda: rig.paused)
+    await asyncio.sleep(0.3)  # three more rounds
+    assert len(rig.paused) == 1
+    assert "the venue refuses our questions" in rig.paused[0]
+
+
+async def test_orders_of_an_earlier_run_are_not_blinded_by_the_start(
+    start: Start, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first round of questions takes its time; nothing was unanswered before it."""
+    rig = await start()
+    rig.arc.orders.store.is_active = True  # type: ignore[union-attr]
+    rig._feed(rig.arc, rig.clock.now_ns())
+    await rig.until(lambda: rig.entry.is_active)
+    await asyncio.sleep(0.2)
+    assert "no answer to our questions" not in caplog.text
 
 
 async def test_an_order_that_stays_pending_is_unknown(start: Start) -> None:

@@ -19,8 +19,9 @@ from engine.summary import (
     print_venue,
 )
 from ext.dtypes import POSITION
+from ext.loop_source import LoopSource
 from ext.shared_memory import SharedMemory
-from ext.wire import LoopSource, OrderState, Side, Step
+from ext.wire import OrderState, Side, Step
 from tuning.core_plan import plan_cores
 
 NOW_NS = 1_800_000_000_000_000_000

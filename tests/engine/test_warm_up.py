@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from engine.composition import Arc
+from engine.composition import Arc, OrderParts
 from engine.warm_up import MOMENTS, WarmUp, warm_up
 from engine.warm_up_venue import connect_to_ourselves
 from ext.dtypes import POSITION
@@ -46,7 +46,7 @@ def memory_of(arc: Arc) -> bytes:
 
 def store_of(arc: Arc) -> bytes:
     """Every byte of the order session's file: numbers and sent messages."""
-    assert arc.orders is not None
+    assert isinstance(arc.orders, OrderParts)
     return Path(arc.orders.store.path).read_bytes()
 
 
@@ -75,7 +75,7 @@ def test_every_step_is_driven(
 
 def test_no_byte_of_the_real_arc_changes(make_arc: MakeArc) -> None:
     arc = make_arc(is_trading=True)
-    assert arc.orders is not None
+    assert isinstance(arc.orders, OrderParts)
     before = memory_of(arc), store_of(arc), states_of(arc)
     counters = arc.pipeline.counters()
     warmed = warm_up(arc.config, arc.strategies)
@@ -95,7 +95,7 @@ def test_the_run_after_it_sends_what_it_would_have_sent(
 ) -> None:
     """The first order has the first number, and nothing of the warm-up is in front of it."""
     arc = make_arc(is_trading=True)
-    assert arc.orders is not None
+    assert isinstance(arc.orders, OrderParts)
     warm_up(arc.config, arc.strategies).close()
     ours, venue = socket.socketpair()
     arc.orders.sender.attach(ours.fileno())
@@ -122,7 +122,7 @@ def test_nothing_of_the_real_arc_can_be_reached(
     assert id(warmed._pipeline) in reached
     assert id(warmed._memory) in reached
     assert id(arc.strategies[0]) in reached, "the compiled hooks, and their owner"
-    assert arc.orders is not None
+    assert isinstance(arc.orders, OrderParts)
     real = {
         "arc": arc,
         "memory": arc.memory,

@@ -18,12 +18,13 @@ import orjson
 import picows
 import pytest
 
-from bench.arc import SENDER, TARGET, Arc, make_arc, make_binance_arc
+from bench.arc import SENDER, TARGET, Arc, make_arc, make_binance_arc, make_rest_arc
 from bench.frames import PRODUCT, SYMBOL, UNIT_LOTS, GeneratedFrames, generate_frames
 from ext.feed_decoder import PADDING
 from ext.fix_listener import FixListener
 from ext.loop_meter import LoopMeter
 from ext.order_sender import CapturingSender
+from ext.rest_sender import RestSender
 from ext.wire import FeedStatus
 from ext.ws_listener import FeedListener
 from ext.ws_order_listener import WsOrderListener
@@ -388,3 +389,34 @@ async def test_orders_by_websocket_keep_nothing(frames: GeneratedFrames) -> None
     assert (told, counters["rejected"], counters["unknown_reports"]) == ([], 0, 0)
     assert counters["orders_sent"] == counters["reports"] > ROUNDS
     assert abs(left) <= SOCKET_OBJECTS
+
+
+def test_orders_by_rest_keep_nothing(frames: GeneratedFrames) -> None:
+    """10,000 signed requests on one socket; the answers, which are read by Python, are left out."""
+    socket = CapturingSender(1 << 20)
+    arc = make_rest_arc("coinbase_exchange", [PRODUCT], [socket], unit_lots=UNIT_LOTS)
+    sender = arc.sender
+    assert isinstance(sender, RestSender)
+    sender.open(0)
+    arc.pipeline.subscribed(START_NS)
+    assert arc.pipeline.receive(frames.snapshot, START_NS) == FeedStatus.FEED_OK
+
+    def refuse(now_ns: int) -> None:
+        assert arc.pipeline.reject_request(arc.store.next_outgoing - 1, 0, now_ns)
+        sender.release(0)
+
+    def rounds(first: int, behind: int) -> None:
+        for index in range(first, behind):
+            now_ns = START_NS + (1 + index) * GAP_NS
+            arc.pipeline.receive_padded([frames.updates[index] + PADDING], now_ns)
+            refuse(now_ns)
+
+    refuse(START_NS)  # the snapshot has its order too
+    with quiet_collector():
+        rounds(0, WARM_UP)
+        before = sys.getallocatedblocks()
+        rounds(WARM_UP, WARM_UP + ROUNDS)
+        left = sys.getallocatedblocks() - before
+    assert sender.sent_count == socket.count == 1 + WARM_UP + ROUNDS
+    assert sender.waiting_count == 0
+    assert abs(left) <= 2, "the collector's own"

@@ -7,8 +7,8 @@ import pytest
 
 from ext.errors import UsageError
 from ext.loop_meter import LoopMeter
+from ext.loop_source import LoopSource
 from ext.shared_memory import SharedMemory
-from ext.wire import LoopSource
 
 MILLISECOND_NS = 1_000_000
 MARKET, REPORTS = LoopSource.LOOP_MARKET_DATA, LoopSource.LOOP_ORDER_REPORTS

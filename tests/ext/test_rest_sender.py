@@ -184,14 +184,14 @@ def test_one_more_than_can_wait_is_not_taken(make_order_rig: MakeRig) -> None:
         rest.rig.pipeline.reject_request(rest.rig.store.next_outgoing - 1, 0, rest.rig.now_ns)
         rest.want(rest.rig.cancel(2))
     assert rest.sender.waiting_count == WAITING_MAX
-    assert not rest.sender.has_failed
+    assert rest.rig.counters()["failed_sends"] == 0
     rest.rig.pipeline.reject_request(rest.rig.store.next_outgoing - 1, 0, rest.rig.now_ns)
     rest.want(rest.rig.cancel(2))
     assert rest.sender.has_failed
     assert not rest.rig.store.is_active
     assert OrderState.UNKNOWN in rest.states()
     rest.sender.clear_failure()
-    assert not rest.sender.has_failed
+    assert [rest.sender.has_failed] == [False]
 
 
 def test_limits(make_order_rig: MakeRig) -> None:

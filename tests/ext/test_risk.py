@@ -74,6 +74,24 @@ def test_paused_allows_cancels_alone(rig: "OrderRig") -> None:
     assert rig.verdict(rig.cancel(number)) == Verdict.ACCEPTED
 
 
+def test_what_is_not_permitted_never_passes(make_order_rig: MakeRig) -> None:
+    rig = make_order_rig(strategies=(0, 1), engine_limits=(50, 5, STALE_NS, 0))
+    number = acknowledged(rig, Side.BUY, PRICE, 10)
+    rig.gate.forbid(0)
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 5), 0) == Verdict.NOT_PERMITTED
+    assert rig.verdict(rig.replace(number, PRICE, 5), 0) == Verdict.NOT_PERMITTED
+    rig.gate.is_paused = True
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 5), 0) == Verdict.NOT_PERMITTED
+    rig.gate.is_paused = False
+    rig.gate.set_instrument_limits(0, 100, 10**9, 10_000, 100)
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 5), 0) == Verdict.NOT_PERMITTED, "still"
+    assert rig.verdict(rig.cancel(number), 0) == Verdict.ACCEPTED
+    assert rig.verdict(rig.new(Side.BUY, PRICE, 5), 1) == Verdict.ACCEPTED
+    for index in (-1, int(Bound.MAX_INSTRUMENTS)):
+        with pytest.raises(UsageError, match="instrument was"):
+            rig.gate.forbid(index)
+
+
 def test_stale_age(rig: "OrderRig") -> None:
     number = acknowledged(rig, Side.BUY, PRICE, 10)
     rig.now_ns += STALE_NS - 2  # two calls of one nanosecond since the last frame

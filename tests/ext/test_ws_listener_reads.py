@@ -16,7 +16,8 @@ import picows
 import pytest
 
 from ext.loop_meter import LoopMeter
-from ext.wire import BookState, LoopSource, RecordKind, Side
+from ext.loop_source import LoopSource
+from ext.wire import BookState, RecordKind, Side
 from ext.ws_listener import FeedListener
 
 if TYPE_CHECKING:

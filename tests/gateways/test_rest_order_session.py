@@ -259,6 +259,19 @@ def test_new_orders_do_not_wait_for_long(rig: Rig) -> None:
     assert rig.sender.waiting_count == 1
 
 
+def test_what_waits_does_not_leave_when_no_new_risk_is_allowed(rig: Rig) -> None:
+    """The answer that frees a connection comes after a pause: a cancel leaves, an order does not."""
+    rig.send(0, 1)
+    rig.sender.waiting = [(3, WALL_NS, True), (4, WALL_NS, False)]
+    rig.session.is_risk_allowed = lambda: False
+    never_sent, answered = rig.answer(0, TAKEN)
+    assert never_sent == NeverSent(3, "no new risk is allowed")
+    assert isinstance(answered, RequestAnswered)
+    assert rig.sender.under_way[0] == 4
+    rig.sender.waiting = [(5, WALL_NS, True)]
+    assert rig.tick() == [NeverSent(5, "no new risk is allowed")]
+
+
 def test_without_a_connection_nothing_waits(rig: Rig) -> None:
     rig.sender.waiting = [(3, WALL_NS, True), (4, WALL_NS, False)]
     for index in range(2):

@@ -244,6 +244,18 @@ def test_a_report_as_fields(engine: EngineStandIn, reader: SharedReader, run: Ru
     assert values["report"]["venue_order_id"] == "v-1"
 
 
+def test_an_answer_of_rest_stands_beside_its_fields(
+    engine: EngineStandIn, reader: SharedReader, run: Run
+) -> None:
+    report = np.zeros(1, EXECUTION_REPORT)
+    report["reject_code"] = 400
+    answer = b'{"message":"Insufficient funds"}'
+    engine.report(report.tobytes() + answer, code=ReportFormat.REPORT_REST)
+    values = shown(reader, run)
+    assert (values["format"], values["report"]["reject_code"]) == ("REST", 400)
+    assert values["text"] == answer.decode()
+
+
 def test_a_command_and_a_run(engine: EngineStandIn, reader: SharedReader, run: Run) -> None:
     engine.blob(
         ORDERS,

@@ -7,7 +7,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
 
-from ext.wire import BookState, LoopSource, Step
+from ext.loop_source import LoopSource
+from ext.wire import BookState, EngineState, Step
 from journal.shared_reader import COUNTERS, SharedReader
 from monitor.metrics import EngineCollector, cumulative_buckets
 from monitor.status import RelayStatus
@@ -64,7 +65,7 @@ def test_counters_and_gauges(engine: "EngineStandIn", reader: SharedReader) -> N
         labels[0][1]: v for (name, labels), v in samples.items() if name == "wow_engine_state"
     }
     assert [state for state, value in states.items() if value] == ["running"]
-    assert len(states) == 5
+    assert len(states) == len(EngineState)
 
 
 def test_positions_and_books(engine: "EngineStandIn", reader: SharedReader) -> None:

@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,8 @@ from journal.shared_reader import SharedReader
 from journal.writer import JournalWriter
 from monitor.client import MonitorClient
 from monitor.publisher import Publisher
-from monitor.relay import Relay, main
+from monitor.relay import Relay, _open_door, main
+from monitor.relay_options import parse_options
 from monitor.status import RelayStatus
 
 if TYPE_CHECKING:
@@ -348,3 +349,29 @@ def test_bad_arguments_are_explained(
         code = int(error.code or 0)
     assert code == 2
     assert re.search(message, capsys.readouterr().err)
+
+
+def test_a_door_leaves_the_rings_to_this_relay(
+    engine: "EngineStandIn", directory: Path, endpoint: str, tmp_path: Path
+) -> None:
+    """Closing any descriptor of the memory would give the lock back: the door opens none."""
+    program = (
+        "import sys\nfrom pathlib import Path\nfrom ext.errors import ConfigError\n"
+        "from journal.shared_reader import SharedReader\n"
+        "try:\n    SharedReader(Path(sys.argv[1]), writable=True).attach()\n"
+        "except ConfigError:\n    sys.exit(9)\n"
+    )
+    with relay_of(engine, directory, endpoint) as (relay, _), ExitStack() as stack:
+        options = parse_options(
+            [
+                f"--shared-memory={engine.path}",
+                f"--publish={endpoint}",
+                f"--journal={directory}",
+                f"--state-directory={tmp_path / 'state'}",
+            ]
+        )
+        relay.door = _open_door(options, relay._reader, stack)
+        assert relay.door is not None
+        relay.step(time.time_ns(), time.monotonic_ns())
+        other = subprocess.run([sys.executable, "-c", program, str(engine.path)], check=False)
+    assert other.returncode == 9, "another process could attach"

@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ext.latency_histogram import bucket_index, bucket_upper_ns
-from ext.wire import BookState, LoopSource, OrderState, Side, StaleReason, Step, Verdict
+from ext.loop_source import LoopSource
+from ext.wire import BookState, OrderState, Side, StaleReason, Step, Verdict
 from journal.shared_reader import SharedReader
 from monitor.snapshots import SnapshotBuilder
 from monitor.status import RelayStatus

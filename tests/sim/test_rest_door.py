@@ -59,3 +59,28 @@ async def test_post_under_tls(start_venue: Any, signer: Callable[[str], str]) ->
         async with http.post(url, data=body[:-1], headers=headers, ssl=client_context()) as answer:
             assert answer.status == 401
     assert session.venue.summary()["orders"] == 1
+
+
+async def test_the_door_is_open_until_those_who_placed_orders_are_gone(
+    start_venue: Any, signer: Callable[[str], str]
+) -> None:
+    """Without a FIX session the venue would end with its market data, and nobody could cancel."""
+    async with start_venue(needs_orders=False, duration_s=1.0) as session:
+        url = session.ready["rest_url"]
+        async with aiohttp.ClientSession() as http:
+            body = orjson.dumps(
+                {"product_id": "BTC-USD", "side": "buy", "price": "100.00", "size": "0.01"}
+            )
+            headers = signed(signer, "POST", "/orders", body)
+            async with http.post(f"{url}/orders", data=body, headers=headers) as answer:
+                name = (await answer.json())["id"]
+            feed = await session.connect_feed()
+            feed.subscribe("BTC-USD")
+            await feed.until(lambda: feed.close_code is not None)
+            assert not session.running.done()
+            headers = signed(signer, "DELETE", f"/orders/{name}")
+            async with http.delete(f"{url}/orders/{name}", headers=headers) as answer:
+                assert answer.status == 200
+            assert not session.running.done()
+        await session.running
+        assert session.venue.summary()["open_orders"] == 0

@@ -290,7 +290,7 @@ def test_new_risk_while_the_journal_is_behind(monkeypatch: pytest.MonkeyPatch) -
 def crash_soon(world: World) -> None:
     """The first engine of a world crashes, when it has traded for a while."""
     if world.engine.run == 0:
-        world.schedule.after(1_500_000_000, "crash", world._crash)
+        world.schedule.after(1_500_000_000, "crash", world.crash)
 
 
 def test_a_client_id_of_the_run_before(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -348,6 +348,44 @@ def test_a_book_that_is_not_the_venues() -> None:
         world.schedule.after(8_500_000_000, "planted", act)
 
     assert play_until_caught(plant) == "BooksEqualTheVenues"
+
+
+def test_risk_that_is_taken_after_a_kill() -> None:
+    def plant(world: World) -> None:
+        def change(data: bytes) -> bytes:
+            # A cancel of the KILL becomes the replace of that order.
+            if world._was_killed and b"\x0135=F\x01" in data:
+                [found] = FixReader().feed(data[: data.index(b"\x0110=") + 8])
+                assert not isinstance(found, Garbled)
+                fields = [each for each in found.fields if each[0] not in (8, 9, 35, 10)]
+                return encode(found.get(8) or "", "G", fields)
+            return data
+
+        on_sent(world, change)
+
+    assert play_until_caught(plant, kill_rate=3.0) == "NothingNewAfterKill"
+
+
+def test_a_kill_word_that_somebody_clears() -> None:
+    def plant(world: World) -> None:
+        def clear() -> None:
+            world.engine.header["kill_word"] = 0
+            world.schedule.after(300_000_000, "planted", clear)
+
+        world.schedule.after(300_000_000, "planted", clear)
+
+    assert play_until_caught(plant, kill_rate=1.0) == "NoLatchIsLost"
+
+
+def test_a_latch_that_no_restart_finds() -> None:
+    def plant(world: World) -> None:
+        if world.run_count > 1:  # the file and the journal are both forgotten
+            engine = world.engine
+            engine.pipeline.rearm(engine.clock.now_ns(), "planted")
+            engine.control.switch.latch = None
+            world.latch.latch = None
+
+    assert play_until_caught(plant, kill_rate=1.0, crash_rate=1.0) == "NoLatchIsLost"
 
 
 def test_fills_of_orders_that_a_loss_of_power_took_are_looked_for() -> None:

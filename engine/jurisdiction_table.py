@@ -1,0 +1,204 @@
+"""The jurisdiction table: one TOML file that says what may be traded at which venue from where.
+
+The shipped one is ``engine/jurisdictions.toml``; its head explains the keys. Users copy it, correct
+the copy and name it in ``[site] table``. It is no legal advice.
+"""
+
+import datetime
+import hashlib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Literal, get_args
+
+import msgspec
+from msgspec import Meta, Struct
+
+from engine.config_problems import find_nearest, show_value
+from ext.errors import ConfigError
+
+SHIPPED = Path(__file__).with_name("jurisdictions.toml")
+FORMAT = 1
+MAX_TABLE_BYTES = 1024 * 1024  # fifty times the shipped one
+ENTRY_HEAD = "[[entry]]"
+
+Product = Literal["spot", "derivatives", "fx", "equities"]
+ANY_PRODUCT = "any"
+
+_Text = Annotated[str, Meta(min_length=1, max_length=400)]
+
+
+class Permission(Enum):
+    """What the table says; UNKNOWN: it says nothing."""
+
+    PERMITTED = "permitted"
+    NEEDS_RELEASE = "needs_release"
+    BLOCKED = "blocked"
+    UNKNOWN = "unknown"
+
+    @property
+    def words(self) -> str:
+        """For people."""
+        return _WORDS[self]
+
+
+_WORDS = {
+    Permission.PERMITTED: "permitted",
+    Permission.NEEDS_RELEASE: "blocked until it is released in writing",
+    Permission.BLOCKED: "blocked",
+    Permission.UNKNOWN: "not in the table",
+}
+
+
+class TableEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One row of the table. ``region`` empty: the whole country."""
+
+    venue: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*\Z", max_length=40)]
+    product: Literal["spot", "derivatives", "fx", "equities", "any"]
+    country: Annotated[str, Meta(pattern=r"^[A-Z]{2}\Z")]
+    region: Annotated[str, Meta(pattern=r"^([A-Z0-9]{1,3})?\Z")] = ""
+    verdict: Literal["permitted", "needs_release", "blocked"]
+    reason: _Text
+    date: datetime.date
+    source: _Text
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """What no other entry may be about."""
+        return self.venue, self.product, self.country, self.region
+
+
+@dataclass(frozen=True, slots=True)
+class JurisdictionTable:
+    """A table that was read. ``digest`` is the SHA-256 of its bytes in hex."""
+
+    path: Path
+    date: datetime.date
+    digest: str
+    entries: Mapping[tuple[str, str, str, str], TableEntry]
+
+    def find(self, venue: str, product: str, country: str, region: str) -> TableEntry | None:
+        """The entry that decides: of the region before the country, of the product before any."""
+        for each_region in dict.fromkeys((region, "")):
+            for each_product in (product, ANY_PRODUCT):
+                entry = self.entries.get((venue, each_product, country, each_region))
+                if entry is not None:
+                    return entry
+        return None
+
+    @property
+    def venues(self) -> list[str]:
+        """The venues that some entry names."""
+        return sorted({entry.venue for entry in self.entries.values()})
+
+
+@cache
+def load_table(path: str = "") -> JurisdictionTable:
+    """The table at ``path``, empty: the shipped one; read once in the life of a process.
+
+    ConfigError names the file, the entry with its line, what was found and what is allowed.
+    """
+    file = Path(path) if path else SHIPPED
+    data = _read(file)
+    try:
+        text = data.decode()
+        raw = tomllib.loads(text)
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not UTF-8 text at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{file} is not TOML: {error}") from None
+    _check_head(file, raw)
+    places = _places(text, raw["entry"])
+    problems: list[str] = []
+    entries: dict[tuple[str, str, str, str], TableEntry] = {}
+    first_place: dict[tuple[str, str, str, str], str] = {}
+    for place, item in zip(places, raw["entry"], strict=True):
+        try:
+            entry = _convert(item)
+        except ValueError as error:
+            problems.append(f"{place}: {error}")
+            continue
+        if entry.key in entries:
+            problems.append(f"{place}: says what {first_place[entry.key]} says; keep one of them")
+        entries[entry.key] = entry
+        first_place.setdefault(entry.key, place)
+    if problems:
+        raise ConfigError("\n  ".join([f"{file}: the jurisdiction table is wrong", *problems]))
+    return JurisdictionTable(file, raw["date"], hashlib.sha256(data).hexdigest(), entries)
+
+
+def _read(file: Path) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            data = opened.read(MAX_TABLE_BYTES + 1)
+    except OSError as error:
+        raise ConfigError(
+            f"{file} cannot be read: {error.strerror}; [site] table names the jurisdiction table,"
+            " empty: the shipped one"
+        ) from None
+    if len(data) > MAX_TABLE_BYTES:
+        raise ConfigError(f"{file} is larger than {MAX_TABLE_BYTES} bytes; is it a table?")
+    return data
+
+
+def _check_head(file: Path, raw: Mapping[str, object]) -> None:
+    known = ("format", "date", "entry")
+    for name in raw:
+        if name not in known:
+            raise ConfigError(f"{file}: {name} is unknown; known: {', '.join(known)}")
+    if raw.get("format") != FORMAT:
+        shown = show_value(raw["format"]) if "format" in raw else "missing"
+        raise ConfigError(f"{file}: format was {shown}; this version reads format = {FORMAT}")
+    if type(raw.get("date")) is not datetime.date:
+        raise ConfigError(f"{file}: date is missing or no date; write date = 2026-11-20")
+    entries = raw.get("entry")
+    if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
+        raise ConfigError(f"{file}: has no entries; write {ENTRY_HEAD}")
+
+
+def _places(text: str, items: list[Mapping[str, object]]) -> list[str]:
+    """How each entry is called in a message: its number from 1, line and venue."""
+    lines = [n for n, line in enumerate(text.splitlines(), 1) if line.strip() == ENTRY_HEAD]
+    has_lines = len(lines) == len(items)  # else the heads are written in another way
+    return [
+        f"entry {index + 1}"
+        + (f", line {lines[index]}" if has_lines else "")
+        + (f" ({show_value(item['venue'])})" if "venue" in item else "")
+        for index, item in enumerate(items)
+    ]
+
+
+def _convert(item: Mapping[str, object]) -> TableEntry:
+    """The entry; ValueError says which key is wrong and what it may be."""
+    names = TableEntry.__struct_fields__
+    for name in item:
+        if name not in names:
+            nearest = find_nearest(name, names)
+            hint = f"did you mean {nearest}?" if nearest else f"known: {', '.join(names)}"
+            raise ValueError(f"{name} is unknown; {hint}")
+    fields = {field.name: field for field in msgspec.structs.fields(TableEntry)}
+    for name, field in fields.items():
+        if name not in item:
+            if field.required:
+                raise ValueError(f"{name} is missing; {_ALLOWED[name]}")
+            continue
+        try:
+            msgspec.convert(item[name], field.type, strict=True)
+        except msgspec.ValidationError:
+            raise ValueError(f"{name} was {show_value(item[name])}; {_ALLOWED[name]}") from None
+    return msgspec.convert(item, TableEntry)
+
+
+_ALLOWED = {
+    "venue": 'use lower case letters, digits and _, as in "coinbase"',
+    "product": f"use {', '.join(get_args(Product))} or {ANY_PRODUCT}",
+    "country": 'use two capital letters, as in "US"',
+    "region": 'use one to three capital letters or digits, as in "NY", or leave it out',
+    "verdict": "use permitted, needs_release or blocked",
+    "reason": "say why, in 1 to 400 characters",
+    "date": "use a date as in 2026-11-20, without quotes",
+    "source": "say where to look, in 1 to 400 characters",
+}

@@ -1,0 +1,12 @@
+from enum import IntEnum
+
+class LoopSource(IntEnum):
+    LOOP_IDLE = 0
+    LOOP_MARKET_DATA = 1
+    LOOP_ORDER_REPORTS = 2
+    LOOP_FEED_SESSION = 3
+    LOOP_ORDER_SESSION = 4
+    LOOP_STRATEGY_TIMERS = 5
+    LOOP_BACKGROUND = 6
+    LOOP_OTHER = 7
+    LOOP_SOURCE_COUNT = 8

@@ -1,0 +1,1 @@
+"""Makes the enum of the ``.pxd`` importable from Python."""
