@@ -43,7 +43,7 @@ UNITS = ("ticks", "share", "ranges", "risks")
 
 @cython.final
 cdef class PositionGuard:
-    """Manages the positions of the strategies of ``memory``; without limits it leaves them be."""
+    """Manages the positions of the strategies of ``memory`` for which it was given limits."""
 
     def __cinit__(self, SharedMemory memory not None) -> None:
         self.owner = memory

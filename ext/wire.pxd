@@ -154,8 +154,7 @@ cpdef enum RecordKind:
     RECORD_COMMAND = 13             # blob, who and why; code = Command, with its arguments
     RECORD_SESSION_WORDS = 14       # next out, in; code: active; detail: journal is behind
     RECORD_RUN = 15                 # blob, JSON: config, hashes, seeds; the first of a run
-    RECORD_STRATEGY_STATE = 16      # blob, what is kept over a restart: code = KeptState;
-    #                                 strategy = -1: the engine's
+    RECORD_STRATEGY_STATE = 16      # blob, code = KeptState: what is kept; strategy -1: engine
     RECORD_STATE_HASH = 17          # blob, text of the hash of the state at this point
 
 cpdef enum ReportFormat:            # how the bytes of a RECORD_REPORT are to be read

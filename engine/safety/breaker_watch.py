@@ -117,7 +117,9 @@ class BreakerWatch:
         if until_ns := int(state["paused_until_ns"]):
             seconds = (until_ns - int(state["raised_time_ns"])) / 1e9
             return f"{stopped}; it goes on by itself after {seconds:.0f} s"
-        how = "wow-ctl resume, or a start with --resume REASON"
+        how = "a start with --resume REASON"
+        if index == ENGINE:
+            how = f"wow-ctl resume, or {how}"
         if level == BreakerLevel.BREAKER_KILLED and cause == Breaker.BREAKER_DAILY_LOSS:
             return f"{stopped}; the day's loss stays until the next day, then: {how}"
         return f"{stopped} until a person resumes: {how}"
