@@ -45,6 +45,7 @@ def test_wire_to_wire_runs_small() -> None:
         "wire_to_wire.busy",
         "wire_to_wire.blocking",
         "wire_to_wire.websocket_order",
+        "wire_to_wire.rest_order",
     ]
     for figure in figures:
         ours, c_program, *python = figure.outcomes

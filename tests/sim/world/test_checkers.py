@@ -388,11 +388,14 @@ def test_a_latch_that_no_restart_finds() -> None:
     assert play_until_caught(plant, kill_rate=1.0, crash_rate=1.0) == "NoLatchIsLost"
 
 
-def test_fills_of_orders_that_a_loss_of_power_took_are_looked_for() -> None:
+def test_fills_of_orders_that_a_loss_of_power_took_are_looked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def plant(world: World) -> None:
         world.engine.reconciler._questions._known = None
 
-    assert play_until_caught(plant, crash_rate=2.0) == "PositionsEqualTheVenues"
+    monkeypatch.setattr("sim.world.world.POWER_LOSS_SHARE", 1.0)
+    assert play_until_caught(plant, crash_rate=3.0) == "PositionsEqualTheVenues"
 
 
 def test_a_record_that_the_journal_lacks_is_missed() -> None:
