@@ -163,12 +163,14 @@ class SegmentReader:
         data = self._source.read(SEGMENT_FIELDS.size)
         crc = self._source.read(CRC.size)
         if not data.startswith(SEGMENT_MAGIC[: len(data)]):
+            self._refuse_unwritten(data + crc)
             raise RecordingError(
                 f"{path}: not a journal segment (byte 0 does not begin {SEGMENT_MAGIC.decode()})"
             )
         if len(crc) < CRC.size:
             raise self._cut_header()
         if crc != CRC.pack(zlib.crc32(data)):
+            self._refuse_unwritten(data + crc)
             raise RecordingError(f"{path}: header (byte 0) damaged, its CRC does not match")
         _, version, slot_bytes, schema, start_time_ns, stream, size = SEGMENT_FIELDS.unpack(data)
         if (version, slot_bytes, schema) != (FORMAT_VERSION, SLOT_BYTES, schema_hash()):
@@ -181,11 +183,22 @@ class SegmentReader:
         if len(crc) < CRC.size:
             raise self._cut_header()
         if crc != CRC.pack(zlib.crc32(metadata)):
+            self._refuse_unwritten(metadata + crc)
             raise RecordingError(
                 f"{path}: names in the header (byte {SEGMENT_FIELDS.size + CRC.size}) damaged, "
                 "their CRC does not match"
             )
         return Segment(path, start_time_ns, STREAMS[stream], json.loads(metadata))
+
+    def _refuse_unwritten(self, read: bytes) -> None:
+        """Raises CutHeader when what was read last ends in zeros, and the file does from there on:
+        a loss of power kept it from the disk, see ``_is_unwritten``."""
+        zeros, end = len(read) - len(read.rstrip(b"\0")), self._source.position
+        if zeros and self._source.rest_is_zero():
+            zeros += self._source.position - end
+            self._source.position = end
+            if zeros >= SLOT_BYTES:
+                raise self._cut_header()
 
     def _cut_header(self) -> CutHeader:
         return CutHeader(f"{self.path}: cut short at byte {self._source.position}, in its header")

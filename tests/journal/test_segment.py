@@ -180,6 +180,26 @@ def test_zeros_that_begin_in_a_block_of_one_slot_and_go_on_behind_it(
         assert (reader.end, reader.torn_bytes) == (len(data), len(header) + SLOT_BYTES + 152)
 
 
+@pytest.mark.slow
+def test_a_header_that_was_half_written_before_a_power_loss(
+    engine: EngineStandIn, directory: Path, tmp_path: Path
+) -> None:
+    """The file has its length and, from somewhere in its header on, zeros."""
+    play(engine, 1)
+    write(engine, directory)
+    data = segment_names(directory, stream=ORDERS)[-1].stored(directory).read_bytes()
+    path = tmp_path / "x.journal"
+    with SegmentReader(segment_names(directory, stream=ORDERS)[-1].stored(directory)) as reader:
+        header_bytes = reader.end
+    for written in range(1, header_bytes - 1):
+        path.write_bytes(data[:written] + bytes(len(data) - written))
+        with pytest.raises(CutHeader):
+            read_header(path)
+    path.write_bytes(data[:30] + b"x" + data[31:])
+    with pytest.raises(RecordingError, match="damaged"):
+        read_header(path)
+
+
 def test_fewer_zeros_than_a_slot_are_damage(engine: EngineStandIn, directory: Path) -> None:
     play(engine, 6)
     write(engine, directory)
