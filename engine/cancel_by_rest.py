@@ -6,7 +6,7 @@ be empty twice, ``CONFIRM_S`` apart.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Protocol, TypeVar
 
 from gateways.coinbase_rest import cancel_all_orders, list_orders
@@ -56,17 +56,7 @@ class _State:
     problem: str = ""
 
     def proof(self, confirmed_ns: int) -> ZeroProof:
-        return ZeroProof(
-            is_proven=confirmed_ns > 0,
-            open_orders=self.open_orders,
-            cancelled=self.cancelled,
-            rounds=self.rounds,
-            first_cancel_ns=self.first_cancel_ns,
-            last_cancel_ns=self.last_cancel_ns,
-            zero_ns=self.zero_ns,
-            confirmed_ns=confirmed_ns,
-            problem=self.problem,
-        )
+        return ZeroProof(is_proven=confirmed_ns > 0, confirmed_ns=confirmed_ns, **asdict(self))
 
 
 async def cancel_until_zero(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from engine.config import EngineConfig, make_instruments, make_limits
-from engine.instruments import Instrument
+from engine.instruments import Instrument, InstrumentLimits
 from engine.kernels import CompiledStrategy
 from engine.rest_parts import is_by_rest
 from engine.risk_limits import WITHOUT_LIMITS, CurrencyUnit, convert_strategy
@@ -52,8 +52,9 @@ def set_limits(gate: RiskGate, config: EngineConfig) -> None:
             max_gross_value=unit.count(section.max_gross_exposure),
             max_net_value=unit.count(section.max_net_exposure),
         )
-    for instrument in instruments:
-        _set_instrument_limits(gate, config, instrument, units[instrument.quote_currency])
+    for instrument, limits in zip(instruments, make_limits(config), strict=True):
+        unit = units[instrument.quote_currency]
+        _set_instrument_limits(gate, config, instrument, limits, unit)
 
 
 def _units(instruments: Sequence[Instrument]) -> dict[str, CurrencyUnit]:
@@ -80,11 +81,14 @@ def _set_engine_limits(gate: RiskGate, config: EngineConfig) -> None:
 
 
 def _set_instrument_limits(
-    gate: RiskGate, config: EngineConfig, instrument: Instrument, unit: CurrencyUnit
+    gate: RiskGate,
+    config: EngineConfig,
+    instrument: Instrument,
+    limits: InstrumentLimits,
+    unit: CurrencyUnit,
 ) -> None:
     """Of a product that is not tradable none is set, so that the gate refuses every order."""
     section = config.instruments[instrument.index]
-    limits = make_limits(config)[instrument.index]
     names = [each.name for each in config.currencies]
     if not section.tradable:
         return

@@ -2,10 +2,9 @@
 second to load: ``wow-kill`` sets the kill word before."""
 
 from engine.config_schema import EngineConfig
-from engine.tls_context import make_client_context
+from engine.rest_client import make_rest_client
 from ext.errors import ConfigError
-from gateways.coinbase_rest import CoinbaseSigner
-from gateways.rest_transport import RestLimits, RestTransport
+from gateways.rest_transport import RestTransport
 
 
 def make_kill_transport(config: EngineConfig, url: str) -> RestTransport:
@@ -21,10 +20,6 @@ def make_kill_transport(config: EngineConfig, url: str) -> RestTransport:
     ca_file = kill.ca_file
     if not kill.rest_url and config.reconciliation is not None:
         ca_file = ca_file or config.reconciliation.ca_file
-    is_under_tls = url.startswith("https://")
-    return RestTransport(
-        url,
-        CoinbaseSigner(key.reveal(), secret.reveal(), passphrase.reveal()),
-        RestLimits(kill.timeout_ms),
-        ssl_context=make_client_context(ca_file, "kill") if is_under_tls else None,
+    return make_rest_client(
+        "kill", url, (key, secret, passphrase), ca_file=ca_file, timeout_ms=kill.timeout_ms
     )

@@ -26,14 +26,13 @@ from engine.reconciliation import (
 )
 from engine.reconciliation_questions import Answers, VenueQuestions
 from engine.reconciliation_reports import ReportEdge, make_reports
+from engine.rest_client import make_rest_client
 from engine.rest_parts import is_by_rest
 from engine.rest_poll import ORDER_LIFETIME_NS
-from engine.tls_context import make_client_context
 from ext.errors import LogonRefused, UsageError
 from ext.orders import ReportResult
-from gateways.coinbase_rest import CoinbaseSigner
 from gateways.rest_request import RestAccessRefused, RestError
-from gateways.rest_transport import RestLimits, RestRates, RestTransport
+from gateways.rest_transport import RestRates
 
 ASK_AGAIN_S = 0.5  # doubles up to ASK_AGAIN_LIMIT_S
 ASK_AGAIN_LIMIT_S = 2.0
@@ -290,16 +289,12 @@ def make_reconciler(
     section, order_entry = arc.config.reconciliation, arc.config.order_entry
     if section is None or order_entry is None:
         raise UsageError("reconciliation needs [reconciliation] and [order_entry]")
-    is_under_tls = rest_url.startswith("https://")
-    transport = RestTransport(
+    transport = make_rest_client(
+        "reconciliation",
         rest_url,
-        CoinbaseSigner(
-            order_entry.key.reveal(), order_entry.secret.reveal(), order_entry.passphrase.reveal()
-        ),
-        RestLimits(section.timeout_ms),
-        ssl_context=make_client_context(section.ca_file, "reconciliation")
-        if is_under_tls
-        else None,
+        (order_entry.key, order_entry.secret, order_entry.passphrase),
+        ca_file=section.ca_file,
+        timeout_ms=section.timeout_ms,
         rates=rates,
     )
     own = OwnRecords(arc.memory, arc.pipeline.orders, arc.instruments, len(arc.strategies))

@@ -15,16 +15,16 @@ from engine.engine_clock import EngineClock
 from engine.measured import MeasuredCoroutine
 from engine.order_entry import SessionWatcher
 from engine.own_records import OwnRecords
+from engine.rest_client import make_rest_client
 from engine.rest_parts import RestOrderParts, split_address
 from engine.rest_poll import OrderPoll
 from engine.rest_reports import make_answer_report
-from engine.tls_context import make_client_context
 from ext.errors import UsageError
 from ext.loop_meter import LoopMeter
 from ext.loop_source import LoopSource
 from ext.orders import ReportResult
 from ext.wire import SessionState
-from gateways.coinbase_rest import CoinbaseSigner, list_orders
+from gateways.coinbase_rest import list_orders
 from gateways.rest_answers import (
     AnswerLost,
     CancelRefused,
@@ -43,7 +43,7 @@ from gateways.rest_order_session import (
 )
 from gateways.rest_order_transport import RestOrderTransport
 from gateways.rest_request import RateClass, RestAccessRefused, RestError
-from gateways.rest_transport import RestLimits, RestRates, RestTransport
+from gateways.rest_transport import RestRates, RestTransport
 
 MILLISECOND_NS = 1_000_000
 BLIND_AFTER_NS = 5_000_000_000
@@ -296,11 +296,11 @@ class RestOrderEntry:
 
 
 def _make_questions(section: OrderEntrySection, url: str, rates: RestRates) -> RestTransport:
-    is_under_tls = url.startswith("https://")
-    return RestTransport(
+    return make_rest_client(
+        "order_entry",
         url,
-        CoinbaseSigner(section.key.reveal(), section.secret.reveal(), section.passphrase.reveal()),
-        RestLimits(section.answer_timeout_ms),
-        ssl_context=make_client_context(section.ca_file, "order_entry") if is_under_tls else None,
+        (section.key, section.secret, section.passphrase),
+        ca_file=section.ca_file,
+        timeout_ms=section.answer_timeout_ms,
         rates=rates,
     )

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from journal.directory import sync_directory
+
 
 def write_durably(path: Path, data: bytes) -> None:
     """Replaces a file by ``data`` at once: after a crash the old one is there or the new one."""
@@ -12,8 +14,4 @@ def write_durably(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(path.parent)

@@ -168,7 +168,7 @@ class SegmentReader:
                 f"{path}: not a journal segment (byte 0 does not begin {SEGMENT_MAGIC.decode()})"
             )
         if len(crc) < CRC.size:
-            raise self._cut_header()
+            raise self._cut_header(self._source.position)
         if crc != CRC.pack(zlib.crc32(data)):
             self._refuse_unwritten(data + crc)
             raise RecordingError(f"{path}: header (byte 0) damaged, its CRC does not match")
@@ -181,7 +181,7 @@ class SegmentReader:
         metadata = self._source.read(min(size, MAX_METADATA_BYTES))
         crc = self._source.read(CRC.size)
         if len(crc) < CRC.size:
-            raise self._cut_header()
+            raise self._cut_header(self._source.position)
         if crc != CRC.pack(zlib.crc32(metadata)):
             self._refuse_unwritten(metadata + crc)
             raise RecordingError(
@@ -193,15 +193,12 @@ class SegmentReader:
     def _refuse_unwritten(self, read: bytes) -> None:
         """Raises CutHeader when what was read last ends in zeros, and the file does from there on:
         a loss of power kept it from the disk, see ``_is_unwritten``."""
-        zeros, end = len(read) - len(read.rstrip(b"\0")), self._source.position
-        if zeros and self._source.rest_is_zero():
-            zeros += self._source.position - end
-            self._source.position = end
-            if zeros >= SLOT_BYTES:
-                raise self._cut_header()
+        zeros, end = _trailing_zeros(read), self._source.position
+        if zeros and self._is_unwritten(end, zeros):
+            raise self._cut_header(end)
 
-    def _cut_header(self) -> CutHeader:
-        return CutHeader(f"{self.path}: cut short at byte {self._source.position}, in its header")
+    def _cut_header(self, position: int) -> CutHeader:
+        return CutHeader(f"{self.path}: cut short at byte {position}, in its header")
 
     def _read_block(self) -> Structured | None:
         offset = self._source.position
@@ -223,7 +220,7 @@ class SegmentReader:
             return None
         slots = np.frombuffer(payload, RECORD)
         if zlib.crc32(payload) != crc or slots["sequence"][0] != first:
-            zeros = len(payload) - len(payload.rstrip(b"\0"))
+            zeros = _trailing_zeros(payload)
             if zeros and self._is_unwritten(offset, zeros):
                 return None
             raise RecordingError(f"{self.path}: records of the block at byte {offset} are damaged")
@@ -242,6 +239,10 @@ class SegmentReader:
             return False
         self.torn_bytes = self._source.position - offset
         return True
+
+
+def _trailing_zeros(data: bytes) -> int:
+    return len(data) - len(data.rstrip(b"\0"))
 
 
 def read_header(path: Path) -> Segment:

@@ -152,8 +152,13 @@ def draw_setup(rng: random.Random) -> EngineSetup:
 
 @functools.cache
 def _make_setup(overrides: tuple[str, ...]) -> EngineSetup:
+    return make_setup(CONFIG, overrides)
+
+
+def make_setup(text: str, overrides: tuple[str, ...] = ()) -> EngineSetup:
+    """The config that ``text`` is, with its strategies compiled."""
     with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
-        file.write(CONFIG)
+        file.write(text)
         file.flush()
         config = load_config(Path(file.name), overrides)
     return EngineSetup(config, compile_strategies(config, lambda _: None))

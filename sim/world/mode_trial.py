@@ -7,17 +7,13 @@ docs/modes.md has the table and says what it means.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from engine.composition import compile_strategies
-from engine.config import load_config
 from engine.paper_order import PaperModel, QueueRule
 from sim.generated import GeneratedMarket
 from sim.playback import RecordedMarket
-from sim.world.engine_config import EngineSetup
+from sim.world.engine_config import EngineSetup, make_setup
 from sim.world.mode_legs import LegResult, record_market, run_live, run_paper
 
 SYMBOLS = ("BTC-USD", "ETH-USD")
@@ -81,15 +77,6 @@ class Trial:
     matched: LegResult
     conservative: LegResult
     proportional: LegResult
-
-
-def make_setup() -> EngineSetup:
-    """The shipped strategies on two products."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "trial.toml"
-        path.write_text(CONFIG)
-        config = load_config(path)
-    return EngineSetup(config, compile_strategies(config, lambda _: None))
 
 
 def run_trial(
@@ -174,7 +161,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=60.0, help="of venue time")
     options = parser.parse_args(arguments)
-    setup = make_setup()
+    setup = make_setup(CONFIG)
     lines = [HEAD, tuple("---" for _ in HEAD)]
     for latencies_ms in LATENCIES_MS:
         lines += rows_of(run_trial(setup, options.seed, options.seconds, latencies_ms))

@@ -4,14 +4,14 @@
 
 import pytest
 
-from sim.world.engine_config import EngineSetup
+from sim.world.engine_config import EngineSetup, make_setup
 from sim.world.mode_trial import (
+    CONFIG,
     LATENCIES_MS,
     Trial,
     count_common,
     first_report_difference_ns,
     main,
-    make_setup,
     run_trial,
 )
 
@@ -23,7 +23,7 @@ TRADED_APART, NET_APART = 0.5, 0.6
 
 @pytest.fixture(scope="module")
 def setup() -> EngineSetup:
-    return make_setup()
+    return make_setup(CONFIG)
 
 
 @pytest.fixture(scope="module", params=[(s, ms) for s in SEEDS for ms in LATENCIES_MS])
