@@ -133,7 +133,7 @@ class TrippedBreakersAreKept(Checker):
             self._run = world.run_count
             if world.has_lost_power:
                 self._tripped &= _latched(world.left)
-        stopped = world.engine.stopped_until_ns()
+        stopped = world.stopped_until_ns
         lost = sorted(index for index in self._tripped if stopped.get(index, -1) != 0)
         self.require(not lost, f"strategies {lost} were stopped until a person looks")
         self._tripped |= {index for index, until_ns in stopped.items() if until_ns == 0}

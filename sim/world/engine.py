@@ -7,6 +7,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
+
 from control.kill_source import KillSource
 from engine.composition import OrderParts
 from engine.engine_clock import EngineClock
@@ -37,6 +39,7 @@ WATCH_NS = 20_000_000
 BEAT_EVERY = 5
 PENDING_EVERY = 50
 BY_HAND = "operator"
+BREAKER_PAUSED = int(BreakerLevel.BREAKER_PAUSED)
 
 
 class WorldEngine:
@@ -80,6 +83,7 @@ class WorldEngine:
         self.positions = self.memory.region("positions_offset", POSITION, len(self.arc.strategies))
         count = len(self.arc.strategies) + 1
         self.breakers = self.memory.region("breakers_offset", BREAKER_STATE, count)
+        self._breaker_levels = self.breakers["level"]
         self._breaker_watch = BreakerWatch(self.arc, self._note_state, self._kill)
         self.store = parts.store
         self.session = parts.session
@@ -166,10 +170,11 @@ class WorldEngine:
     def stopped_until_ns(self) -> dict[int, int]:
         """Strategies that breakers allow no new risk, and for how long; 0: until a person resumes.
         The engine's own stop all."""
-        ends = {}
-        for index, state in enumerate(self.breakers):
-            if state["level"] >= BreakerLevel.BREAKER_PAUSED:
-                ends[index] = int(state["paused_until_ns"])
+        # Looked at after every event of every world, and nearly always nothing has tripped.
+        tripped = np.flatnonzero(self._breaker_levels >= BREAKER_PAUSED).tolist()
+        if not tripped:
+            return {}
+        ends = {index: int(self.breakers["paused_until_ns"][index]) for index in tripped}
         engine_end = ends.pop(len(self.breakers) - 1, None)
         if engine_end is not None:
             for index in range(len(self.breakers) - 1):

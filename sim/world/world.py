@@ -145,7 +145,9 @@ class World:
         self.have_orders_moved = True
         self._moved: object = None
         self._was_paused = self._was_behind = self._was_killed = False
-        self._stopped_until_ns: dict[int, int] = {}
+        self.stopped_until_ns: dict[int, int] = {}
+        """Strategies that breakers allow no new risk, as the engine has it after this event."""
+        self._was_stopped_until_ns: dict[int, int] = {}
         self.latch = WorldLatch()
         self.people = People(self, random.Random(f"{seed}:people"))
         self.is_trading = True
@@ -306,7 +308,7 @@ class World:
             data,
             was_paused=self._was_paused,
             was_behind=self._was_behind,
-            stopped_until_ns=self._stopped_until_ns,
+            stopped_until_ns=self._was_stopped_until_ns,
             was_killed=self._was_killed,
         )
 
@@ -315,12 +317,13 @@ class World:
         moved = (self.engine.progress(), self.observations.progress())
         self.have_orders_moved = moved != self._moved
         self._moved = moved
+        self.stopped_until_ns = self.engine.stopped_until_ns()
         for checker in self.checkers:
             checker.check(self)
         self._was_paused = self.engine.is_paused
         self._was_behind = is_journal_behind(self.engine)
         self._was_killed = self.people.has_killed
-        self._stopped_until_ns = self.engine.stopped_until_ns()
+        self._was_stopped_until_ns = self.stopped_until_ns
 
     # What happens by itself
 
