@@ -7,7 +7,7 @@ from ext.errors import UsageError
 from ext.feed_decoder import PADDING
 from ext.pipeline_parts cimport PipelineParts
 from ext.report_fields cimport fill_report
-from ext.safety_records cimport BREAKER_PAUSED, NO_BREAKER
+from ext.safety_records cimport BREAKER_PAUSED, EXIT_FLATTEN, NO_BREAKER
 from ext.tap cimport record_timer
 from ext.wire cimport (
     ACCEPTED,
@@ -60,7 +60,6 @@ from ext.wire cimport (
 
 cdef enum:
     CANCEL_AGAIN_NS = 1_000_000_000     # between two cancels of an order that nobody has ended
-    FLATTEN_REASON = -1                 # of an Intent: no strategy's, a FLATTEN wanted it
     NEVER = 0x7FFFFFFFFFFFFFFF
 
 
@@ -346,7 +345,7 @@ cdef class PipelineCommands(PipelineParts):
         intent.side = SELL if position.position_lots > 0 else BUY
         intent.order_type = LIMIT
         intent.time_in_force = IMMEDIATE_OR_CANCEL
-        intent.reason = FLATTEN_REASON
+        intent.reason = -<int>EXIT_FLATTEN      # no strategy's own
         intent.price_ticks = price_ticks
         intent.quantity_lots = quantity_lots
         open_lots = position.open_buy_lots if intent.side == BUY else position.open_sell_lots

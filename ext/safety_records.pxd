@@ -35,13 +35,14 @@ cpdef enum BreakerLevel:
     BREAKER_PAUSED = 2              # no new risk, working orders are pulled
     BREAKER_KILLED = 3              # the same, and only a person ends it; of the engine: KILL
 
-cpdef enum GuardReason:             # why position management closes a position
+cpdef enum GuardReason:             # why a position is closed by what is not its strategy
     NO_EXIT = 0
     EXIT_STOP = 1
     EXIT_TRAILING = 2
     EXIT_BREAK_EVEN = 3
     EXIT_TARGET = 4
     EXIT_TIME = 5
+    EXIT_FLATTEN = 6                # a person's FLATTEN; never of a GuardState
 
 
 cdef struct BreakerState:           # of one strategy; behind the last one stands the engine's

@@ -33,3 +33,4 @@ class GuardReason(IntEnum):
     EXIT_BREAK_EVEN = 3
     EXIT_TARGET = 4
     EXIT_TIME = 5
+    EXIT_FLATTEN = 6

@@ -41,7 +41,7 @@ COLUMNS = (
     ("engine_version", "string", "of the software"),
     ("config_hash", "string", "SHA-256 of the effective config and the strategies' source"),
     ("strategy", "string", "that decided it; empty: of none"),
-    ("decision_reason", "int64", "the strategy's own code of why"),
+    ("decision_reason", "int64", "the strategy's own code of why; below 0: minus a GuardReason"),
     ("verdict", "string", "of our risk gate: why an intent was REFUSED; else empty"),
     ("instrument", "string", "symbol"),
     ("quote_currency", "string", "of price, notional, fee and P&L"),

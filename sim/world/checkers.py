@@ -96,12 +96,13 @@ class ClientIdsAreUnique(SentChecker):
 
 
 class NothingNewWhilePaused(SentChecker):
-    """A PAUSED engine sends no new order and no replace, not even a repeated one."""
+    """A PAUSED engine sends no new order and no replace, not even a repeated one; a FLATTEN's
+    orders are what it is paused for."""
 
     def check_message(self, message: SentMessage) -> None:
         """MsgType of what was sent while PAUSED."""
         kind = message.fields.message_type
-        is_risk = message.was_paused and kind in NEW_RISK
+        is_risk = message.was_paused and kind in NEW_RISK and not message.is_flatten
         self.require(not is_risk, f"35={kind} 34={message.sequence} was sent while PAUSED")
 
 

@@ -12,6 +12,7 @@ from control.latch import Latch, make_latch
 from control.mailbox import set_kill_word
 from engine.composition import Arc
 from engine.engine_clock import EngineClock
+from engine.flatten import Flatten
 from engine.kill_switch import KillEdges, KillSwitch
 from sim.world.coroutine import Pause, WorldTask
 from sim.world.network import Network
@@ -92,6 +93,7 @@ class WorldControl:
         )
         self.switch = KillSwitch(arc, edges)
         self.switch.rest = WorldRest(network, venue)
+        self.flatten = Flatten(arc, clock)
 
     def begin(self, latch: Latch | None, left_kill_reason: str) -> None:
         """KILLED already, by the file or by what the order stream told."""
@@ -99,6 +101,15 @@ class WorldControl:
             latch = make_latch("left", left_kill_reason, "the journal", 0)
         if latch is not None:
             self.switch.take_over(latch)
+
+    def begin_flatten(self, is_stopping: Callable[[], bool]) -> None:
+        """What ``engine.control`` does when somebody asks for a FLATTEN of a PAUSED engine."""
+        if not self.flatten.is_running and self.flatten.begin():
+            self.spawn(lambda: self._flatten(is_stopping))
+
+    async def _flatten(self, is_stopping: Callable[[], bool]) -> None:
+        text = await self.flatten.run(_sleep, lambda: self.switch.is_killed or is_stopping())
+        self._network.trace.note(f"FLATTEN: {text}")
 
     def spawn(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """A task that dies with the process."""

@@ -20,7 +20,7 @@ from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
 from engine.safety.breaker_watch import BreakerWatch
 from ext.bounds import Bound
-from ext.dtypes import BREAKER_STATE, ORDER, POSITION
+from ext.dtypes import BOOK_VIEW, BREAKER_STATE, GUARD_STATE, ORDER, POSITION
 from ext.order_sender import CapturingSender
 from ext.safety_records import BreakerLevel
 from ext.wire import RecordKind
@@ -46,7 +46,7 @@ class WorldEngine:
     """One run of the engine. ``run`` counts the runs of a world from 0.
 
     ``left`` is what the last run left behind, ``first`` the state that this one began with.
-    ``orders`` and ``positions`` are live views of its tables, records of ``ext.dtypes``. ``sent``
+    ``orders``, ``positions``, ``guards`` and ``books`` are live views of its tables. ``sent``
     gets every order message as it leaves, ``heard`` every market data frame as it comes.
     """
 
@@ -84,6 +84,8 @@ class WorldEngine:
         count = len(self.arc.strategies) + 1
         self.breakers = self.memory.region("breakers_offset", BREAKER_STATE, count)
         self._breaker_levels = self.breakers["level"]
+        self.guards = self.memory.region("guards_offset", GUARD_STATE, count - 1)
+        self.books = self.memory.region("books_offset", BOOK_VIEW, len(self.arc.instruments))
         self._breaker_watch = BreakerWatch(self.arc, self._note_state, self._kill)
         self.store = parts.store
         self.session = parts.session
@@ -204,9 +206,19 @@ class WorldEngine:
         self.pipeline.pause(self.clock.now_ns(), reason)
         self._network.trace.note(f"engine is PAUSED: {reason}")
 
+    def flatten(self) -> None:
+        """A person wants all positions closed: PAUSED, then slice by slice."""
+        if self.pipeline.is_killed:
+            return
+        if not self.is_paused:
+            self.pause(f"{BY_HAND}: FLATTEN")
+        self.control.begin_flatten(lambda: self.is_stopping)
+        self.flush()
+
     def resume(self) -> None:
         """A person lifts the pause that a person has made, and no other one."""
         is_by_hand = self.is_paused and not self.doubts and not self.is_stopping
+        is_by_hand = is_by_hand and not self.control.flatten.is_running
         is_by_hand = is_by_hand and not self.pipeline.breakers.is_engine_stopped
         if is_by_hand and not self.header["dropped_order_records"][0]:
             self.pipeline.resume(self.clock.now_ns(), "operator: enough")

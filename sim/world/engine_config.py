@@ -121,19 +121,26 @@ BREAKERS: tuple[tuple[str, ...], ...] = (
 """What may trip; in money very little, for a world lasts some seconds."""
 MANAGEMENT: tuple[tuple[str, ...], ...] = (
     (),
+    (),
     (
-        "strategy.0.management.stop_loss=3 ticks",
-        "strategy.0.management.take_profit=['1 r', '2 r']",
-        "strategy.0.management.break_even_after=1 r",
-        "strategy.0.management.max_entries=4",
+        "stop_loss=3 ticks",
+        "take_profit=['1 r', '2 r']",
+        "break_even_after=1 r",
+        "max_entries=4",
     ),
+    ("trailing_stop=0.05 %", "max_hold_seconds=1"),
     (
-        "strategy.2.management.trailing_stop=0.05 %",
-        "strategy.2.management.max_hold_seconds=1",
-        "strategy.1.management.stop_loss=4 ticks",
+        "stop_loss=8 ticks",
+        "take_profit=['1 ticks', '2 ticks', '4 ticks']",
+        "take_profit_percent=[50, 30, 20]",
     ),
+    ("stop_loss=9 ticks", "trailing_stop=7 ticks", "break_even_after=1 ticks"),
+    ("stop_loss=4 ticks", "max_hold_seconds=2"),
 )
-"""What closes positions by itself, within some ticks."""
+"""What closes the positions of one strategy by itself, within some ticks."""
+STRATEGIES = 3
+SETUPS_KEPT = 512
+"""Each takes some milliseconds to make and some kilobytes to keep."""
 
 
 def draw_setup(rng: random.Random) -> EngineSetup:
@@ -145,12 +152,16 @@ def draw_setup(rng: random.Random) -> EngineSetup:
         f"feed.conflate={rng.choice(('true', 'false'))}",
         f"risk.max_orders_per_second={rng.choice((60, 100, 200))}",
         *rng.choice(BREAKERS),
-        *rng.choice(MANAGEMENT),
+        *(
+            f"strategy.{index}.management.{override}"
+            for index in range(STRATEGIES)
+            for override in rng.choice(MANAGEMENT)
+        ),
     )
     return _make_setup(overrides)
 
 
-@functools.cache
+@functools.lru_cache(SETUPS_KEPT)
 def _make_setup(overrides: tuple[str, ...]) -> EngineSetup:
     return make_setup(CONFIG, overrides)
 

@@ -81,7 +81,8 @@ class WorldFeedTransport:
         self._backoff = Backoff(BACKOFF_INITIAL_NS, BACKOFF_MAXIMUM_NS)
         self._connection: Connection | None = None
         self._reconnect_reason = ""
-        self._frames = 0
+        self.frames = 0
+        """That have come so far."""
         self.is_stopping = False
 
     def start(self) -> None:
@@ -102,8 +103,8 @@ class WorldFeedTransport:
             self._flush()
             return
         self._heard(data)
-        self._frames += 1
-        is_last = self._frames % READ_FRAMES == 0
+        self.frames += 1
+        is_last = self.frames % READ_FRAMES == 0
         self._listener.receive(data, self._clock(), is_last=is_last)
         self._end_if_needed()
 

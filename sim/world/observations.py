@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ext.bounds import Bound
+from ext.safety_records import GuardReason
 from sim.fix_text import FixMessage, FixReader, Garbled
 from sim.orders import Order
 from sim.world.engine import WorldEngine
@@ -31,7 +32,8 @@ class SentMessage:
     was_stopped: bool
     """Whether breakers had stopped that strategy already, and still do."""
     is_exit: bool
-    """Whether position management sent it: it closes what is there."""
+    """Whether position management or a FLATTEN sent it: it closes what is there."""
+    is_flatten: bool
     time_ns: int
     """When it left, by the engine's own clock."""
     was_killed: bool
@@ -101,7 +103,7 @@ class Observations:
             until_ns = stopped_until_ns.get(strategy)
             was_stopped = until_ns is not None and (until_ns == 0 or now_ns < until_ns)
             slot = self.number_of_id.get(client_id, 0) % SLOTS
-            is_exit = int(engine.orders["reason"][slot]) < 0
+            reason = int(engine.orders["reason"][slot])
             self.sent.append(
                 SentMessage(
                     run=engine.run,
@@ -110,7 +112,8 @@ class Observations:
                     was_behind=was_behind,
                     strategy=strategy,
                     was_stopped=was_stopped,
-                    is_exit=is_exit,
+                    is_exit=reason < 0,
+                    is_flatten=reason == -GuardReason.EXIT_FLATTEN,
                     time_ns=now_ns,
                     was_killed=was_killed,
                 )

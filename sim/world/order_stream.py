@@ -8,9 +8,9 @@ import numpy as np
 from engine.recovery import Recovery, take_over
 from engine.replay import Replay, make_replay_arc
 from engine.state_hash import hash_state
-from ext.dtypes import BREAKER_STATE, ORDER, RECORD, REQUEST_TERMS
+from ext.dtypes import BREAKER_STATE, GUARD_STATE, ORDER, RECORD, REQUEST_TERMS
 from ext.wire import IntentKind, RecordKind
-from journal.entries import Entry, merge, split_slots
+from journal.entries import Entry, Structured, merge, split_slots
 from journal.order_ledger import OrderLedger
 from journal.snapshot import Snapshot
 from sim.world.disk import slots_of_ring
@@ -46,6 +46,9 @@ LATCH_FIELDS = (
     "trip_start_net",
 )
 """Of breakers; the high-water mark is kept now and then, the last mark with something else."""
+
+GUARD_FIELDS = tuple(name for name in GUARD_STATE.names or () if name != "extreme_ticks")
+"""Of position management; the best price is kept with what follows from it."""
 
 
 def read_orders(engine: WorldEngine) -> list[Entry]:
@@ -116,11 +119,20 @@ def difference(engine: WorldEngine, left: Snapshot) -> str:
             index = int(wrong[0])
             now, then = engine.positions[name][index], told[name][index]
             return f"{name} of strategy {index} is {now!r}, not {then!r}"
-    for index, kept in enumerate(left.breakers):
-        state = np.zeros(1, BREAKER_STATE)
-        state.view(np.uint8)[: len(kept)] = np.frombuffer(kept, np.uint8)
-        for name in LATCH_FIELDS:
-            if kept and state[name][0] != engine.breakers[name][index]:
-                now, then = engine.breakers[name][index], state[name][0]
-                return f"{name} of breakers {index} is {now!r}, not {then!r}"
+    return _state_difference(
+        "breakers", BREAKER_STATE, LATCH_FIELDS, engine.breakers, left.breakers
+    ) or _state_difference("the guard", GUARD_STATE, GUARD_FIELDS, engine.guards, left.guards)
+
+
+def _state_difference(
+    what: str, dtype: np.dtype[np.void], names: tuple[str, ...], ours: Structured, kept: list[bytes]
+) -> str:
+    """The same of what is kept of each strategy."""
+    for index, told in enumerate(kept):
+        state = np.zeros(1, dtype)
+        state.view(np.uint8)[: len(told)] = np.frombuffer(told, np.uint8)
+        for name in names:
+            if told and state[name][0] != ours[name][index]:
+                now, then = ours[name][index], state[name][0]
+                return f"{name} of {what} {index} is {now!r}, not {then!r}"
     return ""

@@ -1,4 +1,4 @@
-"""The people of a world: somebody pauses and resumes, somebody kills, somebody rearms."""
+"""The people of a world: somebody pauses and resumes, flattens, kills, rearms."""
 
 import random
 from collections.abc import Callable
@@ -27,6 +27,7 @@ class People:
         """What they do by themselves, and how often in a second."""
         return (
             (plan.pause_rate, "somebody pauses", self._pause),
+            (plan.flatten_rate, "somebody flattens", self._flatten),
             (plan.kill_rate, "somebody kills", self._kill),
         )
 
@@ -35,12 +36,26 @@ class People:
         if engine.is_dead or engine.is_paused:
             return
         engine.pause(f"{BY_HAND}: lunch")
+        self._plan_resume()
+
+    def _flatten(self) -> None:
+        engine = self._world.engine
+        if not engine.is_dead:
+            engine.flatten()
+            self._plan_resume()
+
+    def _plan_resume(self) -> None:
         delay_ns = self.rng.randrange(SECOND_NS)
         self._world.schedule.after(delay_ns, "somebody resumes", self._resume)
 
     def _resume(self) -> None:
-        if not self._world.engine.is_dead:
-            self._world.engine.resume()
+        engine = self._world.engine
+        if engine.is_dead:
+            return
+        if engine.control.flatten.is_running and self._world.is_trading:
+            self._plan_resume()  # not before it has ended
+        else:
+            engine.resume()
 
     def _kill(self) -> None:
         """From outside, by the word alone or with a waking call, or from inside; the engine may be

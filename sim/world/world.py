@@ -66,6 +66,7 @@ from sim.world.observations import Observations
 from sim.world.order_stream import is_complete, orders_requested, read_orders, rebuild
 from sim.world.people import People
 from sim.world.relay import TAKE_NS, Relay, is_journal_behind
+from sim.world.safety_checkers import CrossedStopsAreActedOn, ExitsOnlyReduce, NoStopMovesAway
 from sim.world.schedule import Schedule, Trace
 from sim.world.venue import HEARTBEAT_NS, TICK_NS, Venue
 
@@ -182,6 +183,9 @@ class World:
             EveryOpenOrderIsKnown(),
             FillsAreCountedOnce(),
             PositionIsTheSumOfFills(),
+            ExitsOnlyReduce(),
+            NoStopMovesAway(self),
+            CrossedStopsAreActedOn(self),
             LiveBooksAreRight(),
             OneConnectionNeedsNoPause(),
             TablesAreBounded(),

@@ -9,6 +9,7 @@ from engine.config import make_limits
 from engine.engine_clock import EngineClock
 from engine.flatten import Flatten
 from ext.dtypes import POSITION
+from ext.safety_records import GuardReason
 from ext.wire import ExecutionType, OrderState
 
 MID = 6_500_000
@@ -114,6 +115,7 @@ async def test_a_position_goes_in_slices_inside_the_collar(rig: Rig, sign: int) 
     assert rig.arc.pipeline.gate.is_paused
     for order in rig.venue.orders:
         assert order["side"] == -sign
+        assert order["reason"] == -GuardReason.EXIT_FLATTEN, "and no stop's"
         assert int(order["quantity_lots"]) <= largest * SLICE / 100
         away = (MID - 5 * sign - int(order["price_ticks"])) * sign
         assert 0 <= away <= MID * COLLAR / 100

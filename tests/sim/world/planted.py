@@ -1,0 +1,72 @@
+"""Worlds with a bug planted into them, and who catches it."""
+
+# tidy-ok: what the tests of the checkers share, not a mirror of a module
+
+from collections.abc import Callable, Iterator
+
+from sim.fix_text import FixReader, Garbled, encode
+from sim.world.checkers import WorldError
+from sim.world.faults import FaultPlan
+from sim.world.world import World
+
+SEEDS = 20
+Plant = Callable[[World], None]
+
+
+def play_until_caught(plant: Plant, **faults: float) -> str:
+    """The name of the checker that objects first, over SEEDS seeds; empty: none did."""
+    return next(all_who_catch(plant, **faults), "")
+
+
+def all_who_catch(plant: Plant, **faults: float) -> Iterator[str]:
+    """The names of the checkers that object, one for each of SEEDS seeds at most."""
+    return (error.checker for error in all_errors(plant, SEEDS, **faults))
+
+
+def all_errors(plant: Plant, seeds: int, **faults: float) -> Iterator[WorldError]:
+    """What they object to."""
+    for seed in range(1, seeds + 1):
+        plan = FaultPlan(**faults)  # type: ignore[arg-type]
+        try:
+            World(seed, plan, plant).run()
+        except WorldError as error:
+            yield error
+
+
+def on_received(world: World, change: Callable[[bytes], bytes]) -> None:
+    """``change`` sees every piece that the engine gets of the venue, whole messages all."""
+    transport = world.engine.order_transport
+    receive = transport.receive
+    transport.receive = lambda data: receive(change(data))  # type: ignore[method-assign]
+
+
+def on_sent(world: World, change: Callable[[bytes], bytes]) -> None:
+    """``change`` sees what the engine's compiled path sends, before anybody does."""
+    sender = world.engine.order_transport._sender
+
+    class Changed:
+        def take(self) -> bytes:
+            return change(sender.take())
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(sender, name)
+
+    world.engine.order_transport._sender = Changed()  # type: ignore[assignment]
+
+
+def rewrite(message: bytes, new_type: str = "", **changes: str) -> bytes:
+    """The message with other values: ``rewrite(m, t17="x")``; of another type it has no body."""
+    [found] = FixReader().feed(message)
+    assert not isinstance(found, Garbled)
+    fields = [
+        (tag, changes.get(f"t{tag}", value))
+        for tag, value in found.fields
+        if tag not in (8, 9, 35, 10) and (not new_type or tag in (34, 49, 52, 56))
+    ]
+    return encode(found.get(8) or "", new_type or found.message_type, fields)
+
+
+def crash_soon(world: World) -> None:
+    """The first engine of a world crashes, when it has traded for a while."""
+    if world.engine.run == 0:
+        world.schedule.after(1_500_000_000, "crash", world.crash)
