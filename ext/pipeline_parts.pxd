@@ -75,6 +75,12 @@ cdef class PipelineParts:
     cdef void _keep_guards(self, int64_t time_ns) noexcept nogil
 
     @cython.final
+    cdef void _keep_changed(
+        self, int64_t changed, int64_t kind, const char* states, int64_t stride, int64_t size,
+        int64_t time_ns
+    ) noexcept nogil
+
+    @cython.final
     cdef bint _has_orders_to_pull(self, int64_t time_ns) noexcept nogil
 
     @cython.final

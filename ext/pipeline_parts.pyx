@@ -17,7 +17,13 @@ from ext.risk cimport RiskGate
 from ext.session_store cimport SessionStore
 from ext.shared_memory cimport SharedMemory
 from ext.position_guard cimport PositionGuard
-from ext.safety_records cimport KEPT_BREAKERS, KEPT_GUARD, KEPT_STRATEGY, GuardState
+from ext.safety_records cimport (
+    KEPT_BREAKERS,
+    KEPT_GUARD,
+    KEPT_STRATEGY,
+    BreakerState,
+    GuardState,
+)
 from ext.tap cimport record_command, record_kept_state
 from ext.wire cimport COMMAND_KILL, LIVE, SharedHeader
 
@@ -93,30 +99,35 @@ cdef class PipelineParts:
 
     cdef void _keep_breakers(self, int64_t time_ns) noexcept nogil:
         """Records every breaker that has changed: it outlives the process."""
-        cdef int64_t changed = self.breakers.changed
-        cdef int64_t index
+        self._keep_changed(
+            self.breakers.changed, KEPT_BREAKERS, <const char*>self.breakers.states,
+            sizeof(BreakerState), KEPT_SIZE, time_ns
+        )
         self.breakers.changed = 0
-        if not self.is_recording:
-            return
-        for index in range(<int64_t>ENGINE + 1):
-            if changed >> index & 1:
-                record_kept_state(
-                    self.memory, -1 if index == ENGINE else index, KEPT_BREAKERS,
-                    <const char*>self.breakers.state_of(index), KEPT_SIZE, time_ns
-                )
 
     cdef void _keep_guards(self, int64_t time_ns) noexcept nogil:
         """The same of position management."""
-        cdef int64_t changed = self.guard.changed
-        cdef int64_t index
+        self._keep_changed(
+            self.guard.changed, KEPT_GUARD, <const char*>self.guard.states, sizeof(GuardState),
+            sizeof(GuardState), time_ns
+        )
         self.guard.changed = 0
+
+    cdef void _keep_changed(
+        self, int64_t changed, int64_t kind, const char* states, int64_t stride, int64_t size,
+        int64_t time_ns
+    ) noexcept nogil:
+        """Of each state whose bit is set the first ``size`` bytes; behind the strategies' stands
+        the engine's, if there is one."""
+        cdef int64_t index, bit
         if not self.is_recording:
             return
-        for index in range(self.strategy_count):
-            if changed >> index & 1:
+        for index in range(self.strategy_count + 1):
+            bit = index if index < self.strategy_count else <int64_t>ENGINE
+            if changed >> bit & 1:
                 record_kept_state(
-                    self.memory, index, KEPT_GUARD, <const char*>&self.guard.states[index],
-                    sizeof(GuardState), time_ns
+                    self.memory, index if index < self.strategy_count else -1, kind,
+                    states + index * stride, size, time_ns
                 )
 
     cdef void _command(

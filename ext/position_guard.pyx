@@ -274,6 +274,9 @@ cdef class PositionGuard:
         if state.stop_ticks > 0 and (touch - state.stop_ticks) * state.side <= 0:
             self._exit(strategy, state.stop_reason, 0, time_ns)
             return
+        if time_ns < state.entered_time_ns:     # the host's clock was set back, between two runs
+            state.entered_time_ns = time_ns
+            self.changed |= 1 << strategy
         if limits.max_hold_ns > 0 and time_ns - state.entered_time_ns >= limits.max_hold_ns:
             self._exit(strategy, EXIT_TIME, 0, time_ns)
             return

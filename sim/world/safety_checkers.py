@@ -228,7 +228,8 @@ class _Level:
     side: int = 0
     fills: int = 0
     since_ns: int = 0
-    """When it began; 0: in a run before this one, whose clock may have been another."""
+    """When it began; of one of a run before, whose clock was another, when it was looked at first;
+    0: not yet."""
     best_ticks: int = 0
     stop_ticks: int = 0
     is_due: bool = False
@@ -265,7 +266,7 @@ class CrossedStopsAreActedOn(Checker):
         if engine.run != self._run:
             self._begin_run(world)
         if world.have_orders_moved:
-            self._follow_positions(engine)
+            self._follow_positions(engine, engine.clock.now_ns())
         counts = engine.books["update_count"].tolist()
         is_mid_read = self._is_conflating and engine.feed_transport.frames % READ_FRAMES
         if counts == self._counts or is_mid_read:
@@ -278,21 +279,23 @@ class CrossedStopsAreActedOn(Checker):
                 self._judge(engine, index, table, engine.books[instrument])
 
     def _begin_run(self, world: "World") -> None:
-        self._run = world.engine.run
-        self._counts = [0] * len(world.engine.books)
+        engine = world.engine
+        self._run = engine.run
+        self._counts = [0] * len(engine.books)
         self._decisions_read = 0
         self._decided_ns.clear()
-        for level in self._levels.values():
-            level.since_ns = 0
         if world.has_lost_power:
             self._levels = {index: _Level() for index in self._tables}
+        self._follow_positions(engine, 0)
+        for level in self._levels.values():
+            level.since_ns = 0
 
-    def _follow_positions(self, engine: WorldEngine) -> None:
+    def _follow_positions(self, engine: WorldEngine, now_ns: int) -> None:
         for index, level in self._levels.items():
             side = int(np.sign(engine.positions[index]["position_lots"]))
             fills = int(engine.positions[index]["fill_count"])
             if side != level.side or fills > level.fills + 1:
-                self._levels[index] = _Level(side, fills, engine.clock.now_ns())
+                self._levels[index] = _Level(side, fills, now_ns)
             level.fills = fills
 
     @staticmethod
@@ -322,7 +325,8 @@ class CrossedStopsAreActedOn(Checker):
         if level.stop_ticks and (touch - level.stop_ticks) * side <= 0:
             level.is_due = True
         hold_ns = table.max_hold_seconds * SECOND_NS
-        if hold_ns and level.since_ns and now_ns - level.since_ns >= hold_ns:
+        level.since_ns = level.since_ns or now_ns
+        if hold_ns and now_ns - level.since_ns >= hold_ns:
             level.is_due = True
         text = f"strategy {index} holds side {side} from {entry}, stop {level.stop_ticks}, held"
         text += f" since {level.since_ns}; at {touch} nothing closes it and nobody said why"

@@ -293,6 +293,21 @@ def test_time_is_up(order_rig: "OrderRig", side: int) -> None:
     assert reason_of(order_rig) == GuardReason.EXIT_TIME
 
 
+def test_a_clock_that_was_set_back_between_two_runs_does_not_prolong_it(
+    order_rig: "OrderRig",
+) -> None:
+    manage(order_rig, max_hold_ns=10 * SECOND_NS)
+    enter(order_rig, 1)
+    state_of(order_rig)["entered_time_ns"] += 3600 * SECOND_NS
+    tick(order_rig, 1, 0)
+    seen_ns = int(state_of(order_rig)["entered_time_ns"])
+    assert seen_ns == order_rig.now_ns
+    order_rig.now_ns = seen_ns + 10 * SECOND_NS - 1_000_001
+    assert tick(order_rig, 1, 0) == []
+    order_rig.now_ns = seen_ns + 10 * SECOND_NS - 1_000_000
+    assert len(tick(order_rig, 1, 0)) == 1
+
+
 def test_a_stop_of_the_average_true_range_is_that_of_the_entry(order_rig: "OrderRig") -> None:
     manage(order_rig, stop={"ranges": 2.0}, range_bar_ns=SECOND_NS, range_period=3)
     assert order_rig.verdict(order_rig.new(1, ENTRY, LOTS)) == Verdict.ENTRY_REFUSED

@@ -1,13 +1,14 @@
 """Kills a trading engine with SIGKILL at random moments and holds its books against the venue's.
 
-    python -m tests.integration.crash_trial --count 200 --seed 1 [--rest]
+    python -m tests.integration.crash_trial --count 200 --seed 1 [--rest] [--stops]
 
 One venue (wow-sim) lives through all rounds. A round: the engine trades for a random while and is
 killed, alone or with its relay; it is started again, takes over, reconciles, goes on for a moment
 and is stopped in order. Then position and fills by its journal have to be those that the venue
 tells over REST, and nothing may be open there. The questions to the venue are asked in plain
 ``urllib`` with a signature of their own, so that no code of the engine can be wrong on both sides.
-With ``--rest`` the engine's orders go by REST instead of FIX.
+With ``--rest`` the engine's orders go by REST instead of FIX. With ``--stops`` positions are managed,
+and what ``stops_trial`` says is held too.
 """
 
 # tidy-ok: a tool of the tests, not a mirror of a module
@@ -37,6 +38,7 @@ from ext.dtypes import POSITION
 from journal.reader import run_starts
 from journal.rebuild import rebuild
 from journal.shared_reader import SharedReader
+from tests.integration.stops_trial import MANAGEMENT, StopsError, StopsLook
 
 REPOSITORY = Path(__file__).parents[2]
 START_S = 60.0
@@ -44,6 +46,9 @@ STOP_S = 60.0
 POLL_S = 0.02
 PAGE = 100
 SLOW_TAKEOVER_S = 15.0
+TRADING_S = 1.2
+STOPS_TRADING_S = 3.0
+"""So that positions begin and end."""
 READY_TEXT = "the venue's record and ours are equal"
 PAUSED_TEXT = "PAUSED, no new orders"
 
@@ -113,7 +118,15 @@ class Venue:
 class Rounds:
     """The rounds of one trial in one state directory."""
 
-    def __init__(self, directory: Path, venue: Venue, seed: int, *, by_rest: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        venue: Venue,
+        seed: int,
+        *,
+        by_rest: bool = False,
+        with_stops: bool = False,
+    ) -> None:
         self.kills = 0
         self.killed_with_relay = 0
         self.fills: dict[str, int] = {}
@@ -123,16 +136,22 @@ class Rounds:
         self._chance = random.Random(seed)
         self._config = directory / "crash.toml"
         make = _make_rest_config if by_rest else _make_config
-        self._config.write_text(make(directory, venue.ready))
+        text = make(directory, venue.ready)
+        self._config.write_text(_add_management(text) if with_stops else text)
         self._log = directory / "engine.log"
         self._name = "crash"
+        self._shared_memory = directory / f"wow-{self._name}.shm"
+        self._journal = directory / "state" / "journal"
+        self.stops = StopsLook(self._shared_memory, self._journal) if with_stops else None
 
     def run_round(self) -> None:
         """One kill, one takeover, one comparison."""
         engine = self._start()
         self._wait_until_reconciled(engine)
-        time.sleep(self._chance.uniform(0.0, 1.2))
+        time.sleep(self._chance.uniform(0.0, TRADING_S if self.stops is None else STOPS_TRADING_S))
         self._kill(engine)
+        if self.stops is not None:
+            self.stops.note_kill()
         time.sleep(self._chance.choice((0.0, 0.05, 0.3)))
         started_s = time.monotonic()
         engine = self._start()
@@ -140,6 +159,8 @@ class Rounds:
         self.takeovers_s.append(time.monotonic() - started_s)
         if self.takeovers_s[-1] > SLOW_TAKEOVER_S:
             print(f"a takeover of {self.takeovers_s[-1]:.1f} s: {self._tail()}", flush=True)
+        if self.stops is not None:
+            self.stops.compare_takeover()
         time.sleep(self._chance.uniform(0.0, 0.3))
         self._stop(engine)
         if PAUSED_TEXT in self._log.read_text(errors="replace"):
@@ -185,11 +206,12 @@ class Rounds:
             raise TrialError(f"the orderly stop ended with {code}: {self._tail()}")
 
     def _compare(self) -> None:
-        journal = self._directory / "state" / "journal"
-        _wait_for_relay(self._directory / f"wow-{self._name}.shm")
-        ledger, _ = rebuild(journal, run_starts(journal)[-1])
+        _wait_for_relay(self._shared_memory)
+        ledger, _ = rebuild(self._journal, run_starts(self._journal)[-1])
         if ledger is None:
             raise TrialError("the last run has no record")
+        if self.stops is not None:
+            self.stops.note_exits(ledger)
         left = self._venue.open_orders()
         if left:
             raise TrialError(f"open at the venue after the stop: {left}; {self._tail()}")
@@ -199,6 +221,8 @@ class Rounds:
             lot = Decimal(next(each[2] for each in snapshot.instruments if each[0] == symbol))
             fills = self._venue.fills(symbol)
             self.fills[symbol] = len(fills)
+            if self.stops is not None:
+                self.stops.compare_fills(symbol, fills)
             signed = sum(
                 (Decimal(each["size"]) if each["side"] == "buy" else -Decimal(each["size"]))
                 for each in fills
@@ -282,6 +306,16 @@ def _common_changes(ready: dict[str, Any]) -> dict[str, str]:
     }
 
 
+def _add_management(text: str) -> str:
+    """Stops for every strategy, and no breaker that ends the trial because they cost something."""
+    for symbol, table in MANAGEMENT.items():
+        line = f'instrument = "{symbol}"\n'
+        if line not in text:
+            raise TrialError(f"the config has no {line!r} any more")
+        text = text.replace(line, f"{line}management = {table}\n")
+    return text.replace("daily_loss = 250", "daily_loss = 1_000_000")
+
+
 def _change(name: str, changes: dict[str, str]) -> str:
     text = (REPOSITORY / "configs" / name).read_text()
     for old, new in changes.items():
@@ -291,15 +325,17 @@ def _change(name: str, changes: dict[str, str]) -> str:
     return text
 
 
-def run_trial(count: int, seed: int, directory: Path, *, by_rest: bool = False) -> Rounds:
+def run_trial(
+    count: int, seed: int, directory: Path, *, by_rest: bool = False, with_stops: bool = False
+) -> Rounds:
     """``count`` rounds; TrialError at the first that is not equal."""
     venue = Venue(seed, duration_s=60.0 * count + 600, by_rest=by_rest)
     try:
-        rounds = Rounds(directory, venue, seed, by_rest=by_rest)
+        rounds = Rounds(directory, venue, seed, by_rest=by_rest, with_stops=with_stops)
         for number in range(count):
             try:
                 rounds.run_round()
-            except TrialError as error:
+            except (TrialError, StopsError) as error:
                 raise TrialError(f"round {number + 1} of seed {seed}: {error}") from error
             if sys.stdout.isatty() or (number + 1) % 10 == 0:
                 print(f"{number + 1} of {count} kills, all equal", flush=True)
@@ -314,11 +350,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rest", action="store_true", help="orders by REST instead of FIX")
+    parser.add_argument("--stops", action="store_true", help="with position management")
     options = parser.parse_args(arguments)
     started_s = time.monotonic()
     directory = Path(tempfile.mkdtemp(prefix="wow-crash-"))
     try:
-        rounds = run_trial(options.count, options.seed, directory, by_rest=options.rest)
+        rounds = run_trial(
+            options.count,
+            options.seed,
+            directory,
+            by_rest=options.rest,
+            with_stops=options.stops,
+        )
     except TrialError as error:
         print(f"NOT EQUAL: {error}\nstate: {directory}", file=sys.stderr)
         return 1
@@ -330,6 +373,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         f" venue's, {sum(rounds.fills.values())} fills in the end; takeover with reconciliation"
         f" p50 {middle_s:.2f} s, longest {longest_s:.2f} s"
     )
+    if rounds.stops is not None:
+        print(rounds.stops.text())
     return 0
 
 
