@@ -7,8 +7,8 @@ killed, alone or with its relay; it is started again, takes over, reconciles, go
 and is stopped in order. Then position and fills by its journal have to be those that the venue
 tells over REST, and nothing may be open there. The questions to the venue are asked in plain
 ``urllib`` with a signature of their own, so that no code of the engine can be wrong on both sides.
-With ``--rest`` the engine's orders go by REST instead of FIX. With ``--stops`` positions are managed,
-and what ``stops_trial`` says is held too.
+With ``--rest`` the engine's orders go by REST instead of FIX. With ``--stops`` positions are
+managed, and what ``stops_trial`` says is held too.
 """
 
 # tidy-ok: a tool of the tests, not a mirror of a module
@@ -20,6 +20,7 @@ import hmac
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -365,6 +366,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except TrialError as error:
         print(f"NOT EQUAL: {error}\nstate: {directory}", file=sys.stderr)
         return 1
+    shutil.rmtree(directory)
     takeovers = sorted(rounds.takeovers_s)
     middle_s, longest_s = takeovers[len(takeovers) // 2], takeovers[-1]
     print(

@@ -25,11 +25,11 @@ from journal.snapshot import read_snapshot, snapshot_path
 
 MANAGEMENT = {
     "BTC-USD": (
-        '{stop_loss = "0.01 %", trailing_stop = "0.006 %", take_profit = ["0.3 r", "1 r"],'
+        '{stop_loss = "60 ticks", trailing_stop = "50 ticks", take_profit = ["0.1 r", "1 r"],'
         " take_profit_percent = [50, 50], max_hold_seconds = 2}"
     ),
     "ETH-USD": (
-        '{stop_loss = "0.03 %", trailing_stop = "0.02 %", break_even_after = "0.3 r",'
+        '{stop_loss = "12 ticks", trailing_stop = "0.005 %", break_even_after = "2 ticks",'
         " max_hold_seconds = 5}"
     ),
 }
@@ -74,7 +74,8 @@ class StopsLook:
         """The next run has begun: holds its guards against journal and memory of the last one."""
         before, now = run_starts(self._journal)[-2:]
         ledger, _ = rebuild(self._journal, before)
-        assert ledger is not None and self._killed is not None
+        assert ledger is not None
+        assert self._killed is not None
         count = len(self._killed)
         told = _read_guards(ledger.snapshot().guards, count)
         taken = _read_guards(read_snapshot(snapshot_path(self._journal, now, 0)).guards, count)
