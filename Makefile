@@ -64,7 +64,7 @@ check: build $(TEST_STAMP) $(CHECK_STAMP) ## format, lint, types, stubs, layers,
 bench: build $(TEST_STAMP) ## the benchmarks, real sizes
 	$(BIN)/wow-bench run $(ARGS)
 
-crash: build $(TEST_STAMP) ## kill a trading engine 200 times, 20 with stops, a run of a million frames once
+crash: build $(TEST_STAMP) ## kill a trading engine 200 times, 20 with stops, a long run once
 	$(BIN)/python -m tests.integration.crash_trial --count 200 $(ARGS)
 	$(BIN)/python -m tests.integration.crash_trial --count 20 --stops $(ARGS)
 	$(BIN)/python -m tests.engine.long_run_trial --frames 1000000

@@ -18,7 +18,11 @@ class GroupTable(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         tuple[str, ...], about("Symbols.", {"allowed": 'a list of symbols, as in ["BTC-USD"]'})
     ]
     max_exposure: Annotated[
-        Decimal, about("Long and short added up, at the mid, in quote currency.", DECIMAL)
+        Decimal,
+        about(
+            "Long and short added up, open orders at their worst, at the mid, in quote currency.",
+            DECIMAL,
+        ),
     ]
 
 
@@ -30,14 +34,18 @@ class PortfolioSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_heat: Annotated[
         Decimal | None,
         about(
-            "What all positions lose at their stops; one without a stop counts whole. Quote"
-            " currency.",
+            "What all positions lose at their stops, open orders at their worst; one without a stop"
+            " counts whole. Quote currency.",
             DECIMAL,
         ),
     ] = None
     max_margin: Annotated[
         Decimal | None,
-        about("Of all positions at the mid, the margin_percent. Quote currency.", DECIMAL),
+        about(
+            "Of all positions at the mid, open orders at their worst, the margin_percent. Quote"
+            " currency.",
+            DECIMAL,
+        ),
     ] = None
     margin_percent: Annotated[
         Decimal, about("Of a position's worth, what the venue asks as margin.", DECIMAL)
@@ -45,8 +53,8 @@ class PortfolioSection(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     max_correlated_exposure: Annotated[
         Decimal | None,
         about(
-            "Of products whose returns move together: their positions with their signs, those that"
-            " move against each other set off.",
+            "Of products whose returns move together: their positions with their signs, open orders"
+            " at their worst, those that move against each other set off.",
             DECIMAL,
         ),
     ] = None

@@ -1,9 +1,9 @@
 """Limits over positions taken together: groups, correlation, heat and margin.
 
-Looked at once a second; what they decide goes into the arc as a recorded command. One limit that is
-used to STOP_SHARE stops the strategies that could add to it; they may reduce, their positions are
-managed as ever, and they go on below GO_SHARE. Until the next look an order may pass: the gate's
-limits are those that none passes.
+Looked at once a second; what they decide goes into the arc as a recorded command. Open orders count
+as if they were filled where that is worse. One limit that is used to STOP_SHARE stops those that
+could add to it; they may reduce, their positions are managed as ever, and they go on below
+GO_SHARE. Until the next look an order may pass: the gate's limits are those that none passes.
 """
 
 import json
@@ -17,8 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.composition import Arc
+from engine.config_management import ManagementTable
 from engine.config_portfolio import PortfolioSection
 from engine.safety.breaker_limits import SECOND_NS
+from engine.safety.guard_limits import read_distance
 from ext.dtypes import BOOK_VIEW, BREAKER_STATE, GUARD_STATE, POSITION
 from ext.safety_records import Breaker, BreakerLevel
 from ext.wire import BookState
@@ -26,6 +28,9 @@ from ext.wire import BookState
 WARN_SHARE = 0.7
 STOP_SHARE = 0.9
 GO_SHARE = 0.8
+ASKED_NS = 60 * SECOND_NS
+"""So long the orders that a strategy had open when it was stopped count as if they still were: it
+would ask for them again, and would be stopped and let go once a second."""
 PERCENT = 100
 
 _log = logging.getLogger("engine.breakers")
@@ -33,12 +38,29 @@ _log = logging.getLogger("engine.breakers")
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """One strategy's position; ``value`` is signed, ``risk`` what it loses at its stop."""
+    """What one strategy holds or could come to hold, signed, in quote currency: ``longest`` with
+    all its buy orders filled, ``shortest`` with all its sell orders. ``risk`` is what the worse of
+    them loses at its stop."""
 
     strategy: int
     instrument: int
-    value: float
+    longest: float
+    shortest: float
     risk: float
+
+    @property
+    def size(self) -> float:
+        """Of the larger one."""
+        return max(abs(self.longest), abs(self.shortest))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Lots that a strategy had open when it was stopped, and until when they count."""
+
+    buy_lots: int
+    sell_lots: int
+    until_ns: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,10 +126,15 @@ class PortfolioWatch:
             self._limits.correlation_samples,
         )
         self._warned: set[str] = set()
+        self._asked: dict[int, Asked] = {}
+        sections = arc.config.enabled_strategies
+        self._stops = [_stop_distances(each.management) for each in sections]
 
     def poll(self, now_ns: int) -> None:
         """Looks at everything once."""
         self._take_mids(now_ns)
+        asked = self._asked.items()
+        self._asked = {index: each for index, each in asked if now_ns < each.until_ns}
         uses = self.uses()
         for use in uses:
             self._warn(use)
@@ -116,7 +143,8 @@ class PortfolioWatch:
             self._decide(index, [use for use in uses if index in use.strategies], now_ns)
 
     def uses(self) -> list[Use]:
-        """Every limit that is set, as it is used now by positions whose price is known."""
+        """Every limit that is set, as it is used now by positions and open orders whose price is
+        known."""
         limits, holdings = self._limits, self._holdings()
         everybody = frozenset(range(len(self._arc.strategies)))
         uses = []
@@ -125,14 +153,14 @@ class PortfolioWatch:
                 each.index for each in self._arc.instruments if each.symbol in group.instruments
             }
             held = [each for each in holdings if each.instrument in inside]
-            exposure = sum(abs(each.value) for each in held)
+            exposure = sum(each.size for each in held)
             who = self._strategies_of(inside)
             uses.append(_use(f"exposure of {group.name}", exposure, group.max_exposure, who))
         if limits.max_heat is not None:
             heat = sum(each.risk for each in holdings)
             uses.append(_use("heat", heat, limits.max_heat, everybody))
         if limits.max_margin is not None:
-            worth = sum(abs(each.value) for each in holdings)
+            worth = sum(each.size for each in holdings)
             margin = worth * float(limits.margin_percent) / PERCENT
             uses.append(_use("margin", margin, limits.max_margin, everybody))
         if limits.max_correlated_exposure is not None:
@@ -141,7 +169,7 @@ class PortfolioWatch:
 
     def _correlated(self, holdings: list[Holding]) -> list[Use]:
         """For each product what moves with it: exposure with its sign times that of the
-        correlation."""
+        correlation, all orders of one direction filled and none of the other."""
         limit = self._limits.max_correlated_exposure
         assert limit is not None
         matrix = self._correlations.matrix()
@@ -150,12 +178,13 @@ class PortfolioWatch:
         for instrument in self._arc.instruments:
             row = matrix[instrument.index]
             moving = set(np.flatnonzero(np.abs(row) >= self._limits.min_correlation).tolist())
-            signed = (
-                each.value * np.sign(row[each.instrument])
+            signs = np.sign(row).tolist()
+            ends = [
+                (each.longest * signs[each.instrument], each.shortest * signs[each.instrument])
                 for each in holdings
                 if each.instrument in moving
-            )
-            exposure = abs(float(sum(signed)))
+            ]
+            exposure = max(sum(max(each) for each in ends), -sum(min(each) for each in ends))
             what = f"exposure that moves with {instrument.symbol}"
             uses.append(_use(what, exposure, limit, self._strategies_of(moving)))
         return uses
@@ -163,17 +192,40 @@ class PortfolioWatch:
     def _holdings(self) -> list[Holding]:
         holdings = []
         for index, strategy in enumerate(self._arc.strategies):
-            lots = int(self._positions[index]["position_lots"])
             instrument = strategy.instrument
             mid = float(self._mids[instrument.index])
-            if lots == 0 or np.isnan(mid):
+            longest, shortest = self._reach(index)
+            if (longest == 0 and shortest == 0) or np.isnan(mid):
                 continue
             tick_value = float(instrument.tick) * float(instrument.lot)
-            value = lots * mid * tick_value
-            stop = int(self._guards[index]["stop_ticks"])
-            risk = max(0.0, (mid - stop) * lots * tick_value) if stop else abs(value)
-            holdings.append(Holding(index, instrument.index, value, risk))
+            risk = max(self._risk(index, lots, mid) for lots in (longest, shortest)) * tick_value
+            value = mid * tick_value
+            holdings.append(
+                Holding(index, instrument.index, longest * value, shortest * value, risk)
+            )
         return holdings
+
+    def _reach(self, index: int) -> tuple[int, int]:
+        """Lots of a strategy with all its buy orders filled, and with all its sell orders."""
+        position = self._positions[index]
+        asked = self._asked.get(index, Asked(0, 0, 0))
+        buy_lots = max(int(position["open_buy_lots"]), asked.buy_lots)
+        sell_lots = max(int(position["open_sell_lots"]), asked.sell_lots)
+        lots = int(position["position_lots"])
+        return lots + buy_lots, lots - sell_lots
+
+    def _risk(self, index: int, lots: int, mid: float) -> float:
+        """What so many lots lose at their stop, in ticks times lots. The stop of a position only
+        comes nearer when it is enlarged; one that an order would begin has that of the config."""
+        stop = int(self._guards[index]["stop_ticks"])
+        if lots * int(self._positions[index]["position_lots"]) > 0:
+            return max(0.0, (mid - stop) * lots) if stop else abs(lots) * mid
+        ranges = self._arc.pipeline.guard.average_range(index)
+        known = [
+            each.get("ticks", 0.0) + each.get("share", 0.0) * mid + each.get("ranges", 0.0) * ranges
+            for each in self._stops[index]
+        ]
+        return abs(lots) * min((each for each in known if each > 0), default=mid)
 
     def _strategies_of(self, instruments: set[int]) -> frozenset[int]:
         strategies = enumerate(self._arc.strategies)
@@ -211,10 +263,21 @@ class PortfolioWatch:
         if worst is not None and worst.share >= STOP_SHARE and not is_stopped:
             inputs = {"what": worst.what, "value": worst.value, "limit": worst.limit}
             text = json.dumps(inputs, sort_keys=True)
+            position = self._positions[index]
+            self._asked[index] = Asked(
+                int(position["open_buy_lots"]), int(position["open_sell_lots"]), now_ns + ASKED_NS
+            )
             pipeline.pause_strategy(index, Breaker.BREAKER_PORTFOLIO, now_ns, text)
         elif is_ours and (worst is None or worst.share < GO_SHARE):
             cause = int(Breaker.BREAKER_PORTFOLIO)
+            self._asked.pop(index, None)
             pipeline.resume_strategy(index, now_ns, "the portfolio is within its limits", cause)
+
+
+def _stop_distances(table: ManagementTable | None) -> list[dict[str, float]]:
+    """Of the stops that a new position gets from its entry price on."""
+    texts = (table.stop_loss, table.trailing_stop) if table is not None else ()
+    return [read_distance(text) or {} for text in texts]
 
 
 def _use(what: str, value: float, limit: Decimal, strategies: frozenset[int]) -> Use:

@@ -42,6 +42,11 @@ class Rig:
     def hold(self, *quantities: float) -> None:
         self.positions["position_lots"][:] = [round(each * LOT) for each in quantities]
 
+    def order(self, strategy: int, buy: float = 0.0, sell: float = 0.0) -> None:
+        """Open orders of a strategy, in place of those that it had."""
+        self.positions["open_buy_lots"][strategy] = round(buy * LOT)
+        self.positions["open_sell_lots"][strategy] = round(sell * LOT)
+
     def shares(self) -> dict[str, float]:
         return {use.what: use.share for use in self.watch.uses()}
 
@@ -81,6 +86,52 @@ def test_the_exposure_of_a_group(
     assert rig.stopped() == [is_stopped] * 2, "each of them could add to it"
 
 
+@pytest.mark.parametrize(
+    ("buy", "sell", "reach", "is_stopped"),
+    [(4.9, 0.0, 8.9, False), (5.0, 0.0, 9.0, True), (0.0, 13.0, 9.0, True), (0.0, 5.0, 4.0, False)],
+    ids=["enlarges", "to the edge", "turns it round", "reduces it"],
+)
+def test_open_orders_count_where_they_could_lead(
+    make_rig: Callable[..., Rig], buy: float, sell: float, reach: float, *, is_stopped: bool
+) -> None:
+    """Of 4 BTC at 100."""
+    rig = make_rig(GROUP)
+    rig.hold(4.0, 0.0)
+    rig.order(0, buy, sell)
+    rig.look()
+    assert rig.shares()["exposure of coins"] == pytest.approx(reach / 10)
+    assert rig.stopped() == [is_stopped] * 2
+
+
+def test_who_was_stopped_for_its_orders_is_not_let_go_because_they_were_pulled(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(GROUP)
+    rig.hold(5.0, 0.0)
+    rig.order(0, buy=4.0)
+    rig.look()
+    assert rig.stopped() == [True, True]
+    rig.order(0)
+    rig.look()
+    assert rig.stopped() == [True, True], "it would ask for them again"
+    rig.hold(3.9, 0.0)
+    rig.look()
+    assert rig.stopped() == [False, False], "now it may"
+
+
+def test_what_it_had_asked_for_is_forgotten_after_a_minute(make_rig: Callable[..., Rig]) -> None:
+    rig = make_rig(GROUP)
+    rig.hold(5.0, 0.0)
+    rig.order(0, buy=4.0)
+    rig.look()
+    rig.order(0)
+    for _ in range(59):
+        rig.look()
+    assert rig.stopped() == [True, True]
+    rig.look()
+    assert rig.stopped() == [False, False]
+
+
 def test_it_goes_on_when_there_is_room_again(
     make_rig: Callable[..., Rig], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,11 +162,52 @@ def test_heat_is_what_the_stops_would_cost(make_rig: Callable[..., Rig]) -> None
     assert rig.shares()["heat"] == pytest.approx(30 / 100)
 
 
+@pytest.mark.parametrize(
+    ("held", "buy", "sell", "lost"),
+    [
+        (2.0, 1.0, 0.0, 3 * 10),  # bought at 95: from 100 to the stop at 90
+        (2.0, 0.0, 2.5, 2 * 10),  # half a coin short would lose less
+        (2.0, 0.0, 7.0, 5 * 5),  # turned, with the stop of the config
+        (0.0, 1.0, 3.0, 3 * 5),
+    ],
+)
+def test_heat_of_open_orders(
+    make_rig: Callable[..., Rig], held: float, buy: float, sell: float, lost: float
+) -> None:
+    rig = make_rig("portfolio.max_heat=100", "strategy.0.management.stop_loss=500 ticks")
+    rig.hold(held, 0.0)
+    rig.positions["average_price_ticks"][0] = 9_500
+    rig.order(0, buy, sell)
+    rig.look()
+    assert rig.shares()["heat"] == pytest.approx(lost / 100)
+
+
+@pytest.mark.parametrize(
+    ("management", "lost"),
+    [
+        ((), 100),
+        (("stop_loss=2 %", "trailing_stop=4 %"), 2),
+        (("trailing_stop=1.5 %",), 1.5),
+        (("stop_loss=2 atr",), 100),
+    ],
+    ids=["without a stop", "the nearer one", "trailing", "not known yet"],
+)
+def test_heat_of_an_order_that_would_begin_a_position(
+    make_rig: Callable[..., Rig], management: tuple[str, ...], lost: float
+) -> None:
+    overrides = [f"strategy.0.management.{each}" for each in management]
+    rig = make_rig("portfolio.max_heat=1000", *overrides)
+    rig.order(0, sell=1.0)
+    rig.look()
+    assert rig.shares()["heat"] == pytest.approx(lost / 1000)
+
+
 def test_margin(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig("portfolio.max_margin=100", "portfolio.margin_percent=20")
     rig.hold(2.0, -3.0)
+    rig.order(1, sell=2.0)
     rig.look()
-    assert rig.shares()["margin"] == pytest.approx(0.2 * 230 / 100)
+    assert rig.shares()["margin"] == pytest.approx(0.2 * (2 * 100 + 5 * 10) / 100)
 
 
 @pytest.mark.parametrize(("sign", "expected"), [(1, 0.7), (-1, 1.3)])
@@ -136,6 +228,13 @@ def test_what_moves_together_adds_up(
     for move in (0.05, 0.02, -0.04, 0.03, -0.06, 0.0):
         rig.look(100 * (1 + move), 10 * (1 + sign * move))
     assert rig.shares()["exposure that moves with BTC-USD"] == pytest.approx(expected, rel=0.01)
+    # All buy orders filled and no sell order, or the other way round; whichever is worse.
+    rig.order(0, buy=1.0, sell=4.0)
+    rig.order(1, buy=9.0, sell=6.0)
+    rig.look(100.0, 10.0)
+    eth = (-30 + 90, -30 - 60) if sign > 0 else (30 + 60, 30 - 90)
+    worst = max(200 + eth[0], abs(-300 + eth[1]))
+    assert rig.shares()["exposure that moves with BTC-USD"] == pytest.approx(worst / 100, rel=0.01)
 
 
 def test_correlation_equals_that_of_numpy() -> None:
