@@ -322,10 +322,10 @@ cdef class Breakers:
     cdef void _raise_level(
         self, int64_t index, int64_t level, int64_t cause, int64_t time_ns, int64_t until_ns
     ) noexcept nogil:
-        """A level never falls here, and a pause without an end is not shortened by one with one."""
+        """A level never falls here, and of two pauses the one that lasts longer counts."""
         cdef BreakerState* state = self.state_of(index)
         if level < state.level or (
-                level == state.level and (state.paused_until_ns == 0 or until_ns != 0)):
+                level == state.level and not is_outlasted(state, cause, until_ns)):
             return
         state.level = level
         state.cause = cause

@@ -117,6 +117,8 @@ class BreakerWatch:
         if until_ns := int(state["paused_until_ns"]):
             seconds = (until_ns - int(state["raised_time_ns"])) / 1e9
             return f"{stopped}; it goes on by itself after {seconds:.0f} s"
+        if level == BreakerLevel.BREAKER_PAUSED and cause == Breaker.BREAKER_PORTFOLIO:
+            return f"{stopped}, but what reduces; it goes on by itself when there is room again"
         how = "a start with --resume REASON"
         if index == ENGINE:
             how = f"wow-ctl resume, or {how}"

@@ -263,6 +263,7 @@ class PortfolioWatch:
         if worst is not None and worst.share >= STOP_SHARE and not is_stopped:
             inputs = {"what": worst.what, "value": worst.value, "limit": worst.limit}
             text = json.dumps(inputs, sort_keys=True)
+            _log.warning("%s is %.2f of %.2f", worst.what, worst.value, worst.limit)
             position = self._positions[index]
             self._asked[index] = Asked(
                 int(position["open_buy_lots"]), int(position["open_sell_lots"]), now_ns + ASKED_NS

@@ -108,18 +108,21 @@ class NothingNewWhilePaused(SentChecker):
 
 class NothingNewOfTheStopped(SentChecker):
     """A strategy that breakers have stopped sends no new order and no replace, not even a repeated
-    one; what closes its position is not its own."""
+    one; what closes its position is not its own. Whom the portfolio alone has stopped may reduce:
+    of that ``ExitsOnlyReduce`` makes sure."""
 
     def check_message(self, message: SentMessage) -> None:
         """Whose new risk it is."""
         kind = message.fields.message_type
-        is_risk = message.was_stopped and kind in NEW_RISK and not message.is_exit
+        is_reducing = message.is_exit or (message.may_reduce and kind == "D")
+        is_risk = message.was_stopped and kind in NEW_RISK and not is_reducing
         text = f"35={kind} 34={message.sequence} of strategy {message.strategy}, which is stopped"
         self.require(not is_risk, text)
 
 
 class TrippedBreakersAreKept(Checker):
     """What has tripped and waits for a person does so in the next run too: nobody resumes here.
+    A stop by the portfolio waits for room in it, and for nobody.
 
     A loss of power may cost what the journal had not on the disk; then what it has is what counts.
     """
@@ -137,7 +140,8 @@ class TrippedBreakersAreKept(Checker):
         stopped = world.stopped_until_ns
         lost = sorted(index for index in self._tripped if stopped.get(index, -1) != 0)
         self.require(not lost, f"strategies {lost} were stopped until a person looks")
-        self._tripped |= {index for index, until_ns in stopped.items() if until_ns == 0}
+        waiting = {index for index, until_ns in stopped.items() if until_ns == 0}
+        self._tripped |= waiting - world.stopped_by_portfolio
 
 
 def _latched(left: "Recovery | None") -> set[int]:

@@ -19,10 +19,11 @@ from engine.recovery import Recovery, take_over
 from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
 from engine.safety.breaker_watch import BreakerWatch
+from engine.safety.portfolio import PortfolioWatch
 from ext.bounds import Bound
 from ext.dtypes import BOOK_VIEW, BREAKER_STATE, GUARD_STATE, ORDER, POSITION
 from ext.order_sender import CapturingSender
-from ext.safety_records import BreakerLevel
+from ext.safety_records import Breaker, BreakerLevel
 from ext.wire import RecordKind
 from journal.run_facts import RunFacts, encode_facts
 from journal.snapshot import Snapshot
@@ -40,6 +41,7 @@ BEAT_EVERY = 5
 PENDING_EVERY = 50
 BY_HAND = "operator"
 BREAKER_PAUSED = int(BreakerLevel.BREAKER_PAUSED)
+BREAKER_PORTFOLIO = int(Breaker.BREAKER_PORTFOLIO)
 
 
 class WorldEngine:
@@ -87,6 +89,8 @@ class WorldEngine:
         self.guards = self.memory.region("guards_offset", GUARD_STATE, count - 1)
         self.books = self.memory.region("books_offset", BOOK_VIEW, len(self.arc.instruments))
         self._breaker_watch = BreakerWatch(self.arc, self._note_state, self._kill)
+        self.portfolio = PortfolioWatch(self.arc)
+        self.portfolio_looks = 0
         self.store = parts.store
         self.session = parts.session
         self._sender = cast(CapturingSender, parts.sender)
@@ -183,6 +187,17 @@ class WorldEngine:
                 end = ends.get(index, engine_end)
                 ends[index] = max(end, engine_end) if end and engine_end else 0
         return ends
+
+    def stopped_by_portfolio(self) -> frozenset[int]:
+        """Strategies that are stopped because they could add to the portfolio."""
+        is_paused = self._breaker_levels[:-1] == BREAKER_PAUSED
+        causes = self.breakers["cause"][:-1]
+        return frozenset(np.flatnonzero(is_paused & (causes == BREAKER_PORTFOLIO)).tolist())
+
+    @property
+    def is_stopped_by_breakers(self) -> bool:
+        """Whether they allow no new risk to any strategy."""
+        return bool(self._breaker_levels[-1] >= BREAKER_PAUSED)
 
     @property
     def has_unsent(self) -> bool:
@@ -318,4 +333,7 @@ class WorldEngine:
             self.control.switch.look_at_latch()
             self.control.switch.cancel_again()
             self.order_entry.check_pending(now_ns)
+            if self._has_feed and not self.is_stopping:
+                self.portfolio.poll(now_ns)
+                self.portfolio_looks += 1
         self.flush()

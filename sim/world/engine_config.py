@@ -138,6 +138,21 @@ MANAGEMENT: tuple[tuple[str, ...], ...] = (
     ("stop_loss=4 ticks", "max_hold_seconds=2"),
 )
 """What closes the positions of one strategy by itself, within some ticks."""
+PORTFOLIO: tuple[tuple[str, ...], ...] = (
+    (),
+    (),
+    (),
+    ("portfolio.group=[{name='coins', instruments=['BTC-USD','ETH-USD'], max_exposure=22}]",),
+    ("portfolio.max_margin=5", "portfolio.margin_percent=25"),
+    ("portfolio.max_heat=3",),
+    (
+        "portfolio.max_correlated_exposure=14",
+        "portfolio.correlation_interval_seconds=1",
+        "portfolio.correlation_samples=3",
+        "portfolio.group=[{name='ether', instruments=['ETH-USD'], max_exposure=16}]",
+    ),
+)
+"""Limits of all positions and open orders together, within the reach of some worlds."""
 STRATEGIES = 3
 SETUPS_KEPT = 512
 """Each takes some milliseconds to make and some kilobytes to keep."""
@@ -145,7 +160,7 @@ SETUPS_KEPT = 512
 
 def draw_setup(rng: random.Random) -> EngineSetup:
     """A setup: what a lost connection does to orders, how frames are read, how many may be sent,
-    what trips."""
+    what trips, what closes positions, what they may come to together."""
     overrides = (
         f"order_entry.cancel_on_disconnect={rng.choice(('session', 'off'))}",
         f"order_entry.heartbeat_seconds={rng.choice((1, 5, 10))}",
@@ -157,6 +172,7 @@ def draw_setup(rng: random.Random) -> EngineSetup:
             for index in range(STRATEGIES)
             for override in rng.choice(MANAGEMENT)
         ),
+        *rng.choice(PORTFOLIO),
     )
     return _make_setup(overrides)
 

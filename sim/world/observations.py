@@ -31,6 +31,8 @@ class SentMessage:
     """Whose order it is about; -1: none."""
     was_stopped: bool
     """Whether breakers had stopped that strategy already, and still do."""
+    may_reduce: bool
+    """Whether it was the portfolio that had, and nothing else: its own orders may reduce."""
     is_exit: bool
     """Whether position management or a FLATTEN sent it: it closes what is there."""
     is_flatten: bool
@@ -84,6 +86,7 @@ class Observations:
         was_paused: bool,
         was_behind: bool,
         stopped_until_ns: dict[int, int],
+        may_reduce: frozenset[int],
         was_killed: bool,
     ) -> None:
         """Bytes that leave the engine: whole messages. ``stopped_until_ns`` as it was before."""
@@ -112,6 +115,7 @@ class Observations:
                     was_behind=was_behind,
                     strategy=strategy,
                     was_stopped=was_stopped,
+                    may_reduce=strategy in may_reduce,
                     is_exit=reason < 0,
                     is_flatten=reason == -GuardReason.EXIT_FLATTEN,
                     time_ns=now_ns,

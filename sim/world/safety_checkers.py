@@ -60,9 +60,10 @@ class _Exit:
 class ExitsOnlyReduce(Checker):
     """No exit opens, enlarges or turns the position of its strategy, whatever fills in between.
 
-    Reckoned with the venue's own fills. When an exit leaves, it and all orders of the strategy on
-    its side come to no more than the position: those that are open there, and those that the venue
-    accepts later though they had left before. And each fill of an exit makes the position smaller.
+    Nor does an order of a strategy that the portfolio has stopped. Reckoned with the venue's own
+    fills. When an exit leaves, it and all orders of the strategy on its side come to no more than
+    the position: those that are open there, and those that the venue accepts later though they had
+    left before. And each fill of an exit makes the position smaller.
     """
 
     def __init__(self) -> None:
@@ -115,7 +116,7 @@ class ExitsOnlyReduce(Checker):
         seen, strategy = world.observations, message.strategy
         client_id = message.fields.get(11) or ""
         side = 1 if message.fields.get(54) == "1" else -1
-        if message.is_exit:
+        if message.is_exit or message.may_reduce:
             lots = int(Decimal(message.fields.get(38) or 0) * LOTS_PER_UNIT)
             held = self._held.get(strategy, 0)
             open_lots = sum(
@@ -124,7 +125,7 @@ class ExitsOnlyReduce(Checker):
                 if order.side == side
                 and seen.strategy_of.get(seen.number_of_order.get(order.order_id, 0)) == strategy
             )
-            text = f"exit {client_id} of strategy {strategy}, {side * lots} lots with {held} held"
+            text = f"order {client_id} of strategy {strategy}, {side * lots} lots with {held} held"
             text += f" and {open_lots} open on its side"
             each = _Exit(text, strategy, side, -side * held - lots - open_lots)
             each.ahead = {name for name, of in self._on_their_way.items() if of == (strategy, side)}
@@ -275,7 +276,7 @@ class CrossedStopsAreActedOn(Checker):
         self._counts = counts
         for index, table in self._tables.items():
             instrument = int(engine.positions[index]["instrument"])
-            if instrument in moved and self._is_good(engine.books[instrument]):
+            if instrument in moved and is_good_book(engine.books[instrument]):
                 self._judge(engine, index, table, engine.books[instrument])
 
     def _begin_run(self, world: "World") -> None:
@@ -297,15 +298,6 @@ class CrossedStopsAreActedOn(Checker):
             if side != level.side or fills > level.fills + 1:
                 self._levels[index] = _Level(side, fills, now_ns)
             level.fills = fills
-
-    @staticmethod
-    def _is_good(book: np.void) -> bool:
-        is_whole = book["bid_levels"] and book["ask_levels"]
-        return bool(
-            book["state"] == BookState.LIVE
-            and is_whole
-            and book["bid_ticks"][0] < book["ask_ticks"][0]
-        )
 
     def _judge(
         self, engine: WorldEngine, index: int, table: ManagementTable, book: np.void
@@ -353,6 +345,14 @@ class CrossedStopsAreActedOn(Checker):
         is_exit = (records["kind"] == RecordKind.RECORD_DECISION) & (records["reference"] < 0)
         for record in records[is_exit]:
             self._decided_ns[int(record["strategy"])] = int(record["time_ns"])
+
+
+def is_good_book(book: np.void) -> bool:
+    """Whether a BookView is LIVE with two sides that do not cross."""
+    is_whole = book["bid_levels"] and book["ask_levels"]
+    return bool(
+        book["state"] == BookState.LIVE and is_whole and book["bid_ticks"][0] < book["ask_ticks"][0]
+    )
 
 
 def _stops(table: ManagementTable, side: int, entry: float, best_ticks: int) -> list[int]:

@@ -65,6 +65,7 @@ from sim.world.network import Network
 from sim.world.observations import Observations
 from sim.world.order_stream import is_complete, orders_requested, read_orders, rebuild
 from sim.world.people import People
+from sim.world.portfolio_checker import PortfolioStopsWhoAdds
 from sim.world.relay import TAKE_NS, Relay, is_journal_behind
 from sim.world.safety_checkers import CrossedStopsAreActedOn, ExitsOnlyReduce, NoStopMovesAway
 from sim.world.schedule import Schedule, Trace
@@ -149,6 +150,9 @@ class World:
         self.stopped_until_ns: dict[int, int] = {}
         """Strategies that breakers allow no new risk, as the engine has it after this event."""
         self._was_stopped_until_ns: dict[int, int] = {}
+        self.stopped_by_portfolio: frozenset[int] = frozenset()
+        """Those of them that wait for room in the portfolio, and for no person."""
+        self._could_reduce: frozenset[int] = frozenset()
         self.latch = WorldLatch()
         self.people = People(self, random.Random(f"{seed}:people"))
         self.is_trading = True
@@ -186,6 +190,7 @@ class World:
             ExitsOnlyReduce(),
             NoStopMovesAway(self),
             CrossedStopsAreActedOn(self),
+            PortfolioStopsWhoAdds(self),
             LiveBooksAreRight(),
             OneConnectionNeedsNoPause(),
             TablesAreBounded(),
@@ -313,6 +318,7 @@ class World:
             was_paused=self._was_paused,
             was_behind=self._was_behind,
             stopped_until_ns=self._was_stopped_until_ns,
+            may_reduce=self._could_reduce,
             was_killed=self._was_killed,
         )
 
@@ -322,12 +328,18 @@ class World:
         self.have_orders_moved = moved != self._moved
         self._moved = moved
         self.stopped_until_ns = self.engine.stopped_until_ns()
+        self.stopped_by_portfolio = (
+            self.engine.stopped_by_portfolio() if self.stopped_until_ns else frozenset()
+        )
         for checker in self.checkers:
             checker.check(self)
         self._was_paused = self.engine.is_paused
         self._was_behind = is_journal_behind(self.engine)
         self._was_killed = self.people.has_killed
         self._was_stopped_until_ns = self.stopped_until_ns
+        self._could_reduce = (
+            frozenset() if self.engine.is_stopped_by_breakers else self.stopped_by_portfolio
+        )
 
     # What happens by itself
 

@@ -322,6 +322,34 @@ def test_a_pause_of_another_cause_is_not_ended_with_it(order_rig: "OrderRig") ->
     assert can_trade(order_rig) == Verdict.ACCEPTED
 
 
+def test_a_person_s_pause_outlasts_one_that_ends_by_itself(order_rig: "OrderRig") -> None:
+    pipeline, now_ns = order_rig.pipeline, order_rig.now_ns
+    for strategy, cause in ((0, Breaker.BREAKER_PORTFOLIO), (-1, Breaker.BREAKER_VENUE_OUTAGE)):
+        pipeline.pause_strategy(strategy, cause, now_ns, "full, or down")
+        pipeline.pause_strategy(strategy, Breaker.BREAKER_OPERATOR, now_ns, "stop it")
+        pipeline.resume_strategy(strategy, now_ns, "well", cause)
+        assert can_trade(order_rig) in (Verdict.STRATEGY_PAUSED, Verdict.ENGINE_PAUSED)
+        pipeline.pause_strategy(strategy, cause, now_ns, "again")
+        pipeline.resume_strategy(strategy, now_ns, "well", cause)
+        assert can_trade(order_rig) in (Verdict.STRATEGY_PAUSED, Verdict.ENGINE_PAUSED)
+        pipeline.resume_strategy(strategy, now_ns, "looked")
+        assert can_trade(order_rig) == Verdict.ACCEPTED
+
+
+@pytest.mark.parametrize("cooldown_ns", [0, 60 * SECOND_NS])
+def test_a_row_of_losses_is_not_forgotten_when_the_portfolio_has_room_again(
+    order_rig: "OrderRig", cooldown_ns: int
+) -> None:
+    pipeline, now_ns = order_rig.pipeline, order_rig.now_ns
+    pipeline.breakers.set_limits(0, losses_in_row=1, losses_cooldown_ns=cooldown_ns)
+    trade(order_rig, 1, MID, 1000)
+    pipeline.pause_strategy(0, Breaker.BREAKER_PORTFOLIO, now_ns, "full")
+    trade(order_rig, -1, MID - 10, 1000)
+    assert state_of(order_rig)["cause"] == Breaker.BREAKER_LOSSES_IN_ROW
+    pipeline.resume_strategy(0, now_ns, "room again", Breaker.BREAKER_PORTFOLIO)
+    assert can_trade(order_rig) == Verdict.STRATEGY_PAUSED
+
+
 def test_each_level_is_told_once(order_rig: "OrderRig") -> None:
     breakers = order_rig.pipeline.breakers
     breakers.set_limits(0, daily_loss=100.0)

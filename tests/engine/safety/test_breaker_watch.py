@@ -94,6 +94,13 @@ def test_a_cooldown_is_said(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     assert caplog.text
 
 
+def test_who_waits_for_room_in_the_portfolio_waits_for_nobody(rig: Rig) -> None:
+    rig.trip(0, BreakerLevel.BREAKER_PAUSED, Breaker.BREAKER_PORTFOLIO)
+    words = rig.watch.describe(0)
+    assert "but what reduces; it goes on by itself when there is room again" in words
+    assert "--resume" not in words
+
+
 @pytest.mark.parametrize("cause", [each for each in Breaker if each != Breaker.BREAKER_COUNT])
 @pytest.mark.parametrize("index", [0, -1])
 def test_every_breaker_has_words(rig: Rig, cause: Breaker, index: int) -> None:

@@ -141,6 +141,7 @@ def test_it_goes_on_when_there_is_room_again(
         rig.look()
         assert rig.stopped()[0] == is_stopped, quantity
     assert caplog.text.count("exposure of coins is 700.00, 70 % of its limit") == 1
+    assert caplog.text.count("exposure of coins is 900.00 of 1000.00") == 2, "for each of them"
 
 
 def test_a_pause_of_another_cause_is_left_alone(make_rig: Callable[..., Rig]) -> None:

@@ -2,6 +2,7 @@
 
 # tidy-ok: what the tests of the checkers share, not a mirror of a module
 
+import re
 from collections.abc import Callable, Iterator
 
 from sim.fix_text import FixReader, Garbled, encode
@@ -10,6 +11,8 @@ from sim.world.faults import FaultPlan
 from sim.world.world import World
 
 SEEDS = 20
+MANY_SEEDS = 40
+"""Where few worlds come near enough."""
 Plant = Callable[[World], None]
 
 
@@ -52,6 +55,12 @@ def on_sent(world: World, change: Callable[[bytes], bytes]) -> None:
             return getattr(sender, name)
 
     world.engine.order_transport._sender = Changed()  # type: ignore[assignment]
+
+
+def each_message(data: bytes, change: Callable[[bytes], bytes]) -> bytes:
+    """Whole messages, each as ``change`` makes it."""
+    parts = re.findall(rb"8=FIXT.*?\x0110=\d{3}\x01", data, re.DOTALL)
+    return b"".join(change(each) for each in parts)
 
 
 def rewrite(message: bytes, new_type: str = "", **changes: str) -> bytes:

@@ -16,7 +16,14 @@ from sim.world.engine import WorldEngine
 from sim.world.observations import SLOTS
 from sim.world.order_stream import read_orders
 from sim.world.world import World
-from tests.sim.world.planted import all_who_catch, crash_soon, on_sent, play_until_caught, rewrite
+from tests.sim.world.planted import (
+    all_who_catch,
+    crash_soon,
+    each_message,
+    on_sent,
+    play_until_caught,
+    rewrite,
+)
 
 STEP_NS = 1_000_000
 
@@ -50,11 +57,7 @@ def test_an_exit_of_twice_the_size(*, is_flatten: bool, flatten_rate: float) -> 
             assert lots is not None
             return rewrite(message, t38=f"{2 * float(lots[1]):.8f}")
 
-        def change(data: bytes) -> bytes:
-            parts = re.findall(rb"8=FIXT.*?\x0110=\d{3}\x01", data, re.DOTALL)
-            return b"".join(double(each) for each in parts)
-
-        on_sent(world, change)
+        on_sent(world, lambda data: each_message(data, double))
 
     assert play_until_caught(plant, flatten_rate=flatten_rate) == "ExitsOnlyReduce"
 
