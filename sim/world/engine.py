@@ -212,9 +212,10 @@ class WorldEngine:
             self.pipeline.resume(self.clock.now_ns(), "operator: enough")
             self._network.trace.note("engine is resumed")
 
-    async def rearm(self, on_rearmed: Callable[[], None]) -> None:
+    async def rearm(self, seen_ns: int, on_rearmed: Callable[[], None]) -> None:
         """A person wants a KILL lifted; whether it was is the switch's to say."""
-        text = await self.control.switch.rearm("looked", "operator", self._find_doubt)
+        rearm = self.control.switch.rearm
+        text = await rearm("looked", "operator", seen_ns, self._find_doubt)
         self._network.trace.note(f"rearm: {text or 'done'}")
         if not text:
             on_rearmed()

@@ -69,10 +69,11 @@ class People:
             return
         if not self._world.engine.is_dead:
             engine, kills = self._world.engine, self.kills
+            seen_ns = engine.control.switch.killed_ns
 
             def note() -> None:
                 self.rearms += 1
                 self.has_killed = self.has_killed and self.kills != kills
 
-            engine.control.spawn(lambda: engine.rearm(note))
+            engine.control.spawn(lambda: engine.rearm(seen_ns, note))
         self._plan_rearm()
