@@ -19,6 +19,7 @@ from engine.recovery import Recovery, take_over
 from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
 from engine.safety.breaker_watch import BreakerWatch
+from engine.strategy_control import StrategyControl
 from ext.bounds import Bound
 from ext.dtypes import BREAKER_STATE, ORDER, POSITION
 from ext.order_sender import CapturingSender
@@ -111,6 +112,7 @@ class WorldEngine:
         )
         self.order_entry.watcher = self.reconciler
         self.control = self._make_control(network, venue, latch)
+        self.strategy_control = StrategyControl(self.arc, self.clock)
         self._latch = latch
         self._has_feed = False
         self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
