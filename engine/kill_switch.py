@@ -292,8 +292,16 @@ class KillSwitch:
         except Exception as error:  # a KILL goes on whatever becomes of its record
             _log.critical("the audit log lacks this KILL: %s", error)
 
-    async def rearm(self, reason: str, who: str, is_clean: Callable[[], Awaitable[str]]) -> str:
-        """Lifts the KILL; empty when it was lifted, else why not.
+    @property
+    def killed_ns(self) -> int:
+        """Wall clock of the newest KILL: what a person has seen who wants it lifted."""
+        return int(self._header["kill_time_ns"][0])
+
+    async def rearm(
+        self, reason: str, who: str, seen_ns: int, is_clean: Callable[[], Awaitable[str]]
+    ) -> str:
+        """Lifts the KILL that was the newest at ``seen_ns`` (``killed_ns`` when the person looked);
+        empty when it was lifted, else why not.
 
         ``is_clean`` compares our records with the venue's now, and says what is not equal.
         """
@@ -302,13 +310,14 @@ class KillSwitch:
             return "" if not self.is_killed else "the KILL is being taken up just now: ask again"
         if not reason.strip():
             return "a rearm needs a reason: --reason TEXT"
+        if self.killed_ns != seen_ns:
+            return "another KILL came since you looked: see wow-ctl status, then ask again"
         self._is_rearming = True
-        killed_ns = int(self._header["kill_time_ns"][0])
         try:
             problem = await self._find_problem(is_clean)
-            if problem or int(self._header["kill_time_ns"][0]) != killed_ns:
+            if problem or self.killed_ns != seen_ns:
                 return problem or "another KILL came meanwhile"
-            return self._lift(latch, reason, who, killed_ns)
+            return self._lift(latch, reason, who, seen_ns)
         finally:
             self._is_rearming = False
 
@@ -341,6 +350,6 @@ class KillSwitch:
         self._is_rearming = False
         # Whoever kills sets time and word, then the latch, then both again: one of them is seen.
         self.look_at_latch()
-        if int(self._header["kill_time_ns"][0]) != killed_ns and not self.is_killed:
+        if self.killed_ns != killed_ns and not self.is_killed:
             self.kill("killed while it was rearmed", KillSource.KILL_LATCH)
         return "another KILL came meanwhile" if self.is_killed else ""

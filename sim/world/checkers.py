@@ -118,7 +118,7 @@ class NothingNewOfTheStopped(SentChecker):
 
 
 class TrippedBreakersAreKept(Checker):
-    """What has tripped and waits for a person does so in the next run too: nobody resumes here.
+    """What has tripped and waits for a person does so until one resumes it, in the next run too.
 
     A loss of power may cost what the journal had not on the disk; then what it has is what counts.
     """
@@ -134,6 +134,8 @@ class TrippedBreakersAreKept(Checker):
             if world.has_lost_power:
                 self._tripped &= _latched(world.left)
         stopped = world.stopped_until_ns
+        self._tripped -= world.people.resumed
+        world.people.resumed.clear()
         lost = sorted(index for index in self._tripped if stopped.get(index, -1) != 0)
         self.require(not lost, f"strategies {lost} were stopped until a person looks")
         self._tripped |= {index for index, until_ns in stopped.items() if until_ns == 0}

@@ -19,6 +19,7 @@ from engine.recovery import Recovery, take_over
 from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
 from engine.safety.breaker_watch import BreakerWatch
+from engine.strategy_control import StrategyControl
 from ext.bounds import Bound
 from ext.dtypes import BREAKER_STATE, ORDER, POSITION
 from ext.order_sender import CapturingSender
@@ -111,6 +112,7 @@ class WorldEngine:
         )
         self.order_entry.watcher = self.reconciler
         self.control = self._make_control(network, venue, latch)
+        self.strategy_control = StrategyControl(self.arc, self.clock)
         self._latch = latch
         self._has_feed = False
         self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
@@ -212,9 +214,10 @@ class WorldEngine:
             self.pipeline.resume(self.clock.now_ns(), "operator: enough")
             self._network.trace.note("engine is resumed")
 
-    async def rearm(self, on_rearmed: Callable[[], None]) -> None:
+    async def rearm(self, seen_ns: int, on_rearmed: Callable[[], None]) -> None:
         """A person wants a KILL lifted; whether it was is the switch's to say."""
-        text = await self.control.switch.rearm("looked", "operator", self._find_doubt)
+        rearm = self.control.switch.rearm
+        text = await rearm("looked", "operator", seen_ns, self._find_doubt)
         self._network.trace.note(f"rearm: {text or 'done'}")
         if not text:
             on_rearmed()

@@ -68,6 +68,8 @@ class FaultPlan:
     """The engine's process ends at once, now and then with its host; another run begins."""
     pause_rate: float = 0.0
     """A person pauses the engine, and resumes it a while later."""
+    strategy_pause_rate: float = 0.0
+    """A person pauses one strategy, whatever has stopped it already, and resumes it later."""
     kill_rate: float = 0.0
     """Somebody kills: from outside, by a breaker, with the engine dying at once or not. A person
     rearms it later."""
@@ -115,6 +117,7 @@ def draw_commands(plan: FaultPlan, rng: random.Random) -> None:
     if rng.random() < COMMANDED_SHARE:
         plan.pause_rate = rng.choice((0.0, 0.3, 1.0))
         plan.kill_rate = rng.choice((0.1, 0.3, 1.0))
+        plan.strategy_pause_rate = rng.choice((0.0, 0.3, 1.0))
 
 
 def _make_storm(plan: FaultPlan) -> None:
