@@ -93,7 +93,6 @@ def test_which_shipped_permissions_are_not_sure() -> None:
     assert unread == {
         "itbit spot US-NY",
         "ig fx US-NY",
-        "cme derivatives US-NY",
         "bybit spot BR",
         "kraken spot BR",
     }
