@@ -106,7 +106,7 @@ class WorldEngine:
         self.market_data = self._make_market_data(network, venue, heard)
         known = None
         if left is not None:
-            known = known_trades(left.snapshot, left.facts.start_time_ns)
+            known = known_trades(left.snapshot)
         self.reconciler = WorldReconciler(
             self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation, known
         )
@@ -147,10 +147,8 @@ class WorldEngine:
         """What ``engine.run_start`` does, without its files."""
         if left is not None:
             take_over(left, self.arc)
-        pause_reason = left.snapshot.pause_reason if left is not None else ""
         start_time_ns = self.memory.counters()["start_time_ns"]
-        kill_reason = left.snapshot.kill_reason if left is not None else ""
-        first = snapshot_arc(self.arc, start_time_ns, pause_reason, kill_reason)
+        first = snapshot_arc(self.arc, start_time_ns, left.snapshot if left is not None else None)
         facts = make_facts(
             self.arc.config,
             self.arc.instruments,
