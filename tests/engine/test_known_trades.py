@@ -25,9 +25,11 @@ def trade(order_number: int, instrument: int, trade_id: int) -> bytes:
     return np.array([(high, trade_id)], "<i8,<i8").tobytes()
 
 
-def snapshot(*ids: bytes, next_number: int = 100, **marks: FillMark) -> Snapshot:
+def snapshot(
+    *ids: bytes, next_number: int = 100, marks: dict[str, FillMark] | None = None
+) -> Snapshot:
     return Snapshot(
-        fill_marks={f"{name}-USD": mark for name, mark in marks.items()},
+        fill_marks=marks or {},
         start_time_ns=START_NS,
         sequence=0,
         time_ns=0,
@@ -46,17 +48,16 @@ def snapshot(*ids: bytes, next_number: int = 100, **marks: FillMark) -> Snapshot
 
 def test_what_was_agreed_on_what_was_counted_and_where_nobody_has_agreed() -> None:
     ids = (trade(1, 0, 7), trade(2, 0, 9), trade(3, 0, 8), trade(4, 1, 3), EXECUTION_ID)
-    marks = {"A": FillMark(5), "B": FillMark(since_ns=START_NS - 1)}
-    known = known_trades(snapshot(*ids, **marks))
+    marks = {"A-USD": FillMark(5), "B-USD": FillMark(since_ns=START_NS - 1)}
+    known = known_trades(snapshot(*ids, marks=marks))
     assert known.trade_ids == {"A-USD": 5}
     assert known.since_ns == {"B-USD": START_NS - 1 - CLOCK_MARGIN_NS}
     assert known.counted == {"A-USD": {7, 8, 9}, "B-USD": {3}}
 
 
 def test_agreed_on_without_any_fill_is_a_mark_too() -> None:
-    assert known_trades(snapshot(A=FillMark(0, 0), B=FillMark(7))).trade_ids == {
-        "A-USD": 0, "B-USD": 7,
-    }  # fmt: skip
+    marks = {"A-USD": FillMark(0, 0), "B-USD": FillMark(7)}
+    assert known_trades(snapshot(marks=marks)).trade_ids == {"A-USD": 0, "B-USD": 7}
 
 
 def test_a_journal_of_before_there_were_marks() -> None:
