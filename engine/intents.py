@@ -115,7 +115,8 @@ def _check_types(
     for value in whole:
         if not isinstance(value, types.Integer):
             raise TypingError(f"{_NOT_WHOLE} (got {value})")
-    for code in (side, time_in_force, post_only, reason):
+    codes: tuple[Any, ...] = (side, time_in_force, post_only, reason)
+    for code in codes:
         if isinstance(code, types.Float):
             raise TypingError(f"{_NOT_CODES} (got {code})")
     return _fill_in

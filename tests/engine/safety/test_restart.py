@@ -1,5 +1,5 @@
 """Breakers and position management over a restart: the next run goes on with them."""
-# tidy-ok: covers engine/recovery.py, run_start.py and journal/order_ledger.py for engine/safety
+# tidy-ok: covers engine/recovery.py, run_start.py and order_ledger.py for engine/safety
 
 from collections.abc import Callable
 from pathlib import Path
