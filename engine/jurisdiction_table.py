@@ -1,7 +1,7 @@
 """The jurisdiction table: one TOML file that says what may be traded at which venue from where.
 
-The shipped one is ``engine/jurisdictions.toml``; its head explains the keys. Users copy it, correct
-the copy and name it in ``[site] table``. It is no legal advice.
+The shipped one is ``engine/jurisdictions.toml``; its head explains the keys. Users copy it,
+correct the copy and name it in ``[site] table``. It is no legal advice.
 """
 
 import datetime
