@@ -10,7 +10,6 @@ from pathlib import Path
 from msgspec import Struct
 
 import engine
-
 from engine.config_keys import Key, keys_of
 from engine.config_schema import EngineConfig
 from engine.config_text import format_toml_value
