@@ -1,6 +1,6 @@
 """Writes the tables of ``docs/config.md`` from the schema.
 
-``python -m engine.config_reference`` does it; a test fails when the page and the schema differ.
+``python -m engine.config_reference`` does it; a test fails when page and schema differ.
 """
 
 import inspect

@@ -217,9 +217,10 @@ class Control:
             answer = Answer(id=command.id, code="failed", text=f"{command.verb.value}: {error!r}")
         self._commands.remember(command.id, answer)
         _log.warning(
-            "wow-ctl %s by %s: %s: %s",
+            "wow-ctl %s by %s (%s): %s: %s",
             command.verb.value,
             _name(command),
+            command.reason or "no reason given",
             answer.code,
             answer.text,
         )

@@ -148,4 +148,4 @@ class BreakerWatch:
             return f"{limits.max_fills} fills within {limits.fills_window_ms} ms"
         if cause == Breaker.BREAKER_REJECT_RATE:
             return f"{limits.max_rejects} rejects within {limits.rejects_window_ms} ms"
-        return "see the line before"
+        return "a person decided it" if cause == Breaker.BREAKER_OPERATOR else "see the line before"
