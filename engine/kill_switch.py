@@ -118,9 +118,9 @@ class KillSwitch:
         """Stops everything now; a second KILL cancels again and keeps the first one's reason."""
         started_ns = self._edges.monotonic_ns()
         now_ns = self._edges.now_ns()
+        set_kill_word(self._header, int(source), reason, now_ns)  # before anything that takes time
         shown = {name: str(value) for name, value in (inputs or {}).items()}
         latch = make_latch(new_command_id(), reason, source.words, now_ns, who, shown)
-        set_kill_word(self._header, int(source), reason, now_ns)
         self._begin(latch, int(source), started_ns)
 
     def look(self) -> None:
