@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 
 from control.audit_log import AuditEntry
 from control.commands import new_command_id
@@ -97,6 +98,14 @@ class KillSwitch:
         self._started_ns = 0
         self._progress = ""
         self._is_rearming = False
+        self._rehearse()
+
+    def _rehearse(self) -> None:
+        """The words of a KILL once, for nobody: the first time takes ten times as long as the next
+        ones, and nobody kills twice to get used to it."""
+        set_kill_word(np.zeros_like(self._header), int(KillSource.KILL_CONTROL), "", 0)
+        msgspec.json.encode(make_latch(new_command_id(), "", KillSource.KILL_CONTROL.words, 0))
+        self._arc.pipeline.orders.open_orders()
 
     @property
     def is_killed(self) -> bool:
