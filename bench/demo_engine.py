@@ -6,12 +6,13 @@ import subprocess
 import sys
 import time
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from bench.harness import BenchmarkError
+from control.paths import control_paths
 from ext.errors import ConfigError
 from ext.wire import BookState
 from journal.shared_reader import SharedReader
@@ -33,6 +34,7 @@ class DemoEngine:
     """A started ``wow-engine``; made by ``start_demo``."""
 
     def __init__(self, process: subprocess.Popen[bytes], directory: Path) -> None:
+        self.control = control_paths(directory / "state", _NAME)
         self._process = process
         self._directory = directory
         self._started_ns = time.monotonic_ns()
@@ -52,6 +54,25 @@ class DemoEngine:
                 )
             time.sleep(POLL_S)  # tidy-ok: waits for another process
         return time.monotonic_ns() - self._started_ns
+
+    def wait_for(self, what: str, is_true: Callable[[], bool]) -> None:
+        """Until it is true; BenchmarkError when the engine ends before, or it takes a minute."""
+        deadline_ns = time.monotonic_ns() + int(LIVE_TIMEOUT_S * _NS_PER_S)
+        while not is_true():
+            if self._process.poll() is not None or time.monotonic_ns() > deadline_ns:
+                raise self._failure(f"did not come to {what}")
+            time.sleep(POLL_S)  # tidy-ok: waits for another process
+
+    @property
+    def memory(self) -> SharedReader:
+        """What it shows; BenchmarkError before ``wait_for_books``."""
+        if self._memory is None:
+            raise self._failure("shows nothing yet")
+        return self._memory
+
+    def signal(self, number: int) -> None:
+        """Sends it a signal."""
+        self._process.send_signal(number)
 
     def resident_bytes(self) -> int:
         """Memory of the engine's process that is in RAM, shared pages included (VmRSS)."""
@@ -101,10 +122,11 @@ def book_count() -> int:
 
 
 @contextmanager
-def start_demo(kernel_cache: Path | None) -> Iterator[DemoEngine]:
+def start_demo(kernel_cache: Path | None, *changes: str) -> Iterator[DemoEngine]:
     """``wow-engine --config configs/demo.toml`` with files of its own; ends it.
 
     ``kernel_cache`` is where compiled code is kept; None leaves that to the user's settings.
+    ``changes`` are ``section.key=value``.
     """
     kept = {} if kernel_cache is None else {"WOW_KERNEL_CACHE": str(kernel_cache)}
     with TemporaryDirectory(prefix="wow-bench-") as name:
@@ -114,6 +136,7 @@ def start_demo(kernel_cache: Path | None) -> Iterator[DemoEngine]:
             f"engine.state_directory={directory / 'state'}",
             f"telemetry.shared_memory_directory={directory}",
             f"telemetry.publish=ipc://{directory / 'p'}",
+            *changes,
         )
         command = [str(Path(sys.executable).with_name("wow-engine")), "--config", str(DEMO)]
         for setting in settings:

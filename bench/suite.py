@@ -10,6 +10,7 @@ from bench import (
     bench_indicators,
     bench_journal,
     bench_kernels,
+    bench_kill,
     bench_memory,
     bench_orders,
     bench_rest_encode,
@@ -48,5 +49,6 @@ BENCHMARKS = {
         bench_allocations,
         bench_memory,
         bench_start,
+        bench_kill,
     )
 }

@@ -17,6 +17,8 @@ from ext.errors import WowError
 
 MAX_REASON = 200
 """Characters."""
+MAX_STRATEGY = 80
+"""Characters of what names one."""
 MAX_COMMAND_BYTES = 1000
 """Of the mailbox, which has 1,024."""
 MAX_TTL_MS = 60_000
@@ -45,13 +47,20 @@ class Verb(Enum):
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One command. ``who`` is put there by the relay, from what the kernel says of the sender."""
+    """One command. ``who`` is put there by the relay, from what the kernel says of the sender.
+
+    ``strategy`` is the one that a PAUSE or RESUME is about, empty: the engine; see
+    ``engine.strategy_control``. ``seen_kill_time_ns`` is the newest KILL of which the sender
+    of a REARM knows: no later one is lifted by it.
+    """
 
     id: Annotated[str, Meta(pattern=r"^[0-9A-Za-z-]{8,64}\Z")]
     verb: Verb
     reason: Annotated[str, Meta(max_length=MAX_REASON)] = ""
     sent_time_ns: Annotated[int, Meta(ge=0)]
     ttl_ms: Annotated[int, Meta(ge=1, le=MAX_TTL_MS)] = DEFAULT_TTL_MS
+    strategy: Annotated[str, Meta(max_length=MAX_STRATEGY)] = ""
+    seen_kill_time_ns: Annotated[int, Meta(ge=0)] = 0
     who: Who | None = None
 
     @property

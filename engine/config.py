@@ -1,7 +1,7 @@
 """Reads a config: one TOML file, once, with overrides, every value checked, all problems told.
 
-The schema is ``engine.config_schema``; this is the order of the work: parse, override, read each
-key, check the relations, fill in what depends on other values.
+The schema is ``engine.config_schema``; this is the order of the work: parse, override,
+read each key, check the relations, fill in what depends on other values.
 """
 
 import tomllib

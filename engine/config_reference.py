@@ -1,6 +1,6 @@
-"""Writes the tables of ``docs/config.md`` from the schema: ``python -m engine.config_reference``.
+"""Writes the tables of ``docs/config.md`` from the schema.
 
-A test fails when the page and the schema differ.
+``python -m engine.config_reference`` does it; a test fails when page and schema differ.
 """
 
 import inspect
@@ -9,12 +9,13 @@ from pathlib import Path
 
 from msgspec import Struct
 
+import engine
 from engine.config_keys import Key, keys_of
 from engine.config_schema import EngineConfig
 from engine.config_text import format_toml_value
 from engine.exit_codes import ExitCode
 
-PAGE = Path(__file__).parent.parent / "docs" / "config.md"
+PAGE = Path(engine.__file__).parents[1] / "docs" / "config.md"
 
 
 def render_page(page: str) -> str:

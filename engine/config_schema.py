@@ -1,7 +1,7 @@
 """The whole config: every section and key with type, default, range and meaning.
 
-``engine.config`` reads a TOML file into these and ``docs/config.md`` is made from them. Prices
-and quantities are decimals, exact as written, with or without quotes.
+``engine.config`` reads a TOML file into these and ``docs/config.md`` is made from them.
+Prices and quantities are decimals, exact as written, with or without quotes.
 """
 
 from pathlib import Path

@@ -22,7 +22,8 @@ def config_hash(config: EngineConfig, strategy_digests: Iterable[str] = ()) -> s
     """SHA-256 of the effective config in hex: equal hashes, equal behaviour asked for.
 
     Covers defaults and ``--set``, and of a secret only where it lives. With the digests of the
-    enabled strategies (``engine.kernels.strategy_digest``), in their order, it covers their source.
+    enabled strategies in their order (``engine.kernels.strategy_digest``) it covers their
+    source.
     """
     text = "\n".join([describe_config(config), *strategy_digests])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -32,6 +32,7 @@ from engine.kill_access import kill_address
 from engine.kill_switch import KillEdges, KillSwitch
 from engine.kill_transport import make_kill_transport
 from engine.reconciler import Reconciler
+from engine.strategy_control import StrategyControl
 from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.wire import EngineState
 from gateways.rest_transport import RestTransport
@@ -98,6 +99,7 @@ class Control:
         self.switch = KillSwitch(arc, edges)
         self.switch.on_killed = self._on_killed
         self.flatten = Flatten(arc, clock)
+        self._strategies = StrategyControl(arc, clock)
 
     def spawn(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Runs a task until the run ends."""
@@ -208,14 +210,17 @@ class Control:
     async def _serve(self, number: int, command: Command) -> None:
         try:
             answer = await self._do(command)
+        except CommandError as error:
+            answer = _refuse(command, str(error))
         except Exception as error:  # a command that fails is answered, and the engine goes on
             _log.exception("%s failed", command.verb.value)
             answer = Answer(id=command.id, code="failed", text=f"{command.verb.value}: {error!r}")
         self._commands.remember(command.id, answer)
         _log.warning(
-            "wow-ctl %s by %s: %s: %s",
+            "wow-ctl %s by %s (%s): %s: %s",
             command.verb.value,
             _name(command),
+            command.reason or "no reason given",
             answer.code,
             answer.text,
         )
@@ -245,6 +250,9 @@ class Control:
                 return _refuse(command, f"{command.verb.value} is not for the engine")
 
     def _pause(self, command: Command) -> Answer:
+        if command.strategy:
+            reason = f"{command.reason or 'no reason given'} (wow-ctl, {_name(command)})"
+            return _done(command, self._strategies.pause(command.strategy, reason))
         if self.pause_reason:
             return _done(command, f"was PAUSED already: {self.pause_reason}")
         self.pause(f"{command.reason or 'no reason given'} (wow-ctl, {_name(command)})")
@@ -253,6 +261,8 @@ class Control:
     def _resume(self, command: Command) -> Answer:
         if self.switch.is_killed:
             return _refuse(command, "KILLED: wow-ctl rearm --reason TEXT comes first")
+        if command.strategy:
+            return self._resume_strategy(command)
         if not self.pause_reason and not self._is_stopped_by_breaker:
             text = "is not paused" if self.is_armed else f"is not paused, but {UNARMED}"
             return _done(command, text)
@@ -269,6 +279,15 @@ class Control:
         self._lift(f"{command.reason} (wow-ctl, {_name(command)})")
         rest = "" if self.is_armed else f"; {UNARMED}"
         return _done(command, f"resumed; it was paused for: {was}{rest}")
+
+    def _resume_strategy(self, command: Command) -> Answer:
+        if not command.reason.strip():
+            return _refuse(command, "a resume needs a reason: --reason TEXT")
+        reason = f"{command.reason} (wow-ctl, {_name(command)})"
+        answer = self._strategies.resume(command.strategy, reason)
+        if self._arc.pipeline.gate.is_paused or self._is_stopped_by_breaker:
+            answer += "; the engine itself is PAUSED still"
+        return _done(command, answer)
 
     def _arm(self, command: Command) -> Answer:
         if self.switch.is_killed:
@@ -304,15 +323,16 @@ class Control:
         return Answer(id=command.id, code="done", text=text, facts={"cancels_sent": str(count)})
 
     async def _rearm(self, command: Command) -> Answer:
-        problem = await self.rearm(command.reason, _name(command))
+        problem = await self.rearm(command.reason, _name(command), command.seen_kill_time_ns)
         if problem:
             return _refuse(command, problem)
         level = "PAUSED" if self.pause_reason else "not armed" if not self.is_armed else "trading"
         return _done(command, f"rearmed: the latch is gone, the engine is {level}")
 
-    async def rearm(self, reason: str, who: str) -> str:
-        """Lifts a KILL; empty when it did, else why not. A live engine is not armed afterwards."""
-        problem = await self.switch.rearm(reason, who, self._compare)
+    async def rearm(self, reason: str, who: str, seen_ns: int) -> str:
+        """Lifts the KILL that was the newest at ``seen_ns``; empty when it did, else why not. A
+        live engine is not armed afterwards."""
+        problem = await self.switch.rearm(reason, who, seen_ns, self._compare)
         if not problem:
             if self._arc.config.engine.mode == "live" and self.is_armed:
                 self.is_armed = False
@@ -328,9 +348,9 @@ class Control:
         if not self.switch.is_killed:
             _log.info("--rearm: the engine was not KILLED")
             return
-        who, problem = find_who(), ""
+        who, problem, seen_ns = find_who(), "", self.switch.killed_ns
         for _ in range(REARM_ATTEMPTS):
-            problem = await self.rearm(reason, f"{who.user or who.uid}, at the start")
+            problem = await self.rearm(reason, f"{who.user or who.uid}, at the start", seen_ns)
             if not problem:
                 return
             await asyncio.sleep(REARM_WAIT_S)

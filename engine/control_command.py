@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 import msgspec
 
@@ -34,18 +35,20 @@ from engine.control_status import describe_status, read_status
 from engine.exit_codes import ControlExitCode
 from engine.kill_command import DEFAULT_TIMEOUT_S, Kill, reason_text, run_kill
 from engine.version import read_version
-from ext.errors import WowError
+from ext.errors import ConfigError, WowError
+from journal.shared_reader import SharedReader
 
 PROGRAM = "wow-ctl"
 AUDIT = "audit"
 GRACE_S = 1.0  # for the relay's own answer behind the engine's
 KILL_DOOR_S = 1.0  # then the KILL goes on without the relay
 NEEDS_REASON = (Verb.RESUME, Verb.FLATTEN, Verb.KILL, Verb.ARM, Verb.REARM)
+OF_A_STRATEGY = (Verb.PAUSE, Verb.RESUME)
 
 _EPILOG = """verbs:
   status      level and why, sessions, open orders, positions, P&L; --json for programs
-  pause       no new orders; cancels go, what rests stays
-  resume      trade again after a pause; needs --reason
+  pause       no new orders; cancels go, what rests stays; --strategy NAME: of one, pulled
+  resume      trade again after a pause; needs --reason; --strategy NAME: that one alone
   cancel-all  cancel every open order; strategies trade on
   flatten     pause, then sell back what is held in slices; needs --reason
   kill        everything cancelled, nothing new until a rearm; needs --reason
@@ -77,11 +80,12 @@ def _run(options: argparse.Namespace) -> int:
         return _audit(paths, options.what)
     if options.verb == Verb.STATUS.value:
         return _status(config, paths, is_json=options.json)
-    return _command(options, paths)
+    return _command(options, config, paths)
 
 
-def _command(options: argparse.Namespace, paths: ControlPaths) -> int:
-    command = _make_command(options)
+def _command(options: argparse.Namespace, config: EngineConfig, paths: ControlPaths) -> int:
+    is_rearm = options.verb == Verb.REARM.value
+    command = _make_command(options, _read_kill_time_ns(config) if is_rearm else 0)
     try:
         answer = ask_door(paths.socket, command, command.ttl_ms / 1e3 + GRACE_S)
     except DoorClosed as error:
@@ -95,14 +99,28 @@ def _command(options: argparse.Namespace, paths: ControlPaths) -> int:
     return _show_answer(answer, is_json=options.json)
 
 
-def _make_command(options: argparse.Namespace) -> Command:
+def _make_command(options: argparse.Namespace, seen_kill_time_ns: int = 0) -> Command:
     return Command(
         id=options.id or new_command_id(),
         verb=Verb(options.verb),
         reason=options.reason or "",
         sent_time_ns=time.time_ns(),
         ttl_ms=round(options.ttl * 1e3),
+        strategy=getattr(options, "strategy", ""),
+        seen_kill_time_ns=seen_kill_time_ns,
     )
+
+
+def _read_kill_time_ns(config: EngineConfig) -> int:
+    """The newest KILL that a person can know of now; 0 without an engine, who answers for that."""
+    try:
+        reader = SharedReader(Path(config.shared_memory_path))
+    except ConfigError:
+        return 0
+    try:
+        return reader.word("kill_time_ns")
+    finally:
+        reader.close()
 
 
 def _show_answer(answer: Answer, *, is_json: bool) -> int:
@@ -206,6 +224,13 @@ def _parser() -> argparse.ArgumentParser:
             metavar="SECONDS",
             help="not to be done later than this (default: %(default)g)",
         )
+        if verb in OF_A_STRATEGY:
+            sub.add_argument(
+                "--strategy",
+                default="",
+                metavar="NAME",
+                help="this one alone: its name, NAME@SYMBOL, or its number",
+            )
         if verb is Verb.KILL:
             sub.add_argument(
                 "--timeout",

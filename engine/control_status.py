@@ -11,8 +11,9 @@ from control.latch import LatchFile
 from control.paths import ControlPaths
 from engine.config_schema import EngineConfig
 from ext.errors import ConfigError
+from ext.safety_records import BreakerLevel
 from ext.wire import BookState, OrderState, Side
-from journal.names import ENGINE_STATES, SESSION_STATES, name_of
+from journal.names import BREAKER_LEVELS, BREAKERS, ENGINE_STATES, SESSION_STATES, name_of
 from journal.shared_reader import SharedReader
 
 HUNG_NS = 1_000_000_000  # the heartbeat comes every 100 ms
@@ -38,6 +39,18 @@ class PositionLine(msgspec.Struct, frozen=True):
     pnl: float | None
 
 
+class StrategyLine(msgspec.Struct, frozen=True):
+    """What the breakers say of one strategy; ``number`` is what wow-ctl calls it by, ``cause`` the
+    breaker, ``until_s`` the seconds until it goes on by itself, None: a person has to."""
+
+    number: int
+    strategy: str
+    symbol: str
+    level: str
+    cause: str = ""
+    until_s: float | None = None
+
+
 class Status(msgspec.Struct, frozen=True, kw_only=True):
     """Everything at one glance; ``process`` is lives, hangs, gone or absent."""
 
@@ -55,6 +68,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     latch: str = ""
     open_orders: list[OrderLine] = []
     positions: list[PositionLine] = []
+    strategies: list[StrategyLine] = []
 
 
 def read_status(config: EngineConfig, paths: ControlPaths) -> Status:
@@ -93,6 +107,7 @@ def _read(reader: SharedReader, latch: str) -> Status:
         latch=latch,
         open_orders=[_order(reader, order) for order in reader.open_orders()],
         positions=_positions(reader),
+        strategies=_strategies(reader),
     )
 
 
@@ -106,6 +121,27 @@ def _order(reader: SharedReader, order: np.void) -> OrderLine:
         price=instrument.tick.format(int(order["price_ticks"])),
         state=OrderState(int(order["state"])).name,
     )
+
+
+def _strategies(reader: SharedReader) -> list[StrategyLine]:
+    lines, states = [], reader.breakers()
+    for number, name in enumerate(reader.strategies):
+        position, state = reader.position(number), states[number]
+        if position is None:
+            continue
+        is_stopped = state["level"] >= BreakerLevel.BREAKER_PAUSED
+        until_ns = int(state["paused_until_ns"])
+        lines.append(
+            StrategyLine(
+                number=number,
+                strategy=name,
+                symbol=reader.instruments[int(position["instrument"])].symbol,
+                level=BREAKER_LEVELS[int(state["level"])],
+                cause=BREAKERS.get(int(state["cause"]), "") if is_stopped else "",
+                until_s=round((until_ns - time.time_ns()) / 1e9, 1) if until_ns else None,
+            )
+        )
+    return lines
 
 
 def _positions(reader: SharedReader) -> list[PositionLine]:
@@ -163,7 +199,16 @@ def describe_status(status: Status) -> str:
     for line in status.positions:
         pnl = "P&L unknown, no book" if line.pnl is None else f"P&L {line.pnl:+,.2f}"
         rows.append(("position", f"{line.quantity} {line.symbol} ({line.strategy}), {pnl}"))
+    rows += [("strategy", _stopped(line)) for line in status.strategies if line.cause]
     return "\n".join(f"{name:>11}  {text}" for name, text in rows)
+
+
+def _stopped(line: StrategyLine) -> str:
+    """What stops a strategy, and what ends that."""
+    who = f"{line.number} {line.strategy}@{line.symbol}: {line.level} by {line.cause}"
+    if line.until_s is None:
+        return f"{who}; wow-ctl resume --strategy {line.number} --reason TEXT"
+    return f"{who}; goes on by itself in {max(0.0, line.until_s):.0f} s"
 
 
 def _age(status: Status) -> str:

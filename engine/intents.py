@@ -18,6 +18,7 @@ from ext.bounds import Bound
 from ext.wire import IntentKind, OrderType, Side, TimeInForce
 
 _MAX_INTENTS = int(Bound.MAX_INTENTS_PER_CALL)
+_NOT_CODES = "side, time in force, post-only and reason are whole numbers"
 _NOT_WHOLE = "prices and quantities are whole ticks and lots; round with math.floor or math.ceil"
 
 
@@ -31,6 +32,15 @@ _BUY, _SELL = int(Side.BUY), int(Side.SELL)
 _LIMIT = int(OrderType.LIMIT)
 _GOOD_TILL_CANCEL = int(TimeInForce.GOOD_TILL_CANCEL)
 _IMMEDIATE_OR_CANCEL = int(TimeInForce.IMMEDIATE_OR_CANCEL)
+_WORD_LIMIT = 2**31
+_NO_CODE = -_WORD_LIMIT
+
+
+@kernel_function
+def _word(code: int) -> int:
+    """A code that fits its 32 bits; another one becomes one that the gate refuses, or, of the
+    reason, nobody reads. Cut to its low bits it could be a BUY, or lose its post-only."""
+    return code if -_WORD_LIMIT <= code < _WORD_LIMIT else _NO_CODE
 
 
 def _fill_in(
@@ -49,11 +59,11 @@ def _fill_in(
         return
     intent = out.intents[out.count]
     intent.kind = kind
-    intent.side = side
+    intent.side = _word(side)
     intent.order_type = _LIMIT
-    intent.time_in_force = time_in_force
-    intent.post_only = post_only
-    intent.reason = reason
+    intent.time_in_force = _word(time_in_force)
+    intent.post_only = _word(post_only)
+    intent.reason = _word(reason)
     intent.price_ticks = price_ticks
     intent.quantity_lots = quantity_lots
     intent.order_number = order_number
@@ -105,6 +115,10 @@ def _check_types(
     for value in whole:
         if not isinstance(value, types.Integer):
             raise TypingError(f"{_NOT_WHOLE} (got {value})")
+    codes: tuple[Any, ...] = (side, time_in_force, post_only, reason)
+    for code in codes:
+        if isinstance(code, types.Float):
+            raise TypingError(f"{_NOT_CODES} (got {code})")
     return _fill_in
 
 

@@ -37,12 +37,12 @@ class Ruling:
         return self.permission is Permission.PERMITTED
 
     def describe(self) -> str:
-        """One line for people: what, where, from where, verdict, reason, date, source."""
+        """One line for people: what, where, from where, verdict, and what the entry says."""
         line = f"{self.symbol} ({self.product}) at {self.venue} from {self.site}: "
         line += self.permission.words
         if self.entry is None:
             return line
-        return f"{line}: {self.entry.reason} ({self.entry.date}, {self.entry.source})"
+        return f"{line}: {self.entry.describe()}"
 
 
 def venue_of(config: EngineConfig) -> str:
@@ -122,14 +122,16 @@ def site_lines(config: EngineConfig) -> Iterator[str]:
 
 
 def find_site_warnings(config: EngineConfig) -> Iterator[str]:
-    """What live mode would refuse, told in the modes that send no real order; and an override."""
+    """What live mode would refuse, told in the modes that send no real order; an override; and
+    each entry that permits something and is not sure, in every mode."""
     if config.engine.mode == "simulated" and not config.site.country:
         return
     try:
-        refused = [ruling for ruling in rule(config) if not ruling.is_permitted]
+        rulings = rule(config)
     except ConfigError as error:
         yield f"[site] table: {error}"
         return
+    refused = [ruling for ruling in rulings if not ruling.is_permitted]
     if refused and is_overridden(config):
         yield f"[site] override_reason: the jurisdiction table is overridden for {_names(refused)}"
     elif refused and config.engine.mode != "live":
@@ -138,6 +140,20 @@ def find_site_warnings(config: EngineConfig) -> Iterator[str]:
         )
     if config.site.override_reason and not refused:
         yield "[site] override_reason: there is nothing to override; leave it empty"
+    yield from _unsure_permissions(rulings)
+
+
+def _unsure_permissions(rulings: tuple[Ruling, ...]) -> Iterator[str]:
+    """One line for each entry, whatever the number of its instruments."""
+    unsure: dict[TableEntry, list[Ruling]] = {}
+    for ruling in rulings:
+        if ruling.is_permitted and ruling.entry is not None and not ruling.entry.is_sure:
+            unsure.setdefault(ruling.entry, []).append(ruling)
+    for entry, permitted in unsure.items():
+        yield (
+            f"[site]: the jurisdiction table permits {_names(permitted)} by an entry that is not"
+            f" sure, {entry.venue} {entry.product} {entry.site}: {entry.describe()}"
+        )
 
 
 def _remedies(

@@ -1,7 +1,7 @@
 """The jurisdiction table: one TOML file that says what may be traded at which venue from where.
 
-The shipped one is ``engine/jurisdictions.toml``; its head explains the keys. Users copy it, correct
-the copy and name it in ``[site] table``. It is no legal advice.
+The shipped one is ``engine/jurisdictions.toml``; its head explains the keys. Users copy it,
+correct the copy and name it in ``[site] table``. It is no legal advice.
 """
 
 import datetime
@@ -27,6 +27,7 @@ ENTRY_HEAD = "[[entry]]"
 
 Product = Literal["spot", "derivatives", "fx", "equities"]
 ANY_PRODUCT = "any"
+NOT_CHECKED = "not checked"  # for TOML, which has no null
 
 _Text = Annotated[str, Meta(min_length=1, max_length=400)]
 
@@ -54,7 +55,8 @@ _WORDS = {
 
 
 class TableEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One row of the table. ``region`` empty: the whole country."""
+    """One row of the table. ``region`` empty: the whole country. ``checked`` None: nobody has read
+    the source. ``doubt`` empty: nothing was found against it."""
 
     venue: Annotated[str, Meta(pattern=r"^[a-z][a-z0-9_]*\Z", max_length=40)]
     product: Literal["spot", "derivatives", "fx", "equities", "any"]
@@ -63,7 +65,27 @@ class TableEntry(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     verdict: Literal["permitted", "needs_release", "blocked"]
     reason: _Text
     date: datetime.date
+    checked: datetime.date | None
     source: _Text
+    doubt: Annotated[str, Meta(max_length=400)] = ""
+
+    @property
+    def site(self) -> str:
+        """Where it holds, as ``US-NY`` or ``BR``."""
+        return f"{self.country}-{self.region}" if self.region else self.country
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether somebody has read the source, and found nothing against the entry."""
+        return self.checked is not None and not self.doubt
+
+    def describe(self) -> str:
+        """One line for people: reason, date, source, whether anybody has read it, what is in
+        doubt; however many lines the texts of the table have."""
+        line = f"{self.reason} ({self.date}, {self.source}; "
+        line += "source named, not read)" if self.checked is None else f"read {self.checked})"
+        line += f"; in doubt: {self.doubt}" if self.doubt else ""
+        return " ".join(line.split())
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -179,6 +201,8 @@ def _convert(item: Mapping[str, object]) -> TableEntry:
             nearest = find_nearest(name, names)
             hint = f"did you mean {nearest}?" if nearest else f"known: {', '.join(names)}"
             raise ValueError(f"{name} is unknown; {hint}")
+    if item.get("checked") == NOT_CHECKED:
+        item = {**item, "checked": None}
     fields = {field.name: field for field in msgspec.structs.fields(TableEntry)}
     for name, field in fields.items():
         if name not in item:
@@ -200,5 +224,7 @@ _ALLOWED = {
     "verdict": "use permitted, needs_release or blocked",
     "reason": "say why, in 1 to 400 characters",
     "date": "use a date as in 2026-11-20, without quotes",
+    "checked": f'use a date as in 2026-11-20, without quotes, or "{NOT_CHECKED}"',
     "source": "say where to look, in 1 to 400 characters",
+    "doubt": "say what speaks against it, in up to 400 characters, or leave it out",
 }

@@ -1,7 +1,7 @@
 """The C function around a hook: pointers in, records on, and no half decision out.
 
-``engine.kernel_cache`` runs this text once for each hook, with ``user`` bound to the hook: Numba
-keeps compiled code by file, so every hook needs its text in a file of its own.
+``engine.kernel_cache`` runs this text once for each hook, with ``user`` bound to the hook:
+Numba keeps compiled code by file, so every hook needs its text in a file of its own.
 """
 
 from typing import Any

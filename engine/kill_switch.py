@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import msgspec
+import numpy as np
 
 from control.audit_log import AuditEntry
 from control.commands import new_command_id
@@ -97,6 +98,14 @@ class KillSwitch:
         self._started_ns = 0
         self._progress = ""
         self._is_rearming = False
+        self._rehearse()
+
+    def _rehearse(self) -> None:
+        """The words of a KILL once, for nobody: the first time takes ten times as long as the next
+        ones, and nobody kills twice to get used to it."""
+        set_kill_word(np.zeros_like(self._header), int(KillSource.KILL_CONTROL), "", 0)
+        msgspec.json.encode(make_latch(new_command_id(), "", KillSource.KILL_CONTROL.words, 0))
+        self._arc.pipeline.orders.open_orders()
 
     @property
     def is_killed(self) -> bool:
@@ -118,9 +127,9 @@ class KillSwitch:
         """Stops everything now; a second KILL cancels again and keeps the first one's reason."""
         started_ns = self._edges.monotonic_ns()
         now_ns = self._edges.now_ns()
+        set_kill_word(self._header, int(source), reason, now_ns)  # before anything that takes time
         shown = {name: str(value) for name, value in (inputs or {}).items()}
         latch = make_latch(new_command_id(), reason, source.words, now_ns, who, shown)
-        set_kill_word(self._header, int(source), reason, now_ns)
         self._begin(latch, int(source), started_ns)
 
     def look(self) -> None:
@@ -292,8 +301,16 @@ class KillSwitch:
         except Exception as error:  # a KILL goes on whatever becomes of its record
             _log.critical("the audit log lacks this KILL: %s", error)
 
-    async def rearm(self, reason: str, who: str, is_clean: Callable[[], Awaitable[str]]) -> str:
-        """Lifts the KILL; empty when it was lifted, else why not.
+    @property
+    def killed_ns(self) -> int:
+        """Wall clock of the newest KILL: what a person has seen who wants it lifted."""
+        return int(self._header["kill_time_ns"][0])
+
+    async def rearm(
+        self, reason: str, who: str, seen_ns: int, is_clean: Callable[[], Awaitable[str]]
+    ) -> str:
+        """Lifts the KILL that was the newest at ``seen_ns`` (``killed_ns`` when the person looked);
+        empty when it was lifted, else why not.
 
         ``is_clean`` compares our records with the venue's now, and says what is not equal.
         """
@@ -302,13 +319,14 @@ class KillSwitch:
             return "" if not self.is_killed else "the KILL is being taken up just now: ask again"
         if not reason.strip():
             return "a rearm needs a reason: --reason TEXT"
+        if self.killed_ns != seen_ns:
+            return "another KILL came since you looked: see wow-ctl status, then ask again"
         self._is_rearming = True
-        killed_ns = int(self._header["kill_time_ns"][0])
         try:
             problem = await self._find_problem(is_clean)
-            if problem or int(self._header["kill_time_ns"][0]) != killed_ns:
+            if problem or self.killed_ns != seen_ns:
                 return problem or "another KILL came meanwhile"
-            return self._lift(latch, reason, who, killed_ns)
+            return self._lift(latch, reason, who, seen_ns)
         finally:
             self._is_rearming = False
 
@@ -341,6 +359,6 @@ class KillSwitch:
         self._is_rearming = False
         # Whoever kills sets time and word, then the latch, then both again: one of them is seen.
         self.look_at_latch()
-        if int(self._header["kill_time_ns"][0]) != killed_ns and not self.is_killed:
+        if self.killed_ns != killed_ns and not self.is_killed:
             self.kill("killed while it was rearmed", KillSource.KILL_LATCH)
         return "another KILL came meanwhile" if self.is_killed else ""

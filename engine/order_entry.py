@@ -35,7 +35,7 @@ from gateways.transport import CANNOT_CONNECT, OrderTransport, connect_tcp, conn
 
 
 class SessionWatcher(Protocol):
-    """``engine.reconciler.Reconciler``: asks about UNKNOWN orders first, and their fills."""
+    """``engine.reconciler.Reconciler``: asks about UNKNOWN orders first."""
 
     @property
     def is_due(self) -> bool:

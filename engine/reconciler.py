@@ -7,6 +7,7 @@ is believed stand in ``engine/reconciliation.py``.
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import Callable, Hashable
 from decimal import Decimal
@@ -78,6 +79,7 @@ class Reconciler:
         self._order_lifetime_ns = order_lifetime_ns
         self._baseline: dict[str, Decimal] = {}  # balances less all that we know of
         self._told: set[Difference] = set()
+        self._noted: dict[str, int] = {}  # trade ids that the journal has as agreed on
         self._has_compared = asyncio.Event()
         self._wake = asyncio.Event()
         self._is_stopping = False
@@ -227,6 +229,7 @@ class Reconciler:
         self._questions.fills.agree(
             {order.venue_order_id for order in venue_orders}, self._now_ns()
         )
+        self._note_agreed()
         if not self._baseline and answers.is_quiet:
             changes = self._own.changes().changes
             balances = answers.balances
@@ -240,6 +243,12 @@ class Reconciler:
         if self._told:
             _log.warning("what was not explained is gone; a paused engine stays paused")
             self._told.clear()
+
+    def _note_agreed(self) -> None:
+        marks = self._questions.fills.marks()
+        if marks != self._noted:
+            self._noted = marks
+            self._pipeline.note_agreed(self._now_ns(), json.dumps(marks, sort_keys=True))
 
     def _explain(self, differences: list[Difference]) -> None:
         for difference in differences:

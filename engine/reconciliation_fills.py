@@ -34,6 +34,15 @@ class FillRecord:
         marks = self._marks[0][1] if self._marks else self._highest
         return marks.get(symbol, 0)
 
+    def pass_over(self, symbol: str, trade_ids: Iterable[int]) -> None:
+        """Trades that need not be asked for again once all is agreed on."""
+        highest = self._highest.get(symbol, 0)
+        self._highest[symbol] = max(highest, max(trade_ids, default=0))
+
+    def marks(self) -> dict[str, int]:
+        """Of each product the trade id until which all is agreed on; empty before ``agree``."""
+        return dict(self._marks[0][1]) if self._marks else {}
+
     def add(self, fills: Iterable[TheirFill]) -> None:
         """What the venue has listed, known ones too."""
         for fill in fills:

@@ -132,7 +132,7 @@ class VenueQuestions:
                 self.fills.begin(symbol, max((fill.trade_id for fill in page), default=0))
                 return
             new = [fill for fill in page if fill.trade_id > known and not is_older(fill, since_ns)]
-            self._add_fills(new)
+            self._add_new_fills(symbol, new)
             cursor = answer.older_cursor
             is_reached = len(new) < len(page)
             if is_reached or len(page) < PAGE_ENTRIES or not cursor:
@@ -144,9 +144,11 @@ class VenueQuestions:
         before which they are none of ours, 0: their ids tell."""
         if self._known is None or self.fills.has_begun(symbol):
             return 0
-        trade_id = self._known.trade_ids.get(symbol, 0)
-        self.fills.begin(symbol, trade_id)
-        return 0 if trade_id else self._known.start_time_ns
+        since_ns = self._known.since_ns.get(symbol, 0)
+        trade_id = self._known.trade_ids.get(symbol)
+        if since_ns or trade_id is not None:
+            self.fills.begin(symbol, trade_id or 0)
+        return since_ns
 
     async def _ask_for_ours(self, orders: dict[str, TheirOrder], asked_ns: int) -> set[int]:
         """Our open orders that are not among the living: what became of each. Adds to ``orders``;
@@ -214,6 +216,13 @@ class VenueQuestions:
             if len(answer.value) < PAGE_ENTRIES or not cursor:
                 return
         self._unreadable.append(f"more than {MAX_PAGES * PAGE_ENTRIES} fills of {venue_order_id}")
+
+    def _add_new_fills(self, symbol: str, fills: Sequence[VenueFill]) -> None:
+        """But for those that an earlier run has counted: their orders may be long gone from our
+        table. Of one that is still there all are asked for, if it needs them."""
+        counted = self._known.counted.get(symbol, frozenset()) if self._known else frozenset()
+        self.fills.pass_over(symbol, (fill.trade_id for fill in fills))
+        self._add_fills([fill for fill in fills if fill.trade_id not in counted])
 
     def _add_fills(self, fills: Sequence[VenueFill]) -> None:
         readable: list[TheirFill] = []

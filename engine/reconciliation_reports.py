@@ -20,6 +20,9 @@ class ReportEdge(Protocol):
     def apply_report(self, fields: Fields, now_ns: int) -> int:
         """Applies one report; its ReportResult bits."""
 
+    def note_agreed(self, now_ns: int, trade_ids: str) -> None:
+        """Records until which trades both records are equal."""
+
 
 def make_reports(difference: Difference, request_number: int, now_ns: int) -> list[Fields]:
     """The reports of an explained difference, in the order to apply them; empty for others.

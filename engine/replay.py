@@ -251,6 +251,8 @@ class Replay:
                 pipeline.pause_strategy(detail, reference, now_ns, text)
             case Command.COMMAND_STRATEGY_RESUME:
                 pipeline.resume_strategy(detail, now_ns, text, reference)
+            case Command.COMMAND_AGREED:
+                pipeline.note_agreed(now_ns, text)
             case Command.COMMAND_BREAKER:
                 pipeline.tell_breaker(detail, now_ns, text)
             case Command.COMMAND_SEND_FAILED if detail:

@@ -1,7 +1,7 @@
 """Reports of what REST told of an order: fields of ``ExecutionReport``, for the pipeline.
 
-What lists and questions tell stands in ``engine/reconciliation_reports``; here are the answers to
-the requests themselves, and the first sight of an order.
+What lists and questions tell stands in ``engine.reconciliation_reports``; here are the
+answers to the requests themselves, and the first sight of an order.
 """
 
 from engine.reconciliation_records import OurOrder, TheirOrder

@@ -24,7 +24,7 @@ from journal.run import load_run
 from journal.run_facts import encode_facts
 from journal.salvage import salvage
 from journal.shared_reader import SharedReader
-from journal.snapshot import Snapshot, write_snapshot
+from journal.snapshot import FillMark, Snapshot, write_snapshot
 
 _log = logging.getLogger("engine.recovery")
 
@@ -107,7 +107,7 @@ def begin_run(arc: Arc, inheritance: Inheritance) -> None:
     if inheritance.recovery is not None:
         take_over(inheritance.recovery, arc)
         left = inheritance.recovery.snapshot
-        snapshot = snapshot_arc(arc, start_time_ns, left.pause_reason, left.kill_reason)
+        snapshot = snapshot_arc(arc, start_time_ns, left)
         try:
             name = write_snapshot(Path(arc.config.journal.path), snapshot).name
         except OSError as error:
@@ -129,15 +129,17 @@ def begin_run(arc: Arc, inheritance: Inheritance) -> None:
     arc.memory.write_blob(start_time_ns, RecordKind.RECORD_RUN, encode_facts(facts))
 
 
-def snapshot_arc(
-    arc: Arc, start_time_ns: int, pause_reason: str, kill_reason: str = ""
-) -> Snapshot:
-    """The state of an arc that has not begun."""
+def snapshot_arc(arc: Arc, start_time_ns: int, left: Snapshot | None) -> Snapshot:
+    """The state of an arc that has not begun; ``left`` is the end of the last run, whose pause,
+    KILL and questions go on."""
     positions = arc.memory.region("positions_offset", POSITION, len(arc.strategies))
     store = arc.orders.store if arc.orders is not None else None
     states = []
     breakers = arc.memory.region("breakers_offset", BREAKER_STATE, len(arc.strategies) + 1)
     guards = arc.memory.region("guards_offset", GUARD_STATE, max(1, len(arc.strategies)))
+    kept = left.fill_marks if left is not None else {}
+    begun = FillMark(since_ns=start_time_ns)
+    marks = {each.symbol: kept.get(each.symbol, begun) for each in arc.instruments}
     for strategy in arc.strategies:
         offset, size = strategy.persistent
         states.append(strategy.state.tobytes()[offset : offset + size])
@@ -148,7 +150,7 @@ def snapshot_arc(
         next_number=arc.history.next_number,
         next_outgoing=store.next_outgoing if store is not None else 1,
         next_incoming=store.next_incoming if store is not None else 1,
-        pause_reason=pause_reason,
+        pause_reason=left.pause_reason if left is not None else "",
         instruments=[(each.symbol, f"{each.tick:f}", f"{each.lot:f}") for each in arc.instruments],
         strategies=[(each.name, each.instrument.symbol) for each in arc.strategies],
         tables=arc.history.save(),
@@ -157,7 +159,8 @@ def snapshot_arc(
         messages=[],
         breakers=[each.tobytes()[:KEPT_BYTES] for each in breakers],
         guards=[each.tobytes() for each in guards[: len(arc.strategies)]],
-        kill_reason=kill_reason,
+        kill_reason=left.kill_reason if left is not None else "",
+        fill_marks=marks,
     )
 
 

@@ -22,6 +22,7 @@ from engine.strategy_parameters import nearest
 from ext.errors import ConfigError, UsageError
 
 ENTRY_POINT_GROUP = "wow_engine.strategies"
+_OWN_FOLDERS = (Path(__file__).parent, Path(engine.__file__).parent)
 
 
 def shipped_names() -> list[str]:
@@ -86,7 +87,7 @@ def _place_of(error: Exception) -> str:
         for frame in frames
         if frame.filename not in ours
         and not frame.filename.startswith("<frozen")
-        and Path(frame.filename).parent != Path(__file__).parent
+        and Path(frame.filename).parent not in _OWN_FOLDERS
     ]
     return f"{theirs[-1].filename} line {theirs[-1].lineno}" if theirs else ""
 

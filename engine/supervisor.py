@@ -138,7 +138,7 @@ class Supervisor:
     def _go_on(self, recovery: Recovery, resume_reason: str) -> None:
         now_ns, pipeline = self._clock.now_ns(), self.arc.pipeline
         if not resume_reason:  # who resumes has looked at what was traded meanwhile
-            self._known_trades = known_trades(recovery.snapshot, recovery.facts.start_time_ns)
+            self._known_trades = known_trades(recovery.snapshot)
         if pipeline.orders.open_orders():
             count = pipeline.mark_unknown(now_ns)
             _log.warning("%d orders of the last run are Unknown until the venue has told", count)

@@ -16,15 +16,7 @@ cimport cython
 from libc.stdint cimport int64_t
 
 from ext.bounds cimport MAX_STRATEGIES
-from ext.safety_records cimport (
-    BREAKER_CLOCK_OFFSET,
-    BREAKER_ERROR_RATE,
-    BREAKER_LATENCY,
-    BREAKER_PAUSED,
-    BREAKER_PORTFOLIO,
-    BREAKER_VENUE_OUTAGE,
-    BreakerState,
-)
+from ext.safety_records cimport BREAKER_PAUSED, BREAKER_PORTFOLIO, BreakerState
 from ext.wire cimport (
     ACCEPTED,
     ENGINE_PAUSED,
@@ -155,19 +147,3 @@ cdef class Breakers:
 cdef inline bint _is_paused(const BreakerState* state, int64_t time_ns) noexcept nogil:
     return state.level >= BREAKER_PAUSED and (
         state.paused_until_ns == 0 or time_ns < state.paused_until_ns)
-
-
-cdef inline bint is_outlasted(const BreakerState* state, int64_t cause, int64_t until_ns) \
-        noexcept nogil:
-    """Whether a pause of ``cause`` takes the place of the one that there is: one that a person has
-    to end that of any that ends without him, one with a cooldown that of the portfolio."""
-    if until_ns == 0 and not _is_passing(cause):
-        return state.paused_until_ns != 0 or _is_passing(state.cause)
-    return until_ns != 0 and state.cause == BREAKER_PORTFOLIO
-
-
-cdef inline bint _is_passing(int64_t cause) noexcept nogil:
-    """Whether ``end_pause`` may end a pause of that cause."""
-    return cause == BREAKER_ERROR_RATE or cause == BREAKER_LATENCY \
-        or cause == BREAKER_CLOCK_OFFSET or cause == BREAKER_VENUE_OUTAGE \
-        or cause == BREAKER_PORTFOLIO

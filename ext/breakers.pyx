@@ -10,12 +10,15 @@ from ext.instrument_table cimport InstrumentTable
 from ext.safety_records cimport (
     BREAKER_DAILY_LOSS,
     BREAKER_DRAWDOWN,
+    BREAKER_ERROR_RATE,
     BREAKER_KILLED,
     BREAKER_LOSSES_IN_ROW,
     BREAKER_PAUSED,
+    BREAKER_PORTFOLIO,
     BREAKER_QUIET,
     BREAKER_REJECT_RATE,
     BREAKER_REPEATED_FILLS,
+    BREAKER_VENUE_OUTAGE,
     BREAKER_WARNED,
     NO_BREAKER,
     BreakerState,
@@ -238,12 +241,8 @@ cdef class Breakers:
     cdef int64_t _level_of(self, int64_t index, double net) noexcept nogil:
         """The level that a net P&L stands for."""
         cdef BreakerState* state = self.state_of(index)
-        cdef double daily = _share(
-            state.day_start_net - net, self.limits[index].daily_loss
-        )
-        cdef double drawdown = _share(
-            state.high_water_net - net, self.limits[index].drawdown
-        )
+        cdef double daily = _share(state.day_start_net - net, self.limits[index].daily_loss)
+        cdef double drawdown = _share(state.high_water_net - net, self.limits[index].drawdown)
         if daily >= 1.0 or drawdown >= 1.0:
             return BREAKER_KILLED
         if (daily >= PAUSE_SHARE and not state.is_excused) or drawdown >= PAUSE_SHARE:
@@ -322,10 +321,13 @@ cdef class Breakers:
     cdef void _raise_level(
         self, int64_t index, int64_t level, int64_t cause, int64_t time_ns, int64_t until_ns
     ) noexcept nogil:
-        """A level never falls here, and of two pauses the one that lasts longer counts."""
+        """A level never falls here. What waits for a person takes the place of what ends by itself,
+        and a cooldown that of the portfolio, never the other way round."""
         cdef BreakerState* state = self.state_of(index)
-        if level < state.level or (
-                level == state.level and not is_outlasted(state, cause, until_ns)):
+        if level < state.level or (level == state.level and not (
+                _ends_by_itself(state.cause, state.paused_until_ns)
+                and not _ends_by_itself(cause, until_ns)
+                or state.cause == BREAKER_PORTFOLIO and until_ns != 0)):
             return
         state.level = level
         state.cause = cause
@@ -470,6 +472,12 @@ cdef class Breakers:
 
 KEPT_BYTES = KEPT_SIZE
 """Of a BreakerState, those that are recorded: all but the use of the limits."""
+
+
+cdef inline bint _ends_by_itself(int64_t cause, int64_t until_ns) noexcept nogil:
+    """Whether a pause waits for nobody: it cools down, or what has caused it can be well again."""
+    return until_ns != 0 or cause == BREAKER_PORTFOLIO \
+        or BREAKER_ERROR_RATE <= cause <= BREAKER_VENUE_OUTAGE
 
 
 cdef inline double _share(double loss, double limit) noexcept nogil:

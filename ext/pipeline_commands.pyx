@@ -13,6 +13,7 @@ from ext.wire cimport (
     ACCEPTED,
     BUY,
     CANCEL_ORDER,
+    COMMAND_AGREED,
     COMMAND_BREAKER,
     COMMAND_CANCEL_ALL,
     COMMAND_CONNECTION_LOST,
@@ -293,6 +294,11 @@ cdef class PipelineCommands(PipelineParts):
     def tell_breaker(self, strategy: int, now_ns: int, inputs: str) -> None:
         """Records what a breaker has seen, as JSON: the arc has acted, and kept that, by itself."""
         self._tell_command(COMMAND_BREAKER, now_ns, inputs, strategy)
+
+    def note_agreed(self, now_ns: int, trade_ids: str) -> None:
+        """Records until which trades the venue's record and ours are equal: JSON, product to trade
+        id. The next run looks for what it does not know from there on."""
+        self._tell_command(COMMAND_AGREED, now_ns, trade_ids, 0)
 
     def disarm(self, now_ns: int, reason: str) -> None:
         """As ``pause``, of an engine that nobody has armed: the next start need not ask why."""

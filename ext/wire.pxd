@@ -181,6 +181,7 @@ cpdef enum Command:
     COMMAND_BREAKER = 15            # JSON of what a breaker has seen; the arc has acted by itself
     COMMAND_STRATEGY_PAUSE = 16     # detail = strategy
     COMMAND_STRATEGY_RESUME = 17    # detail = strategy
+    COMMAND_AGREED = 18             # JSON: product to the trade id until which fills are agreed on
 
 cpdef enum EngineState:
     ENGINE_STARTING = 0

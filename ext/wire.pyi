@@ -159,6 +159,7 @@ class Command(IntEnum):
     COMMAND_BREAKER = 15
     COMMAND_STRATEGY_PAUSE = 16
     COMMAND_STRATEGY_RESUME = 17
+    COMMAND_AGREED = 18
 
 class EngineState(IntEnum):
     ENGINE_STARTING = 0

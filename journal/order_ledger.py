@@ -7,6 +7,7 @@ enough: requests with their terms, reports as they came, and what the engine did
 from collections import deque
 from collections.abc import Callable
 
+import msgspec
 import numpy as np
 
 from ext.bounds import Bound
@@ -21,7 +22,7 @@ from ext.shared_memory import SharedMemory
 from ext.wire import Command, RecordKind
 from journal.entries import Entry
 from journal.run_facts import RunFacts
-from journal.snapshot import Snapshot
+from journal.snapshot import FillMark, Snapshot
 
 ORDERLY_STOP = 1  # ``detail`` of a pause that belongs to a stop: nobody has to look
 UNARMED = 2  # the same of an engine that nobody has armed yet
@@ -62,6 +63,9 @@ class OrderLedger:
         self.strategy_states = [b""] * len(facts.strategies)
         self.breakers = [b""] * (len(facts.strategies) + 1)
         self.guards = [b""] * len(facts.strategies)
+        self.fill_marks = {
+            symbol: FillMark(since_ns=facts.start_time_ns) for symbol, _, _ in facts.instruments
+        }
         self._messages: deque[tuple[int, bytes]] = deque(maxlen=int(Bound.OUTGOING_SLOTS))
         if start is not None:
             self._load(start)
@@ -109,6 +113,7 @@ class OrderLedger:
             breakers=list(self.breakers),
             guards=list(self.guards),
             kill_reason=self.kill_reason,
+            fill_marks=dict(self.fill_marks),
         )
 
     def _load(self, start: Snapshot) -> None:
@@ -121,6 +126,7 @@ class OrderLedger:
         self.strategy_states = list(start.strategy_states)
         self.breakers = list(start.breakers) or self.breakers
         self.guards = list(start.guards) or self.guards
+        self.fill_marks.update(start.fill_marks)
         self._messages.extend(start.messages)
 
     def _request(self, entry: Entry) -> None:
@@ -162,8 +168,18 @@ class OrderLedger:
                 self.kill_reason = self.kill_reason or "the kill word was set"
             case Command.COMMAND_REARM:
                 self.kill_reason = ""
+            case Command.COMMAND_AGREED:
+                self._agreed(entry)
             case _:
                 pass  # of market data, or what it makes is recorded as requests
+
+    def _agreed(self, entry: Entry) -> None:
+        try:
+            trade_ids = msgspec.json.decode(entry.data, type=dict[str, int])
+        except msgspec.MsgspecError as error:
+            raise RecordingError(f"trades agreed on: {error}") from error
+        marks = {symbol: FillMark(trade_id) for symbol, trade_id in trade_ids.items()}
+        self.fill_marks.update(marks)
 
     def _session_words(self, entry: Entry) -> None:
         self.next_outgoing = int(entry.record["order_number"])

@@ -19,13 +19,22 @@ _HEAD = struct.Struct("<8sII")  # magic, bytes of what follows, their CRC-32
 _NAME = re.compile(r"(\d{20})-(\d{15})\.snapshot")
 
 
+class FillMark(msgspec.Struct, frozen=True):
+    """Until where the fills of one product are known: those up to ``trade_id`` were agreed on with
+    the venue. Where nobody has agreed yet, nothing before ``since_ns`` is ours; 0: somebody has."""
+
+    trade_id: int = 0
+    since_ns: int = 0
+
+
 class Snapshot(msgspec.Struct, frozen=True):
     """State of a run behind slot ``sequence`` of its order stream; 0: as it began.
 
     ``strategy_states`` holds the persistent bytes of each strategy. ``pause_reason`` is empty
     unless the engine was PAUSED, ``kill_reason`` unless it was KILLED. ``messages`` are those that
     the venue may ask for again. ``breakers`` are the kept bytes of each strategy's, then the
-    engine's; ``guards`` those of each strategy's position management. Empty: nothing is known.
+    engine's; ``guards`` those of each strategy's position management; ``fill_marks`` are of each
+    product. Empty: nothing is known.
     """
 
     start_time_ns: int
@@ -44,6 +53,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     breakers: list[bytes] = []
     guards: list[bytes] = []
     kill_reason: str = ""
+    fill_marks: dict[str, FillMark] = {}
 
 
 def snapshot_path(directory: Path, start_time_ns: int, sequence: int) -> Path:

@@ -117,13 +117,12 @@ class BreakerWatch:
         if until_ns := int(state["paused_until_ns"]):
             seconds = (until_ns - int(state["raised_time_ns"])) / 1e9
             return f"{stopped}; it goes on by itself after {seconds:.0f} s"
-        if level == BreakerLevel.BREAKER_PAUSED and cause == Breaker.BREAKER_PORTFOLIO:
-            return f"{stopped}, but what reduces; it goes on by itself when there is room again"
-        how = "a start with --resume REASON"
-        if index == ENGINE:
-            how = f"wow-ctl resume, or {how}"
+        which = "" if index == ENGINE else f" --strategy {index}"
+        how = f"wow-ctl resume{which}, or a start with --resume REASON"
         if level == BreakerLevel.BREAKER_KILLED and cause == Breaker.BREAKER_DAILY_LOSS:
             return f"{stopped}; the day's loss stays until the next day, then: {how}"
+        if cause == Breaker.BREAKER_PORTFOLIO:
+            return f"{stopped}, but for those that reduce; it goes on when less of it is used"
         return f"{stopped} until a person resumes: {how}"
 
     def _tell_engine(self, level: BreakerLevel, reason: str, inputs: str) -> None:
@@ -149,4 +148,4 @@ class BreakerWatch:
             return f"{limits.max_fills} fills within {limits.fills_window_ms} ms"
         if cause == Breaker.BREAKER_REJECT_RATE:
             return f"{limits.max_rejects} rejects within {limits.rejects_window_ms} ms"
-        return "see the line before"
+        return "a person decided it" if cause == Breaker.BREAKER_OPERATOR else "see the line before"

@@ -134,7 +134,11 @@ class PortfolioWatch:
         """Looks at everything once."""
         self._take_mids(now_ns)
         asked = self._asked.items()
-        self._asked = {index: each for index, each in asked if now_ns < each.until_ns}
+        self._asked = {
+            index: each
+            for index, each in asked
+            if now_ns < each.until_ns and self._is_ours(index)  # a person may have let it go
+        }
         uses = self.uses()
         for use in uses:
             self._warn(use)
@@ -255,10 +259,15 @@ class PortfolioWatch:
         engine_permille = round(1000 * max((use.share for use in uses), default=0.0))
         self._breakers["use_permille"][-1][Breaker.BREAKER_PORTFOLIO] = engine_permille
 
-    def _decide(self, index: int, uses: Sequence[Use], now_ns: int) -> None:
-        state, pipeline = self._breakers[index], self._arc.pipeline
+    def _is_ours(self, index: int) -> bool:
+        """Whether a strategy is stopped, and for this."""
+        state = self._breakers[index]
         is_stopped = state["level"] >= BreakerLevel.BREAKER_PAUSED
-        is_ours = is_stopped and state["cause"] == Breaker.BREAKER_PORTFOLIO
+        return bool(is_stopped and state["cause"] == Breaker.BREAKER_PORTFOLIO)
+
+    def _decide(self, index: int, uses: Sequence[Use], now_ns: int) -> None:
+        pipeline = self._arc.pipeline
+        is_stopped = self._breakers[index]["level"] >= BreakerLevel.BREAKER_PAUSED
         worst = max(uses, key=lambda use: use.share, default=None)
         if worst is not None and worst.share >= STOP_SHARE and not is_stopped:
             inputs = {"what": worst.what, "value": worst.value, "limit": worst.limit}
@@ -269,7 +278,7 @@ class PortfolioWatch:
                 int(position["open_buy_lots"]), int(position["open_sell_lots"]), now_ns + ASKED_NS
             )
             pipeline.pause_strategy(index, Breaker.BREAKER_PORTFOLIO, now_ns, text)
-        elif is_ours and (worst is None or worst.share < GO_SHARE):
+        elif self._is_ours(index) and (worst is None or worst.share < GO_SHARE):
             cause = int(Breaker.BREAKER_PORTFOLIO)
             self._asked.pop(index, None)
             pipeline.resume_strategy(index, now_ns, "the portfolio is within its limits", cause)

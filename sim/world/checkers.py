@@ -121,8 +121,8 @@ class NothingNewOfTheStopped(SentChecker):
 
 
 class TrippedBreakersAreKept(Checker):
-    """What has tripped and waits for a person does so in the next run too: nobody resumes here.
-    A stop by the portfolio waits for room in it, and for nobody.
+    """What has tripped and waits for a person does so until one resumes it, in the next run too.
+    What the portfolio has stopped waits for room in it, and for nobody.
 
     A loss of power may cost what the journal had not on the disk; then what it has is what counts.
     """
@@ -138,6 +138,8 @@ class TrippedBreakersAreKept(Checker):
             if world.has_lost_power:
                 self._tripped &= _latched(world.left)
         stopped = world.stopped_until_ns
+        self._tripped -= world.people.resumed
+        world.people.resumed.clear()
         lost = sorted(index for index in self._tripped if stopped.get(index, -1) != 0)
         self.require(not lost, f"strategies {lost} were stopped until a person looks")
         waiting = {index for index, until_ns in stopped.items() if until_ns == 0}

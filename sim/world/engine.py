@@ -20,6 +20,7 @@ from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
 from engine.safety.breaker_watch import BreakerWatch
 from engine.safety.portfolio import PortfolioWatch
+from engine.strategy_control import StrategyControl
 from ext.bounds import Bound
 from ext.dtypes import BOOK_VIEW, BREAKER_STATE, GUARD_STATE, ORDER, POSITION
 from ext.order_sender import CapturingSender
@@ -111,12 +112,13 @@ class WorldEngine:
         self.market_data = self._make_market_data(network, venue, heard)
         known = None
         if left is not None:
-            known = known_trades(left.snapshot, left.facts.start_time_ns)
+            known = known_trades(left.snapshot)
         self.reconciler = WorldReconciler(
             self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation, known
         )
         self.order_entry.watcher = self.reconciler
         self.control = self._make_control(network, venue, latch)
+        self.strategy_control = StrategyControl(self.arc, self.clock)
         self._latch = latch
         self._has_feed = False
         self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
@@ -151,10 +153,8 @@ class WorldEngine:
         """What ``engine.run_start`` does, without its files."""
         if left is not None:
             take_over(left, self.arc)
-        pause_reason = left.snapshot.pause_reason if left is not None else ""
         start_time_ns = self.memory.counters()["start_time_ns"]
-        kill_reason = left.snapshot.kill_reason if left is not None else ""
-        first = snapshot_arc(self.arc, start_time_ns, pause_reason, kill_reason)
+        first = snapshot_arc(self.arc, start_time_ns, left.snapshot if left is not None else None)
         facts = make_facts(
             self.arc.config,
             self.arc.instruments,
@@ -239,9 +239,10 @@ class WorldEngine:
             self.pipeline.resume(self.clock.now_ns(), "operator: enough")
             self._network.trace.note("engine is resumed")
 
-    async def rearm(self, on_rearmed: Callable[[], None]) -> None:
+    async def rearm(self, seen_ns: int, on_rearmed: Callable[[], None]) -> None:
         """A person wants a KILL lifted; whether it was is the switch's to say."""
-        text = await self.control.switch.rearm("looked", "operator", self._find_doubt)
+        rearm = self.control.switch.rearm
+        text = await rearm("looked", "operator", seen_ns, self._find_doubt)
         self._network.trace.note(f"rearm: {text or 'done'}")
         if not text:
             on_rearmed()

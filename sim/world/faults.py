@@ -70,6 +70,8 @@ class FaultPlan:
     """A person pauses the engine, and resumes it a while later."""
     flatten_rate: float = 0.0
     """A person wants all positions closed, and resumes the engine a while after that."""
+    strategy_pause_rate: float = 0.0
+    """A person pauses one strategy, whatever has stopped it already, and resumes it later."""
     kill_rate: float = 0.0
     """Somebody kills: from outside, by a breaker, with the engine dying at once or not. A person
     rearms it later."""
@@ -118,6 +120,7 @@ def draw_commands(plan: FaultPlan, rng: random.Random) -> None:
         plan.pause_rate = rng.choice((0.0, 0.3, 1.0))
         plan.kill_rate = rng.choice((0.1, 0.3, 1.0))
         plan.flatten_rate = rng.choice((0.0, 0.3, 1.0))
+        plan.strategy_pause_rate = rng.choice((0.0, 0.3, 1.0))
 
 
 def _make_storm(plan: FaultPlan) -> None:

@@ -57,7 +57,7 @@ def read_orders(engine: WorldEngine) -> list[Entry]:
 
 
 def rebuild(engine: WorldEngine, entries: list[Entry]) -> Recovery:
-    """The state of the run by its order stream, as ``engine.recovery`` finds it in a journal."""
+    """The state of the run by its order stream, as ``engine.recovery`` finds it in one."""
     ledger = OrderLedger(engine.facts, engine.first)
     for entry in entries:
         ledger.apply(entry)

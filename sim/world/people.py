@@ -1,4 +1,4 @@
-"""The people of a world: somebody pauses and resumes, flattens, kills, rearms."""
+"""The people of a world: they pause and resume engine or strategy, flatten, kill and rearm."""
 
 import random
 from collections.abc import Callable
@@ -20,6 +20,8 @@ class People:
         self.rng = rng
         self.has_killed = False
         """Somebody has killed, and nobody has rearmed since."""
+        self.resumed: set[int] = set()
+        """Strategies that somebody has resumed; whoever looks takes them out."""
         self.kills = self.rearms = 0
         self._world = world
 
@@ -28,6 +30,7 @@ class People:
         return (
             (plan.pause_rate, "somebody pauses", self._pause),
             (plan.flatten_rate, "somebody flattens", self._flatten),
+            (plan.strategy_pause_rate, "somebody pauses a strategy", self._pause_strategy),
             (plan.kill_rate, "somebody kills", self._kill),
         )
 
@@ -57,6 +60,22 @@ class People:
         else:
             engine.resume()
 
+    def _pause_strategy(self) -> None:
+        engine = self._world.engine
+        if engine.is_dead:
+            return
+        number = self.rng.randrange(len(engine.arc.strategies))
+        self._world.trace.note(engine.strategy_control.pause(str(number), f"{BY_HAND}: odd"))
+        delay_ns = self.rng.randrange(SECOND_NS)
+        name = "somebody resumes a strategy"
+        self._world.schedule.after(delay_ns, name, lambda: self._resume_strategy(number))
+
+    def _resume_strategy(self, number: int) -> None:
+        engine = self._world.engine
+        if not engine.is_dead:
+            self._world.trace.note(engine.strategy_control.resume(str(number), f"{BY_HAND}: back"))
+            self.resumed.add(number)
+
     def _kill(self) -> None:
         """From outside, by the word alone or with a waking call, or from inside; the engine may be
         dead already, or die before it has done anything about it."""
@@ -84,10 +103,11 @@ class People:
             return
         if not self._world.engine.is_dead:
             engine, kills = self._world.engine, self.kills
+            seen_ns = engine.control.switch.killed_ns
 
             def note() -> None:
                 self.rearms += 1
                 self.has_killed = self.has_killed and self.kills != kills
 
-            engine.control.spawn(lambda: engine.rearm(note))
+            engine.control.spawn(lambda: engine.rearm(seen_ns, note))
         self._plan_rearm()

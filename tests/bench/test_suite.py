@@ -10,7 +10,7 @@ from bench.suite import BENCHMARKS
 from bench.wire_tls import find_missing
 
 # Tests of their own.
-SLOW = {"wire_to_wire", "wire_to_wire_tls", "allocations", "first_order", "start", "memory"}
+SLOW = {"wire_to_wire", "wire_to_wire_tls", "allocations", "first_order", "start", "memory", "kill"}
 
 
 def run_small(name: str) -> list[Figure]:
@@ -79,6 +79,12 @@ def test_without_openssl_in_c_it_is_left_out_and_that_is_said(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert list(run_benchmark(BENCHMARKS["wire_to_wire_tls"], Size.SMOKE, 1)) == []
     assert "wire_to_wire_tls is left out: the openssl command is missing" in caplog.text
+
+
+@pytest.mark.slow
+def test_a_kill_is_measured_to_the_last_cancel_and_to_zero() -> None:
+    last_cancel, zero = run_small("kill")
+    assert 10_000 < last_cancel.outcomes[0].value < zero.outcomes[0].value
 
 
 @pytest.mark.slow

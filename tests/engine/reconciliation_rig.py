@@ -2,6 +2,7 @@
 
 # tidy-ok: a helper of the tests of reconciliation
 
+import json
 from collections.abc import Callable, Collection
 from dataclasses import replace
 from decimal import Decimal
@@ -179,6 +180,7 @@ class Pipeline:
         self.own = own
         self.applied: list[dict[str, Any]] = []
         self.counted: set[int] = set()
+        self.agreed: list[dict[str, int]] = []
         self.result = 1
 
     def apply_report(self, fields: dict[str, object], now_ns: int) -> int:
@@ -203,6 +205,10 @@ class Pipeline:
             order = replace(order, state=OrderState(report["order_state"]))
         self.own.table[order.order_number] = order
         return self.result
+
+    def note_agreed(self, now_ns: int, trade_ids: str) -> None:
+        """What a journal would keep."""
+        self.agreed.append(json.loads(trade_ids))
 
     def _book(self, order: OurOrder, report: dict[str, Any]) -> None:
         base = order.instrument.lots_to_quantity(report["last_quantity_lots"])

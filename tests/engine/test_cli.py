@@ -41,7 +41,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> Callable[[ModuleType], None]:
 
     def put(module: ModuleType) -> None:
         monkeypatch.setitem(sys.modules, module.__name__, module)
-        monkeypatch.setattr(f"engine.{module.__name__.partition('.')[2]}", module, raising=False)
+        monkeypatch.setattr(module.__name__, module, raising=False)
 
     return put
 

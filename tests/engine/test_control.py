@@ -50,6 +50,7 @@ class Rig:
         fields: dict[str, Any] = {
             "id": new_command_id(), "verb": verb, "reason": reason,
             "sent_time_ns": read_wall_ns(), "who": Who(1000, "ana", 7),
+            "seen_kill_time_ns": int(self.header["kill_time_ns"][0]),
         }  # fmt: skip
         number = self.mailbox.post(msgspec.json.encode(Command(**(fields | changes))))
         self.control.look()
@@ -149,11 +150,31 @@ async def test_a_rearm_needs_equal_records(rig: Rig) -> None:
     rig.host.difference = "the balance of BTC"
     assert (await rig.ask(Verb.REARM)).text == "the balance of BTC"
     rig.host.difference = ""
+    seen = rig.control.switch.killed_ns - 1
+    answer = await rig.ask(Verb.REARM, seen_kill_time_ns=seen)
+    assert answer.code == "refused", "of a KILL that came later it knows nothing"
     answer = await rig.ask(Verb.REARM)
     assert answer.text == "rearmed: the latch is gone, the engine is trading"
     assert rig.state()[0] == EngineState.ENGINE_RUNNING
     for task in rig.host.tasks:
         task.cancel()
+
+
+async def test_one_strategy_is_paused_and_resumed(make_arc: Callable[..., Arc]) -> None:
+    rig = Rig(make_arc(is_trading=True))
+    answer = await rig.ask(Verb.PAUSE, "odd quotes", strategy="jerico_maker")
+    assert answer.text.startswith("jerico_maker@BTC-USD is PAUSED")
+    assert not rig.is_paused(), "the engine goes on"
+    assert (await rig.ask(Verb.RESUME, "", strategy="0")).code == "refused"
+    answer = await rig.ask(Verb.RESUME, "looked", strategy="0")
+    assert answer.text == "jerico_maker@BTC-USD is resumed; it was paused by operator"
+    assert (await rig.ask(Verb.PAUSE, strategy="nobody")).code == "refused"
+    await rig.ask(Verb.PAUSE, strategy="0")
+    await rig.ask(Verb.PAUSE)
+    answer = await rig.ask(Verb.RESUME, strategy="0")
+    assert answer.text.endswith("the engine itself is PAUSED still")
+    await rig.ask(Verb.KILL)
+    assert "KILLED" in (await rig.ask(Verb.RESUME, strategy="0")).text
 
 
 def make_live(rig: Rig) -> Control:

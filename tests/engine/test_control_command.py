@@ -15,11 +15,13 @@ import pytest
 from control.audit_log import AuditEntry, AuditLog
 from control.commands import Answer, Code, Command
 from control.latch import LatchFile, make_latch
-from control.mailbox import Mailbox
+from control.mailbox import Mailbox, open_header
 from control.paths import control_paths
 from engine import control_command
 from engine.config import load_config
 from engine.exit_codes import ControlExitCode
+from ext.dtypes import BREAKER_STATE
+from ext.safety_records import Breaker, BreakerLevel
 from ext.shared_memory import SharedMemory
 from ext.wire import EngineState, SessionState
 
@@ -30,6 +32,7 @@ class Place:
     """A config, the shared memory of its engine, and what a relay would do."""
 
     def __init__(self, config: Path, directory: Path) -> None:
+        self.config = config
         self.base = [
             "--config", str(config),
             "--set", f"engine.state_directory={directory / 'state'}",
@@ -39,7 +42,8 @@ class Place:
         self.paths = control_paths(directory / "state", loaded.engine.name)
         self.paths.latch.parent.mkdir()
         names = [(each.symbol, str(each.tick), str(each.lot)) for each in loaded.instruments]
-        self._memory = (str(directory / f"wow-{loaded.engine.name}.shm"), names, ["maker"])
+        self.shared_memory = str(directory / f"wow-{loaded.engine.name}.shm")
+        self._memory = (self.shared_memory, names, ["maker"])
         self._name = loaded.engine.name
 
     def make_memory(self) -> SharedMemory:
@@ -123,6 +127,18 @@ def test_what_needs_a_reason_is_refused_without(place: Place, verb: str) -> None
     assert ended.value.code == ControlExitCode.CONFIG
 
 
+def test_a_strategy_is_named(place: Place, relay: list[Command]) -> None:
+    assert place.run("pause", "--strategy", "maker@BTC-USD") == ControlExitCode.DONE
+    assert place.run("resume", "--reason", "looked", "--strategy", "0") == ControlExitCode.DONE
+    assert [each.strategy for each in relay] == ["maker@BTC-USD", "0"]
+
+
+def test_a_rearm_says_which_kill_it_knows(place: Place, relay: list[Command]) -> None:
+    open_header(Path(place.shared_memory))["kill_time_ns"] = 77
+    assert place.run("rearm", "--reason", "looked") == ControlExitCode.DONE
+    assert relay[0].seen_kill_time_ns == 77
+
+
 def test_kill_goes_on_without_a_relay(place: Place, capsys: Any) -> None:
     code = place.run("kill", "--reason", "drill", "--timeout", "0.1")
     assert code == ControlExitCode.CONFIG, "this config leads to no REST"
@@ -156,6 +172,17 @@ def test_status_shows_level_and_sessions(place: Place, capsys: Any) -> None:
     assert "process  lives" in output
     assert "orders ACTIVE" in output
     assert "open orders  0" in output
+    assert "strategy  " not in output, "nothing stops one"
+    state = memory.region("breakers_offset", BREAKER_STATE, 2)
+    state["level"][0], state["cause"][0] = BreakerLevel.BREAKER_PAUSED, Breaker.BREAKER_OPERATOR
+    place.run("status")
+    resume = "wow-ctl resume --strategy 0 --reason TEXT"
+    symbol = load_config(place.config).instruments[0].symbol
+    shown = f"strategy  0 maker@{symbol}: PAUSED by operator; {resume}"
+    assert shown in capsys.readouterr().out
+    state["paused_until_ns"][0] = time.time_ns() + 90 * 10**9
+    place.run("status")
+    assert "goes on by itself in 90 s" in capsys.readouterr().out
     header["heartbeat_ns"] = time.time_ns() - 5 * 10**9
     header["start_time_ns"] = time.time_ns() - 5 * 10**9
     header["kill_word"] = 4

@@ -14,6 +14,7 @@ from engine.strategy import Int, Params, Record, State, Strategy, place
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder
 from ext.dtypes import POSITION, RECORD
+from ext.errors import ConfigError
 from ext.instrument_table import InstrumentTable
 from ext.kernels import StrategyTable
 from ext.order_sender import CapturingSender
@@ -82,6 +83,65 @@ def test_in_python_the_call_is_ignored_and_counted(case: int) -> None:
     assert (decisions, sent, failures) == ([], b"", 1)
 
 
+class Codes(Strategy):
+    """Gives ``place`` one code with more than 32 bits."""
+
+    params = Params(which=Int(0, minimum=0, maximum=3))
+    state = State(calls=int)
+
+    def on_book(state: Record, book: Record, position: Record, out: Record) -> None:
+        wide = (book.bid_ticks[0] // book.bid_ticks[0]) * 2**32
+        price = book.bid_ticks[0]
+        if state.params.which == 0:
+            place(out, wide + 1, price, 1)
+        elif state.params.which == 1:
+            place(out, 1, price, 1, 0, wide)
+        elif state.params.which == 2:
+            place(out, 1, price, 1, 0, 1, wide)
+        else:
+            place(out, 1, price, 1, wide + 7)
+
+
+class CodesInPython(Codes):
+    """The same without the compiler."""
+
+    compiled = False
+
+
+@pytest.mark.parametrize("strategy", [Codes, CodesInPython])
+@pytest.mark.parametrize("which", range(2))
+def test_a_code_that_would_be_another_when_cut_is_refused(
+    strategy: type[Strategy], which: int
+) -> None:
+    decisions, sent, _ = run(strategy, which=which)
+    assert decisions == [Verdict.INTENT_INVALID]
+    assert sent == b""
+
+
+@pytest.mark.parametrize("strategy", [Codes, CodesInPython])
+def test_post_only_is_not_lost(strategy: type[Strategy]) -> None:
+    decisions, sent, _ = run(strategy, which=2)
+    assert decisions == [Verdict.ACCEPTED]
+    assert b"\x0118=A\x01" in sent
+
+
+def test_a_reason_that_does_not_fit_is_no_reason() -> None:
+    decisions, sent, _ = run(Codes, which=3)
+    assert decisions == [Verdict.ACCEPTED]
+    assert sent
+
+
+def test_a_side_that_is_no_whole_number_is_not_compiled() -> None:
+    class Half(Strategy):
+        state = State(calls=int)
+
+        def on_book(state: Record, book: Record, position: Record, out: Record) -> None:
+            place(out, 1.5, book.bid_ticks[0], 1)  # type: ignore[arg-type]
+
+    with pytest.raises(ConfigError, match="side, time in force, post-only and reason are whole"):
+        run(Half)
+
+
 def run(strategy: type[Strategy], **parameters: int) -> tuple[list[int], bytes, int]:
     """One book through the arc: verdicts of the journal, what was sent, failed calls."""
     table = InstrumentTable()
@@ -110,5 +170,7 @@ def run(strategy: type[Strategy], **parameters: int) -> tuple[list[int], bytes, 
     ring = memory.region("ring_offset", RECORD, 64)
     found = ring[ring["kind"] == RecordKind.RECORD_DECISION]["code"].tolist()
     failures = 0 if compiled.is_compiled else int(compiled.state["failures"][0])
-    assert memory.region("positions_offset", POSITION, 1)["reject_count"][0] == len(found)
+    assert memory.region("positions_offset", POSITION, 1)["reject_count"][0] == len(
+        [each for each in found if each != Verdict.ACCEPTED]
+    )
     return found, sender.take(), failures

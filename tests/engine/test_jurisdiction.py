@@ -26,6 +26,7 @@ from engine.run_facts import make_facts
 from engine.run_identity import RunIdentity
 from ext.errors import ConfigError
 from ext.risk import RiskGate
+from tests.engine.test_jurisdiction_table import ENTRY, HEAD
 
 WriteConfig = Callable[..., Path]
 LIVE = (
@@ -87,9 +88,10 @@ def test_a_blocked_entry_is_shown_with_reason_date_and_source(load: Load, tmp_pa
     with pytest.raises(ConfigError) as caught:
         require_permission(config)
     assert (
-        "BTC-USD (spot) at coinbase from US-NY: blocked: our bank said no (2026-11-20, operator's"
-        in str(caught.value)
+        "BTC-USD (spot) at coinbase from US-NY: blocked: our bank said no (2026-11-20,"
+        " https://www.dfs.ny.gov/" in str(caught.value)
     )
+    assert "since 2017; read 2026-11-20)" in str(caught.value)
     assert str(path) in str(caught.value)
 
 
@@ -147,6 +149,44 @@ def test_an_override_of_nothing_is_told(load: Load) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "told"),
+    [
+        (
+            "checked = 2026-11-20",
+            'checked = "not checked"',
+            "US-NY: a licence (2026-11-20, a list; source named, not read)",
+        ),
+        (
+            'source = "a list"',
+            'source = "a list"\ndoubt = "it was taken away"',
+            "US-NY: a licence (2026-11-20, a list; read 2026-11-20); in doubt: it was taken away",
+        ),
+    ],
+)
+def test_an_entry_that_permits_and_is_not_sure_is_told_once(
+    load: Load, tmp_path: Path, old: str, new: str, told: str
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD + ENTRY.replace(old, new))
+    site = (*NEW_YORK, f"site.table={path}")
+    line = (
+        "[site]: the jurisdiction table permits BTC-USD, ETH-USD by an entry that is not sure,"
+        f" coinbase spot {told}"
+    )
+    assert list(find_site_warnings(load(*LIVE, *site))) == [line]
+    assert list(find_site_warnings(load(*site))) == [line], "the other modes tell it too"
+    require_permission(load(*LIVE, *site))
+
+
+def test_an_entry_that_permits_nothing_may_be_unsure(load: Load, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    blocked = ENTRY.replace('"permitted"', '"blocked"')
+    path.write_text(HEAD + blocked.replace("checked = 2026-11-20", 'checked = "not checked"'))
+    (warning,) = find_site_warnings(load(*LIVE, *NEW_YORK, f"site.table={path}", RELEASE))
+    assert warning.startswith("[site] override_reason")
+
+
 def test_other_modes_warn_alone(load: Load) -> None:
     assert list(find_site_warnings(load())) == [], "simulated, and nobody has said where"
     config = load("site.country=DE")
@@ -173,6 +213,24 @@ def test_the_start_is_refused_with_the_exit_status_of_a_bad_config(
         words += ["--set", override]
     assert main(words) == ExitCode.CONFIG
     assert "live orders are not permitted" in capsys.readouterr().err
+
+
+def test_start_and_check_tell_which_permission_rests_on_a_source_that_nobody_has_read(
+    write_config: WriteConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(HEAD + ENTRY.replace("checked = 2026-11-20", 'checked = "not checked"'))
+    site = [word for each in (*NEW_YORK, f"site.table={path}") for word in ("--set", each)]
+    words = ["--config", str(write_config()), *site, "--set", "strategy.0.enabled=false"]
+    told = "by an entry that is not sure, coinbase spot US-NY: a licence"
+    assert main(["check", *words]) == ExitCode.OK
+    shown = capsys.readouterr()
+    assert told in shown.err
+    assert "US-NY: permitted: a licence (2026-11-20, a list; source named, not read)" in shown.out
+    for override in LIVE:
+        words += ["--set", override]
+    assert main(words) == ExitCode.CONFIG, "there is no --live: what is told comes before"
+    assert told in capsys.readouterr().err
 
 
 def test_check_shows_the_ruling_of_each_instrument(

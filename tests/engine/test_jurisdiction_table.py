@@ -20,6 +20,7 @@ region = "NY"
 verdict = "permitted"
 reason = "a licence"
 date = 2026-11-20
+checked = 2026-11-20
 source = "a list"
 """
 
@@ -81,6 +82,57 @@ def test_every_shipped_entry_says_why_and_where_to_look() -> None:
     assert "NOT LEGAL ADVICE" in SHIPPED.read_text()
 
 
+def test_which_shipped_permissions_are_not_sure() -> None:
+    """Checked with an address and nothing against it, or told at each start: for a change here
+    somebody has read a page."""
+    entries = load_table().entries.values()
+    assert all("https://" in e.source or "http://" in e.source for e in entries if e.checked)
+    permitted = [e for e in entries if e.verdict == "permitted"]
+    unread = {f"{e.venue} {e.product} {e.site}" for e in permitted if not e.checked}
+    doubted = {f"{e.venue} {e.product} {e.site}" for e in permitted if e.doubt}
+    assert unread == {
+        "itbit spot US-NY",
+        "ig fx US-NY",
+        "bybit spot BR",
+        "kraken spot BR",
+    }
+    assert doubted == {
+        "gemini spot US-NY",
+        "paxos spot US-NY",
+        "itbit spot US-NY",
+        "ig fx US-NY",
+        "interactive_brokers any US-NY",
+        "binance spot BR",
+        "bybit spot BR",
+        "kraken spot BR",
+    }
+
+
+@pytest.mark.parametrize(
+    ("checked", "doubt", "is_sure"),
+    [
+        ("2026-11-20", "", True),
+        ('"not checked"', "", False),
+        ("2026-11-20", "it ended", False),
+        ('"not checked"', "it ended", False),
+    ],
+)
+def test_an_entry_is_sure_when_it_was_checked_and_nothing_is_in_doubt(
+    write_table: WriteTable, checked: str, doubt: str, is_sure: bool
+) -> None:
+    entry = ENTRY.replace("checked = 2026-11-20", f'checked = {checked}\ndoubt = "{doubt}"')
+    (read,) = load_table(str(write_table(HEAD + entry))).entries.values()
+    assert read.is_sure is is_sure
+
+
+def test_texts_of_several_lines_are_told_in_one(write_table: WriteTable) -> None:
+    entry = ENTRY.replace('"a list"', '"""a\n  list\n"""\ndoubt = """it\nended"""')
+    (read,) = load_table(str(write_table(HEAD + entry))).entries.values()
+    assert read.describe() == (
+        "a licence (2026-11-20, a list ; read 2026-11-20); in doubt: it ended"
+    )
+
+
 def test_the_region_comes_before_the_country_and_the_product_before_any(
     write_table: WriteTable,
 ) -> None:
@@ -114,10 +166,28 @@ def test_the_region_comes_before_the_country_and_the_product_before_any(
             ' "coinbase"',
         ),
         (
-            "date = 2026-11-20\nsource",
-            'date = "yesterday"\nsource',
+            "date = 2026-11-20\nchecked",
+            'date = "yesterday"\nchecked',
             'entry 1, line 4 ("coinbase"): date was "yesterday"; use a date as in 2026-11-20,'
             " without quotes",
+        ),
+        (
+            "checked = 2026-11-20\n",
+            "",
+            'entry 1, line 4 ("coinbase"): checked is missing; use a date as in 2026-11-20, without'
+            ' quotes, or "not checked"',
+        ),
+        (
+            "checked = 2026-11-20",
+            "checked = true",
+            'entry 1, line 4 ("coinbase"): checked was true; use a date as in 2026-11-20, without'
+            ' quotes, or "not checked"',
+        ),
+        (
+            'source = "a list"',
+            'source = "a list"\ndoubt = 1',
+            'entry 1, line 4 ("coinbase"): doubt was 1; say what speaks against it, in up to 400'
+            " characters, or leave it out",
         ),
         (
             'country = "US"',
@@ -152,9 +222,9 @@ def test_two_entries_of_one_thing_and_every_problem_at_once(write_table: WriteTa
     with pytest.raises(ConfigError) as caught:
         load_table(str(path))
     assert str(caught.value).splitlines()[1:] == [
-        '  entry 2, line 14 ("coinbase"): says what entry 1, line 4 ("coinbase") says;'
+        '  entry 2, line 15 ("coinbase"): says what entry 1, line 4 ("coinbase") says;'
         " keep one of them",
-        '  entry 3, line 24 ("coinbase"): source was ""; say where to look, in 1 to 400 characters',
+        '  entry 3, line 26 ("coinbase"): source was ""; say where to look, in 1 to 400 characters',
     ]
 
 

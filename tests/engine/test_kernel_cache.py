@@ -54,7 +54,7 @@ def shift(value):
 PROGRAM = """
 import json, sys
 from decimal import Decimal
-import engine.kernels
+from engine import kernels
 from engine.strategy_testing import StrategyBench
 from engine.strategy_loader import load_strategy
 
@@ -62,7 +62,7 @@ def refuse(*arguments):
     raise AssertionError("compiled")
 
 if sys.argv[1] == "kept":
-    engine.kernels._check_compiles = refuse
+    kernels._check_compiles = refuse
 bench = StrategyBench(load_strategy(sys.argv[2]), **json.loads(sys.argv[3]))
 [intent] = bench.book([(1, 1)], [(2, 1)])
 print(intent.price_ticks)

@@ -109,7 +109,7 @@ async def is_clean() -> str:
 
 
 async def rearm(rig: Rig, reason: str = "looked at it") -> str:
-    return await rig.switch.rearm(reason, "ana", is_clean)
+    return await rig.switch.rearm(reason, "ana", rig.switch.killed_ns, is_clean)
 
 
 def test_everything_that_may_not_wait_is_done_at_once(rig: Rig) -> None:
@@ -255,7 +255,7 @@ async def test_what_refuses_a_rearm(rig: Rig) -> None:
     async def is_not_clean() -> str:
         return "the balance of BTC"
 
-    assert await rig.switch.rearm("why", "ana", is_not_clean) == "the balance of BTC"
+    assert await rig.switch.rearm("why", "ana", NOW_NS, is_not_clean) == "the balance of BTC"
     rig.switch.rest = None
     assert "no REST" in await rearm(rig)
     assert rig.arc.pipeline.is_killed
@@ -270,7 +270,8 @@ async def test_a_kill_during_a_rearm_wins(rig: Rig) -> None:
         rig.latch_file.write(make_latch("other", "second", "wow-kill", 9))
         return ""
 
-    assert "another KILL came meanwhile" in await rig.switch.rearm("why", "ana", meanwhile)
+    answer = await rig.switch.rearm("why", "ana", NOW_NS, meanwhile)
+    assert "another KILL came meanwhile" in answer
     assert rig.arc.pipeline.is_killed
     latch = rig.latch_file.read()
     assert latch is not None
@@ -284,8 +285,17 @@ async def test_a_kill_that_finds_word_and_latch_set_stops_a_rearm_too(rig: Rig) 
         assert not set_kill_word(rig.arc.memory.header_record(), 4, "second", NOW_NS + 1)
         return ""
 
-    assert await rig.switch.rearm("why", "ana", meanwhile) == "another KILL came meanwhile"
+    assert await rig.switch.rearm("why", "ana", NOW_NS, meanwhile) == "another KILL came meanwhile"
     assert rig.arc.pipeline.is_killed
+
+
+async def test_a_kill_between_the_wish_to_rearm_and_the_rearm_wins(rig: Rig) -> None:
+    rig.switch.kill("first", KillSource.KILL_SIGNAL)
+    seen_ns = rig.switch.killed_ns
+    set_kill_word(rig.arc.memory.header_record(), 4, "second", NOW_NS + 1)
+    assert "since you looked" in await rig.switch.rearm("why", "ana", seen_ns, is_clean)
+    assert rig.arc.pipeline.is_killed
+    assert await rearm(rig) == "", "who has seen the second one may lift both"
 
 
 async def test_a_kill_in_the_last_moment_of_a_rearm_is_seen(

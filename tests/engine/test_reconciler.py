@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from engine.reconciler import Reconciler
+from engine.reconciliation_fills import OVERLAP_NS
 from engine.reconciliation_questions import VenueQuestions
 from ext.errors import LogonRefused
 from ext.orders import ReportResult
@@ -18,17 +19,18 @@ from tests.engine.reconciliation_rig import ASKED_NS, BTC, Own, Pipeline, Venue,
 
 
 class Rig:
-    """A reconciler over a venue in memory; every question is asked at ``ASKED_NS``."""
+    """A reconciler over a venue in memory; every question is asked at ``now_ns``."""
 
     def __init__(self) -> None:
         self.venue, self.own = Venue(), Own()
         self.pipeline = Pipeline(self.own)
         self.pauses: list[str] = []
+        self.now_ns = ASKED_NS
         questions = VenueQuestions(self.venue, self.own, (BTC,))  # type: ignore[arg-type]
         pipeline: Any = self.pipeline
         own: Any = self.own
         self.reconciler = Reconciler(
-            questions, own, pipeline, lambda: ASKED_NS, self.pauses.append,
+            questions, own, pipeline, lambda: self.now_ns, self.pauses.append,
             interval_s=60.0, ask_again_s=0.0,
         )  # fmt: skip
 
@@ -61,6 +63,26 @@ async def test_equal_records_are_clean_after_one_round(rig: Rig) -> None:
     rig.rest_order()
     assert await rig.reconciler.reconcile()
     assert (rig.rounds, rig.pauses, rig.pipeline.applied) == (1, [], [])
+
+
+async def test_what_was_agreed_on_is_recorded_when_it_has_changed(rig: Rig) -> None:
+    rig.rest_order()
+    assert await rig.reconciler.reconcile()
+    assert await rig.reconciler.reconcile()
+    assert rig.pipeline.agreed == [{"BTC-USD": 0}], "once"
+    rig.venue.fill("v-1", "0.004", 500)
+    rig.now_ns += OVERLAP_NS
+    assert await rig.reconciler.reconcile()
+    assert rig.pipeline.agreed == [{"BTC-USD": 0}], "the list may lag behind"
+    rig.now_ns += OVERLAP_NS
+    assert await rig.reconciler.reconcile()
+    assert rig.pipeline.agreed == [{"BTC-USD": 0}, {"BTC-USD": 500}]
+
+
+async def test_what_is_not_explained_is_not_agreed_on(rig: Rig) -> None:
+    rig.venue.place(7, client_oid="someone")
+    assert not await rig.reconciler.reconcile()
+    assert rig.pipeline.agreed == []
 
 
 async def test_a_fill_behind_our_back_is_found_counted_and_balanced(

@@ -48,7 +48,7 @@ async def test_fills_of_before_the_start_are_none_of_ours() -> None:
 
 async def test_fills_behind_the_last_known_trade_are_looked_at() -> None:
     """Those of an order of which a loss of power took every record: a person has to look."""
-    asking = Asking(KnownTrades({"BTC-USD": 500}, 0))
+    asking = Asking(KnownTrades({"BTC-USD": 500}))
     asking.venue.place(7, client_oid="someone")
     for trade_id in (500, 501):
         asking.venue.fill("v-7", "0.005", trade_id)
@@ -59,11 +59,10 @@ async def test_fills_behind_the_last_known_trade_are_looked_at() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "count"), [(-1, 0), (0, 1), (1, 1)])
-async def test_without_a_known_trade_the_start_of_the_last_run_counts(
-    seconds: int, count: int
-) -> None:
+async def test_where_nobody_has_agreed_yet_a_time_counts(seconds: int, count: int) -> None:
     start = datetime(2026, 1, 5, 14, 30, tzinfo=UTC)
-    asking = Asking(KnownTrades({}, int(start.timestamp()) * 1_000_000_000))
+    since_ns = int(start.timestamp()) * 1_000_000_000
+    asking = Asking(KnownTrades(since_ns={"BTC-USD": since_ns}))
     asking.venue.place(7, client_oid="someone")
     created_at = (start + timedelta(seconds=seconds)).isoformat()
     asking.venue.fill("v-7", "0.01", 900, created_at=created_at)
@@ -71,8 +70,59 @@ async def test_without_a_known_trade_the_start_of_the_last_run_counts(
     assert len(compare(answers.ours, answers.theirs)) == count
 
 
+async def test_what_was_agreed_on_with_no_fill_at_all_is_read_from_the_first_one() -> None:
+    asking = Asking(KnownTrades({"BTC-USD": 0}))
+    asking.venue.place(7, client_oid="someone")
+    asking.venue.fill("v-7", "0.01", 500)
+    answers = await asking.questions.ask(ASKED_NS)
+    assert len(compare(answers.ours, answers.theirs)) == 1
+
+
+async def test_a_product_that_no_run_had_begins_with_this_one() -> None:
+    asking = Asking(KnownTrades({"ETH-USD": 3}, {"SOL-USD": 5}))
+    asking.venue.place(7, client_oid="someone")
+    asking.venue.fill("v-7", "0.01", 500)
+    answers = await asking.questions.ask(ASKED_NS)
+    assert compare(answers.ours, answers.theirs) == []
+    assert asking.questions.fills.known_until("BTC-USD") == 500
+
+
+async def test_what_was_counted_behind_the_mark_is_no_stranger() -> None:
+    """Its order may have left our table; one that was not counted is found in front of it too."""
+    known = KnownTrades({"BTC-USD": 500}, counted={"BTC-USD": frozenset({502, 503})})
+    asking = Asking(known)
+    asking.venue.place(7, client_oid="someone")
+    for trade_id in (500, 501, 502, 503):
+        asking.venue.fill("v-7", "0.001", trade_id)
+    answers = await asking.questions.ask(ASKED_NS)
+    found = compare(answers.ours, answers.theirs)
+    assert [each.fill.trade_id for each in found if isinstance(each, ForeignFill)] == [501]
+
+
+async def test_an_order_that_was_counted_in_part_is_asked_for_whole() -> None:
+    asking = Asking(KnownTrades({"BTC-USD": 500}, counted={"BTC-USD": frozenset({501})}))
+    asking.own_order(1, filled_lots=400_000)
+    asking.venue.place(1)
+    asking.venue.fill("v-1", "0.004", 501)
+    asking.venue.fill("v-1", "0.002", 502)
+    answers = await asking.questions.ask(ASKED_NS)
+    assert sorted(answers.theirs.fills["v-1"]) == [501, 502]
+
+
+async def test_pages_of_counted_fills_do_not_hide_older_ones() -> None:
+    counted = frozenset(range(502, 760))
+    asking = Asking(KnownTrades({"BTC-USD": 500}, counted={"BTC-USD": counted}))
+    asking.venue.page_entries = 100
+    asking.venue.place(7, client_oid="someone", size=Decimal(10))
+    for trade_id in range(500, 760):
+        asking.venue.fill("v-7", "0.001", trade_id)
+    answers = await asking.questions.ask(ASKED_NS)
+    assert list(answers.theirs.fills["v-7"]) == [501]
+    assert asking.questions.fills.known_until("BTC-USD") == 759
+
+
 async def test_a_fill_without_a_time_is_looked_at() -> None:
-    asking = Asking(KnownTrades({}, ASKED_NS))
+    asking = Asking(KnownTrades(since_ns={"BTC-USD": ASKED_NS}))
     asking.venue.place(7, client_oid="someone")
     asking.venue.fill("v-7", "0.01", 900)
     answers = await asking.questions.ask(ASKED_NS)

@@ -13,7 +13,7 @@ from engine.composition import Arc, compile_strategies, compose
 from engine.config import EngineConfig
 from engine.recovery import Recovery, recover, take_over
 from engine.run_identity import claim_identity
-from engine.run_start import Inheritance, begin_run, look_back, outlives_process
+from engine.run_start import Inheritance, begin_run, look_back, outlives_process, snapshot_arc
 from engine.state_hash import hash_state
 from engine.supervisor import Supervisor
 from ext.dtypes import ORDER, POSITION
@@ -27,6 +27,7 @@ from journal.run_facts import decode_facts, read_facts
 from journal.salvage import salvage
 from journal.shared_reader import SharedReader
 from journal.snapshot import (
+    FillMark,
     Snapshot,
     newest_snapshot,
     read_snapshot,
@@ -104,6 +105,38 @@ def test_the_pause_of_a_stop_asks_for_nobody(run: Run) -> None:
         if entry.stream == "orders":
             ledger.apply(entry)
     assert ledger.pause_reason == ""
+
+
+def end_of(run: Run) -> Snapshot:
+    """The state that the run's order stream leaves."""
+    ledger = OrderLedger(run.facts)
+    for entry in read_rings(run.arc):
+        if entry.stream == "orders":
+            ledger.apply(entry)
+    return ledger.snapshot()
+
+
+def test_where_fills_were_agreed_on_goes_from_run_to_run(
+    run: Run, next_arc: Callable[..., Arc]
+) -> None:
+    symbol, *others = (each.symbol for each in run.arc.instruments)
+    begun = FillMark(since_ns=run.facts.start_time_ns)
+    assert end_of(run).fill_marks[symbol] == begun, "nobody has agreed yet"
+    run.arc.pipeline.note_agreed(NOW_NS, f'{{"{symbol}": 500}}')
+    run.arc.pipeline.note_agreed(NOW_NS, f'{{"{symbol}": 700}}')
+    left = end_of(run)
+    assert left.fill_marks == {symbol: FillMark(700), **dict.fromkeys(others, begun)}
+    # The next run ends before it has agreed on anything, and so does the one after it.
+    arc = next_arc()
+    for start_ns in (NOW_NS, NOW_NS + 1):
+        left = snapshot_arc(arc, start_ns, left)
+        assert left.fill_marks == {symbol: FillMark(700), **dict.fromkeys(others, begun)}
+
+
+def test_a_mark_that_cannot_be_read_is_damage(run: Run) -> None:
+    run.arc.pipeline.note_agreed(NOW_NS, "[]")
+    with pytest.raises(RecordingError, match="trades agreed on"):
+        end_of(run)
 
 
 # Snapshots

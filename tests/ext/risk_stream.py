@@ -186,6 +186,7 @@ class RiskStream:
         self.seen: Counter[Verdict] = Counter()
         self._chance = chance = random.Random(seed)
         self._seed = seed
+        self._change = change
         plain_rules = draw_rules(chance)
         rules = copy.deepcopy(plain_rules)
         change(rules)
@@ -212,9 +213,22 @@ class RiskStream:
         self._execution = 0
         self._trade_id = 0
 
-    def run(self, count: int) -> None:
-        """Compares ``count`` orders; StreamError at the first that differs."""
-        for index in range(count):
+    def renew(self, seed: int) -> None:
+        """Another stream from here on: limits drawn anew over the orders, positions and messages
+        that are there; only the limits of the strategies, which a gate is made with, stay."""
+        self._chance = random.Random(seed)
+        self._seed = seed
+        rules = draw_rules(self._chance)
+        rules.strategies = self._plain.rules.strategies
+        self._plain.rules = copy.deepcopy(rules)
+        self._change(rules)
+        apply_rules(self._rig, rules)
+        self._rig.gate.is_paused, self._rig.store.is_active = False, True
+
+    def run(self, count: int, first: int = 0) -> None:
+        """Compares ``count`` orders; StreamError at the first that differs. The 500 steps of a
+        stream begin with a burst of one strategy; ``first`` is the step to begin with."""
+        for index in range(first, first + count):
             is_burst = index % 500 < 200
             while self._chance.random() < (0.2 if is_burst else 0.6):
                 self._do_something()

@@ -322,20 +322,6 @@ def test_a_pause_of_another_cause_is_not_ended_with_it(order_rig: "OrderRig") ->
     assert can_trade(order_rig) == Verdict.ACCEPTED
 
 
-def test_a_person_s_pause_outlasts_one_that_ends_by_itself(order_rig: "OrderRig") -> None:
-    pipeline, now_ns = order_rig.pipeline, order_rig.now_ns
-    for strategy, cause in ((0, Breaker.BREAKER_PORTFOLIO), (-1, Breaker.BREAKER_VENUE_OUTAGE)):
-        pipeline.pause_strategy(strategy, cause, now_ns, "full, or down")
-        pipeline.pause_strategy(strategy, Breaker.BREAKER_OPERATOR, now_ns, "stop it")
-        pipeline.resume_strategy(strategy, now_ns, "well", cause)
-        assert can_trade(order_rig) in (Verdict.STRATEGY_PAUSED, Verdict.ENGINE_PAUSED)
-        pipeline.pause_strategy(strategy, cause, now_ns, "again")
-        pipeline.resume_strategy(strategy, now_ns, "well", cause)
-        assert can_trade(order_rig) in (Verdict.STRATEGY_PAUSED, Verdict.ENGINE_PAUSED)
-        pipeline.resume_strategy(strategy, now_ns, "looked")
-        assert can_trade(order_rig) == Verdict.ACCEPTED
-
-
 @pytest.mark.parametrize("cooldown_ns", [0, 60 * SECOND_NS])
 def test_a_row_of_losses_is_not_forgotten_when_the_portfolio_has_room_again(
     order_rig: "OrderRig", cooldown_ns: int
@@ -458,6 +444,39 @@ def test_what_else_cannot_be() -> None:
         breakers.set_day(0, 0)
     with pytest.raises(RecordingError, match="3 bytes"):
         breakers.load(0, b"abc")
+
+
+@pytest.mark.parametrize("passing", [
+    Breaker.BREAKER_PORTFOLIO, Breaker.BREAKER_ERROR_RATE, Breaker.BREAKER_LATENCY,
+    Breaker.BREAKER_CLOCK_OFFSET, Breaker.BREAKER_VENUE_OUTAGE,
+])  # fmt: skip
+@pytest.mark.parametrize("index", [0, -1])
+def test_a_pause_that_waits_for_a_person_outlasts_one_that_does_not(
+    order_rig: "OrderRig", passing: Breaker, index: int
+) -> None:
+    pipeline, now_ns = order_rig.pipeline, order_rig.now_ns
+    pipeline.pause_strategy(index, passing, now_ns, "it will be well")
+    pipeline.pause_strategy(index, Breaker.BREAKER_OPERATOR, now_ns, "look")
+    pipeline.resume_strategy(index, now_ns, "it is well", int(passing))
+    assert level_of(order_rig, index) == PAUSED
+    pipeline.pause_strategy(index, passing, now_ns, "again")
+    pipeline.resume_strategy(index, now_ns, "well again", int(passing))
+    assert level_of(order_rig, index) == PAUSED, "the person's was there first"
+    pipeline.resume_strategy(index, now_ns, "looked")
+    assert level_of(order_rig, index) == QUIET
+
+
+def test_a_cooldown_outlasts_what_is_well_before(order_rig: "OrderRig") -> None:
+    pipeline = order_rig.pipeline
+    pipeline.breakers.set_limits(0, losses_in_row=1, losses_cooldown_ns=60 * SECOND_NS)
+    lose(order_rig, 5)
+    until_ns = int(state_of(order_rig)["paused_until_ns"])
+    assert until_ns > order_rig.now_ns
+    pipeline.pause_strategy(0, Breaker.BREAKER_PORTFOLIO, order_rig.now_ns, "full")
+    pipeline.resume_strategy(0, order_rig.now_ns, "room", int(Breaker.BREAKER_PORTFOLIO))
+    assert can_trade(order_rig) == Verdict.STRATEGY_PAUSED
+    order_rig.now_ns = until_ns
+    assert can_trade(order_rig) == Verdict.ACCEPTED
 
 
 def test_what_could_add_to_the_portfolio_may_reduce(order_rig: "OrderRig") -> None:

@@ -79,6 +79,28 @@ def test_the_gate_is_its_model(make_order_rig: MakeRig) -> None:
     assert seen[Verdict.ACCEPTED] > seen.total() // 20
 
 
+def test_streams_that_follow_each_other_in_one_gate(make_order_rig: MakeRig) -> None:
+    stream = RiskStream(make_order_rig, 0)
+    follow(stream, 200)
+    assert len(stream.seen) > 12
+
+
+def follow(stream: RiskStream, count: int) -> None:
+    """So many more streams through its gate."""
+    for seed in range(1, count):
+        stream.renew(seed)
+        stream.run(8, 37 * seed)
+
+
+@pytest.mark.parametrize("name", ["max order quantity", "net exposure", "reserve of a second"])
+def test_no_limit_can_be_lost_where_streams_follow_each_other(
+    make_order_rig: MakeRig, name: str
+) -> None:
+    stream = RiskStream(make_order_rig, 0, LOST_LIMITS[name])
+    with pytest.raises(StreamError):
+        follow(stream, 3000)
+
+
 @pytest.mark.parametrize("name", LOST_LIMITS)
 def test_no_limit_can_be_lost(make_order_rig: MakeRig, name: str) -> None:
     for seed in range(STREAMS_TO_FIND_IT):

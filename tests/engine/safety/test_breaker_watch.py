@@ -55,7 +55,7 @@ def test_quiet_breakers_tell_nothing(rig: Rig) -> None:
 def test_a_strategy_is_told_of_with_its_values(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
     rig.trip(0, BreakerLevel.BREAKER_PAUSED, Breaker.BREAKER_LOSSES_IN_ROW)
     assert "breaker losses_in_row of jerico_maker on BTC-USD: 0 of 5; PAUSED" in caplog.text
-    assert "--resume REASON" in caplog.text
+    assert "wow-ctl resume --strategy 0, or a start with --resume REASON" in caplog.text
     (told,) = rig.told()
     assert told["who"] == "jerico_maker on BTC-USD"
     assert told["breaker"] == "losses_in_row"
@@ -97,7 +97,7 @@ def test_a_cooldown_is_said(rig: Rig, caplog: pytest.LogCaptureFixture) -> None:
 def test_who_waits_for_room_in_the_portfolio_waits_for_nobody(rig: Rig) -> None:
     rig.trip(0, BreakerLevel.BREAKER_PAUSED, Breaker.BREAKER_PORTFOLIO)
     words = rig.watch.describe(0)
-    assert "but what reduces; it goes on by itself when there is room again" in words
+    assert "but for those that reduce; it goes on when less of it is used" in words
     assert "--resume" not in words
 
 

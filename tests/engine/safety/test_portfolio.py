@@ -119,6 +119,20 @@ def test_who_was_stopped_for_its_orders_is_not_let_go_because_they_were_pulled(
     assert rig.stopped() == [False, False], "now it may"
 
 
+def test_a_person_who_lets_it_go_is_not_overruled_by_what_was_pulled(
+    make_rig: Callable[..., Rig],
+) -> None:
+    rig = make_rig(GROUP)
+    rig.hold(5.0, 0.0)
+    rig.order(0, buy=4.0)
+    rig.look()
+    rig.order(0)
+    for strategy in (0, 1):
+        rig.arc.pipeline.resume_strategy(strategy, rig.now_ns, "looked")
+    rig.look()
+    assert rig.stopped() == [False, False]
+
+
 def test_what_it_had_asked_for_is_forgotten_after_a_minute(make_rig: Callable[..., Rig]) -> None:
     rig = make_rig(GROUP)
     rig.hold(5.0, 0.0)

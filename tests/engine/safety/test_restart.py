@@ -1,5 +1,5 @@
 """Breakers and position management over a restart: the next run goes on with them."""
-# tidy-ok: covers engine/recovery.py, run_start.py and journal/order_ledger.py for engine/safety
+# tidy-ok: covers engine/recovery.py, run_start.py and order_ledger.py for engine/safety
 
 from collections.abc import Callable
 from pathlib import Path
@@ -53,7 +53,7 @@ def test_a_latch_and_the_loss_of_the_day_are_there_again(
     assert after["level"][1] == BreakerLevel.BREAKER_PAUSED
     assert after["strategy"].tolist() == [0, 1, -1]
     assert arc.pipeline.breakers.take_notices() == [1], "it is told again"
-    again = snapshot_arc(arc, NOW_NS, "")
+    again = snapshot_arc(arc, NOW_NS, left.snapshot)
     assert again.breakers == [each.tobytes()[: len(again.breakers[0])] for each in after]
 
 
