@@ -91,7 +91,7 @@ class WorldEngine:
         self.books = self.memory.region("books_offset", BOOK_VIEW, len(self.arc.instruments))
         self._breaker_watch = BreakerWatch(self.arc, self._note_state, self._kill)
         self.portfolio = PortfolioWatch(self.arc)
-        self.portfolio_looks = 0
+        self.portfolio_looks = self.portfolio_looked_ns = 0
         self.store = parts.store
         self.session = parts.session
         self._sender = cast(CapturingSender, parts.sender)
@@ -337,4 +337,5 @@ class WorldEngine:
             if self._has_feed and not self.is_stopping:
                 self.portfolio.poll(now_ns)
                 self.portfolio_looks += 1
+                self.portfolio_looked_ns = now_ns
         self.flush()

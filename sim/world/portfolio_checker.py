@@ -70,7 +70,7 @@ class PortfolioStopsWhoAdds(Checker):
         for symbol, book in zip(world.symbols, engine.books, strict=True):
             if is_good_book(book):
                 self._mids[symbol] = (int(book["bid_ticks"][0]) + int(book["ask_ticks"][0])) / 2
-        now_ns = engine.clock.now_ns()
+        now_ns = engine.portfolio_looked_ns
         if now_ns >= self._next_sample_ns:
             self._next_sample_ns = now_ns + self._limits.correlation_interval_seconds * SECOND_NS
             nan = float("nan")
