@@ -27,7 +27,8 @@ def test_worlds_hold(first: int) -> None:
 
 # What each of them found is in the history of this line.
 @pytest.mark.parametrize(
-    "seed", [10, 29, 62, 81, 157, 201, 205, 696, 714, 957, 1_198, 2_086, 19_331, 60_170, 61_061]
+    "seed",
+    [10, 29, 62, 81, 157, 201, 205, 696, 714, 794, 957, 1_198, 2_086, 19_331, 60_170, 61_061],
 )
 def test_worlds_that_found_something_hold(seed: int) -> None:
     assert not shown(play(seed))
