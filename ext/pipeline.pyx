@@ -293,6 +293,8 @@ cdef class Pipeline(PipelineCommands):
         if self.is_recording:
             self._keep_state(strategy, receive_time_ns)
         for index in range(intents.count):
+            # Below zero it is why position management, or a person, has closed a position.
+            intents.intents[index].reason = max(intents.intents[index].reason, 0)
             self._submit(strategy, &intents.intents[index], receive_time_ns)
 
     cdef Verdict _submit(self, int64_t strategy, Intent* intent, int64_t time_ns) noexcept nogil:

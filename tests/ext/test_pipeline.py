@@ -312,3 +312,11 @@ def test_what_a_hook_writes_reaches_nobody(make_order_rig: MakeRig) -> None:
     assert pipeline.counters()["intents"] == 0
     assert (rig.positions == before[0]).all()
     assert (rig.memory.region("books_offset", BOOK_VIEW, 1) == before[1]).all()
+
+
+@pytest.mark.parametrize(("given", "kept"), [(-6, 0), (-1, 0), (0, 0), (7, 7)])
+def test_a_strategy_gives_no_reason_that_is_of_an_exit(
+    make_order_rig: MakeRig, given: int, kept: int
+) -> None:
+    rig = make_order_rig()
+    assert rig.order(rig.place(1, 49_000, 10, reason=given))["reason"] == kept
