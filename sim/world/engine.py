@@ -10,11 +10,9 @@ from typing import Any, cast
 import numpy as np
 
 from control.kill_source import KillSource
-from engine.composition import OrderParts
 from engine.engine_clock import EngineClock
 from engine.known_trades import known_trades
 from engine.market_data import MarketData
-from engine.order_entry import OrderEntry
 from engine.recovery import Recovery, take_over
 from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
@@ -22,7 +20,6 @@ from engine.safety.breaker_watch import BreakerWatch
 from engine.strategy_control import StrategyControl
 from ext.bounds import Bound
 from ext.dtypes import BREAKER_STATE, ORDER, POSITION
-from ext.order_sender import CapturingSender
 from ext.safety_records import BreakerLevel
 from ext.wire import RecordKind
 from journal.run_facts import RunFacts, encode_facts
@@ -32,7 +29,7 @@ from sim.world.engine_config import EngineSetup
 from sim.world.engine_parts import make_arc
 from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport
 from sim.world.network import Network
-from sim.world.order_transport import WorldOrderTransport
+from sim.world.order_leg import LegEdges, Sent, make_order_leg
 from sim.world.reconciliation import WorldReconciler
 from sim.world.venue import Venue
 
@@ -60,7 +57,7 @@ class WorldEngine:
         network: Network,
         venue: Venue,
         *,
-        sent: Callable[[bytes], None],
+        sent: Sent,
         heard: Callable[[bytes | None], None],
         latch: WorldLatch,
     ) -> None:
@@ -73,8 +70,6 @@ class WorldEngine:
         self._network = network
         self._watches = 0
         self.arc = make_arc(setup, seed, run, left, network.clock.wall_ns())
-        parts, config = self.arc.orders, setup.config
-        assert isinstance(parts, OrderParts)
         self.memory, self.pipeline = self.arc.memory, self.arc.pipeline
         self._requests_sent = self.memory.header_record()["requests_sent"]
         self._reports = self.memory.header_record()["reports"]
@@ -86,36 +81,34 @@ class WorldEngine:
         self.breakers = self.memory.region("breakers_offset", BREAKER_STATE, count)
         self._breaker_levels = self.breakers["level"]
         self._breaker_watch = BreakerWatch(self.arc, self._note_state, self._kill)
-        self.store = parts.store
-        self.session = parts.session
-        self._sender = cast(CapturingSender, parts.sender)
         self.left = left
         self.first, self.facts = self._begin_run(left)
-        self.order_entry = OrderEntry(
-            config,
-            "world",
-            0,
-            parts,
-            self.pipeline,
-            self.clock,
-            on_fatal=self._fail,
-            on_pause=self._doubt,
-            on_notices=self._take_notices,
-            make_transport=cast(Any, functools.partial(WorldOrderTransport, network, venue, sent)),
+        edges = LegEdges(
+            sent, self._fail, self._doubt, self._take_notices, self._end_order_questions
         )
+        self.order_leg = make_order_leg(self.arc, self.clock, network, venue, edges)
+        self.order_entry = self.order_leg.entry
+        self.order_transport = self.order_leg.transport
+        self.store = self.order_leg.store
         self.market_data = self._make_market_data(network, venue, heard)
         known = None
         if left is not None:
             known = known_trades(left.snapshot)
         self.reconciler = WorldReconciler(
-            self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation, known
+            self.arc,
+            self.clock,
+            network,
+            venue,
+            self._doubt,
+            self._end_reconciliation,
+            known,
+            self.order_leg.rates,
         )
         self.order_entry.watcher = self.reconciler
         self.control = self._make_control(network, venue, latch)
         self.strategy_control = StrategyControl(self.arc, self.clock)
         self._latch = latch
         self._has_feed = False
-        self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
         self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
 
     def _make_market_data(
@@ -185,7 +178,7 @@ class WorldEngine:
     @property
     def has_unsent(self) -> bool:
         """Whether the compiled path has sent something that nobody has passed on yet."""
-        return not self.is_dead and self._sender.size > 0
+        return not self.is_dead and self.order_transport.has_unsent
 
     def start(self) -> None:
         """Connects both legs and begins to watch; what the last run left open is Unknown first."""
@@ -196,7 +189,7 @@ class WorldEngine:
             elif self.first.pause_reason:
                 self._doubt(self.first.pause_reason)
         self.control.begin(self._latch.read(), self.first.kill_reason)
-        self.order_transport.start()
+        self.order_leg.start()
         self._plan_watch()
 
     def pause(self, reason: str) -> None:
@@ -246,7 +239,7 @@ class WorldEngine:
     def crash(self, *, is_power_lost: bool) -> None:
         """The process ends at once; with it, or without, the host."""
         self.is_dead = True
-        self.order_transport.abandon(is_cut=is_power_lost)
+        self.order_leg.abandon(is_cut=is_power_lost)
         self.feed_transport.abandon()
         self.reconciler.abandon()
         self.control.abandon()
@@ -272,6 +265,9 @@ class WorldEngine:
 
     def _end_reconciliation(self, error: Exception) -> None:
         self._fail(f"reconciliation ended: {error!r}")
+
+    def _end_order_questions(self, error: Exception) -> None:
+        self._fail(f"questions about orders ended: {error!r}")
 
     def _fail(self, reason: str) -> None:
         self.fatal_reason = self.fatal_reason or reason

@@ -4,8 +4,9 @@
 
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -19,47 +20,30 @@ from ext.safety_records import Breaker, KeptState
 from ext.wire import RecordKind
 from journal.entries import Entry
 from sim.fix_text import FixReader, Garbled, encode
-from sim.world.checkers import OPEN_STATES, WorldError
+from sim.world.checkers import OPEN_STATES
 from sim.world.engine import WorldEngine
 from sim.world.engine_parts import draw_identity
-from sim.world.faults import FaultPlan
 from sim.world.order_stream import read_market, read_orders
 from sim.world.world import World
-
-SEEDS = 12
-Plant = Callable[[World], None]
+from tests.sim.world.planted import all_errors, all_who_catch, play_until_caught
 
 
-def play_until_caught(plant: Plant, **faults: float) -> str:
-    """The name of the checker that objects first, over SEEDS seeds; empty: none did."""
-    return next(all_who_catch(plant, **faults), "")
-
-
-def all_who_catch(plant: Plant, **faults: float) -> Iterator[str]:
-    """The names of the checkers that object, one for each of SEEDS seeds at most."""
-    return (error.checker for error in all_errors(plant, **faults))
-
-
-def all_errors(plant: Plant, **faults: float) -> Iterator[WorldError]:
-    """What they object to."""
-    for seed in range(1, SEEDS + 1):
-        plan = FaultPlan(**faults)  # type: ignore[arg-type]
-        try:
-            World(seed, plan, plant).run()
-        except WorldError as error:
-            yield error
+def transport_of(world: World) -> Any:
+    """The transport of orders by FIX, insides included."""
+    return world.engine.order_transport
 
 
 def on_received(world: World, change: Callable[[bytes], bytes]) -> None:
     """``change`` sees every piece that the engine gets of the venue, whole messages all."""
-    transport = world.engine.order_transport
+    transport = transport_of(world)
     receive = transport.receive
-    transport.receive = lambda data: receive(change(data))  # type: ignore[method-assign]
+    transport.receive = lambda data: receive(change(data))
 
 
 def on_sent(world: World, change: Callable[[bytes], bytes]) -> None:
     """``change`` sees what the engine's compiled path sends, before anybody does."""
-    sender = world.engine.order_transport._sender
+    transport = transport_of(world)
+    sender = transport._sender
 
     class Changed:
         def take(self) -> bytes:
@@ -68,7 +52,7 @@ def on_sent(world: World, change: Callable[[bytes], bytes]) -> None:
         def __getattr__(self, name: str) -> object:
             return getattr(sender, name)
 
-    world.engine.order_transport._sender = Changed()  # type: ignore[assignment]
+    transport._sender = Changed()
 
 
 def rewrite(message: bytes, new_type: str = "", **changes: str) -> bytes:
@@ -91,7 +75,7 @@ def test_a_fill_counted_twice() -> None:
     def plant(world: World) -> None:
         def change(data: bytes) -> bytes:
             if b"\x01150=F\x01" in data and world.engine.order_entry.is_active:
-                listener = world.engine.order_transport._listener
+                listener = transport_of(world)._listener
                 again = rewrite(data, t17="00000000-0000-4000-8000-00000000000b", t1003="9")
                 world.schedule.after(0, "planted", lambda: listener.apply_message(again))
             return data
@@ -354,7 +338,7 @@ def test_risk_that_is_taken_after_a_kill() -> None:
     def plant(world: World) -> None:
         def change(data: bytes) -> bytes:
             # A cancel of the KILL becomes the replace of that order.
-            if world._was_killed and b"\x0135=F\x01" in data:
+            if world.before.is_killed and b"\x0135=F\x01" in data:
                 [found] = FixReader().feed(data[: data.index(b"\x0110=") + 8])
                 assert not isinstance(found, Garbled)
                 fields = [each for each in found.fields if each[0] not in (8, 9, 35, 10)]
