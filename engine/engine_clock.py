@@ -13,7 +13,10 @@ MAX_SLEW_NS = 50_000  # of the offset, in one call of ``follow``: 500 parts per 
 
 
 class EngineClock:
-    """Publishes its offset in the shared memory, where the compiled edges read it."""
+    """Publishes its offset in the shared memory, where the compiled edges read it.
+
+    Implements ``gateways.edges.Clock`` for what is held against times of the engine.
+    """
 
     def __init__(self, memory: SharedMemory, host: Clock | None = None) -> None:
         self._header = memory.header_record()
@@ -26,6 +29,14 @@ class EngineClock:
     def now_ns(self) -> int:
         """Nanoseconds since the Unix epoch."""
         return self._host.monotonic_ns() + self._offset_ns
+
+    def wall_ns(self) -> int:
+        """The same as ``now_ns``."""
+        return self.now_ns()
+
+    def monotonic_ns(self) -> int:
+        """Nanoseconds of the host's clock that never go back."""
+        return self._host.monotonic_ns()
 
     def follow(self) -> int:
         """Slews towards the host's wall clock; the distance that is left, in nanoseconds."""

@@ -126,5 +126,6 @@ class OwnRecords:
                 0 if record["acknowledged_time_ns"] else int(record["sent_time_ns"])
             ),
             sent_time_ns=int(record["sent_time_ns"]),
+            acknowledged_time_ns=int(record["acknowledged_time_ns"]),
             is_accepted=int(record["accepted_time_ns"]) > 0,
         )

@@ -26,10 +26,11 @@ from engine.reconciliation import (
     has_late_fills,
 )
 from engine.reconciliation_questions import Answers, VenueQuestions
+from engine.reconciliation_records import OurOrder
 from engine.reconciliation_reports import ReportEdge, make_reports
 from engine.rest_client import make_rest_client
 from engine.rest_parts import is_by_rest
-from engine.rest_poll import ORDER_LIFETIME_NS
+from engine.rest_poll import GONE_AFTER_NS, ORDER_LIFETIME_NS
 from ext.errors import LogonRefused, UsageError
 from ext.orders import ReportResult
 from gateways.rest_request import RestAccessRefused, RestError
@@ -39,6 +40,8 @@ ASK_AGAIN_S = 0.5  # doubles up to ASK_AGAIN_LIMIT_S
 ASK_AGAIN_LIMIT_S = 2.0
 MAX_ROUNDS = 12  # of one comparison: then the records move too fast, the next one tries again
 POLL_S = 0.02  # of somebody who waits for a comparison
+BASELINE_DOUBT_NS = 2_000_000_000
+"""So long after the balances began a fill of then is known."""
 RETRY_S = 1.0  # of the first comparison, while the venue cannot be asked
 
 _log = logging.getLogger("engine.reconciliation")
@@ -78,6 +81,8 @@ class Reconciler:
         self._ask_again_s = ask_again_s
         self._order_lifetime_ns = order_lifetime_ns
         self._baseline: dict[str, Decimal] = {}  # balances less all that we know of
+        self._baseline_changes: dict[str, Decimal] = {}  # what we knew of then
+        self._baseline_ns = 0  # when it was asked for; 0: it is beyond doubt
         self._told: set[Difference] = set()
         self._noted: dict[str, int] = {}  # trade ids that the journal has as agreed on
         self._has_compared = asyncio.Event()
@@ -201,15 +206,21 @@ class Reconciler:
     def _may_arrive(self, difference: Difference) -> bool:
         """Whether the venue may still get an order that it does not know. What was sent on a
         connection before this one cannot come any more: the venue has ended that one, for it holds
-        one session of a key. What was sent on this one is for FIX to ask, in its order. By REST
-        there is no session: it can come until its timestamp is too old."""
+        one session of a key. What was sent on this one is for FIX to ask, in its order."""
         if not isinstance(difference, OrderGone):
             return False
         if self._order_lifetime_ns:
-            age_ns = self._now_ns() - difference.ours.sent_time_ns
-            return not difference.ours.venue_order_id and age_ns < self._order_lifetime_ns
+            return self._may_be_shown(difference.ours)
         sent_ns = difference.ours.unacknowledged_since_ns
         return sent_ns > 0 and not 0 < sent_ns < self._active_since_ns
+
+    def _may_be_shown(self, ours: OurOrder) -> bool:
+        """The same by REST, where there is no session: an order can come until its timestamp is
+        too old, and one that was acknowledged may be shown a while later."""
+        now_ns = self._now_ns()
+        if ours.venue_order_id:
+            return not ours.is_accepted and now_ns - ours.acknowledged_time_ns < GONE_AFTER_NS
+        return now_ns - ours.sent_time_ns < self._order_lifetime_ns
 
     def _compare(self, answers: Answers) -> list[Difference]:
         found = compare(answers.ours, answers.theirs)
@@ -222,7 +233,24 @@ class Reconciler:
             currency: balance - self._baseline.get(currency, Decimal(0))
             for currency, balance in answers.balances.items()
         }
-        return compare_balances(own.changes, changes, own.turnovers)
+        differences = compare_balances(own.changes, changes, own.turnovers)
+        return [] if self._is_baseline_wrong(answers, own.changes, differences) else differences
+
+    def _is_baseline_wrong(
+        self, answers: Answers, changes: dict[str, Decimal], differences: list[Difference]
+    ) -> bool:
+        """Whether balances differ because of where they began: by REST nobody tells of a fill that
+        comes between the question for fills and the one for balances, so that the first balances
+        may hold one more than we had counted. Then they begin anew."""
+        age_ns = answers.theirs.asked_ns - self._baseline_ns
+        if not self._baseline_ns or (not differences and age_ns < BASELINE_DOUBT_NS):
+            return False
+        if differences and changes != self._baseline_changes:
+            self._baseline.clear()
+            return True
+        if not differences:
+            self._baseline_ns = 0
+        return False
 
     def _agree(self, answers: Answers) -> None:
         venue_orders = answers.theirs.orders
@@ -233,6 +261,8 @@ class Reconciler:
         if not self._baseline and answers.is_quiet:
             changes = self._own.changes().changes
             balances = answers.balances
+            self._baseline_changes = changes
+            self._baseline_ns = answers.theirs.asked_ns if self._order_lifetime_ns else 0
             self._baseline = {
                 currency: balances.get(currency, Decimal(0)) - change
                 for currency, change in changes.items()

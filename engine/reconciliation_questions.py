@@ -201,7 +201,7 @@ class VenueQuestions:
             if ours.find(order) is not None:
                 wanted[name] = max(order.filled_lots, wanted.get(name, 0))
         listed = self.fills.of_orders(orders)
-        for name in {*listed, *orders} & wanted.keys():
+        for name in sorted({*listed, *orders} & wanted.keys()):  # one seed is one run
             lots = sum(fill.quantity_lots for fill in listed.get(name, {}).values())
             if lots < wanted[name]:
                 await self._list_fills_of(name)

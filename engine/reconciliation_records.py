@@ -41,6 +41,8 @@ class OurOrder:
     unacknowledged_since_ns: int = 0
     """When it was sent, while the venue has never told of it; 0: it has."""
     sent_time_ns: int = 0
+    acknowledged_time_ns: int = 0
+    """When the venue told of it first; 0: it never has."""
     is_accepted: bool = False
     """Whether it was shown in the market, or filled."""
 

@@ -6,8 +6,10 @@ then, and every open order is Unknown. Nothing is cancelled by the venue when we
 """
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable
+from typing import Protocol
 
 from engine.composition import Arc
 from engine.config_venues import OrderEntrySection
@@ -15,6 +17,7 @@ from engine.engine_clock import EngineClock
 from engine.measured import MeasuredCoroutine
 from engine.order_entry import SessionWatcher
 from engine.own_records import OwnRecords
+from engine.reconciliation_questions import Asks
 from engine.rest_client import make_rest_client
 from engine.rest_parts import RestOrderParts, split_address
 from engine.rest_poll import OrderPoll
@@ -55,7 +58,18 @@ PENDING_MARGIN_NS = 1_000_000_000
 MAX_KEPT_BYTES = 4096
 """Of an answer, in the journal."""
 
+# ``RestOrderTransport`` or what stands for it: a world without sockets has its own.
+MakeTransport = Callable[..., RestOrderTransport]
+
 _log = logging.getLogger("engine.orders")
+
+
+class Questions(Asks, contextlib.AbstractAsyncContextManager[object], Protocol):
+    """``gateways.rest_transport.RestTransport``."""
+
+    @property
+    def rates(self) -> RestRates:
+        """What may be asked of the venue with our key, by whomever."""
 
 
 class RestOrderEntry:
@@ -74,11 +88,14 @@ class RestOrderEntry:
         on_fatal: Callable[[str], None],
         on_pause: Callable[[str], None],
         meter: LoopMeter | None = None,
+        questions: Questions | None = None,
+        make_transport: MakeTransport | None = None,
     ) -> None:
+        """``questions`` and ``make_transport`` stand for those over sockets; the rates of the
+        venue are ``rates`` of the first."""
         parts, section = arc.orders, arc.config.order_entry
         if not isinstance(parts, RestOrderParts) or section is None:
             raise UsageError("this arc has no orders by REST")
-        self.rates = RestRates()
         self.watcher: SessionWatcher | None = None
         self._pipeline = arc.pipeline
         self._header = arc.memory.header_record()
@@ -99,16 +116,18 @@ class RestOrderEntry:
             answer_timeout_ns=self._answer_timeout_ns,
         )
         self._session.is_risk_allowed = self._is_risk_allowed
-        self.transport = RestOrderTransport(
+        self.transport = (make_transport or RestOrderTransport)(
             self._session,
             parts.senders,
             host,
             port,
             on_event=self._take_event,
             on_turn=self._turn,
+            clock=clock,  # not the host's: what waits has the engine's time in it
             meter=meter,
         )
-        self._questions = _make_questions(section, url, self.rates)
+        self._questions = questions or _make_questions(section, url)
+        self.rates = self._questions.rates
         self._poll = OrderPoll(
             self._questions,
             OwnRecords(arc.memory, arc.pipeline.orders, arc.instruments, len(arc.strategies)),
@@ -131,8 +150,8 @@ class RestOrderEntry:
         """Whether orders can be sent now: the word that the compiled path goes by."""
         return self._parts.store.is_active
 
-    async def run(self) -> None:
-        """Sends, asks and reports until the transport is stopped."""
+    def begin(self) -> None:
+        """What comes before the first connection."""
         now_ns = self._clock.now_ns()
         self._parts.store.reset(now_ns)
         self._pipeline.forget_sequences(now_ns)
@@ -144,8 +163,12 @@ class RestOrderEntry:
             self._section.poll_ms,
         )
         self._tell_state(SessionState.SESSION_CONNECTING)
+
+    async def run(self) -> None:
+        """Sends, asks and reports until the transport is stopped."""
+        self.begin()
         async with self._questions:
-            asking = self._keep_asking()
+            asking = self.keep_asking()
             if self._meter is not None:
                 asking = MeasuredCoroutine(asking, self._meter, LoopSource.LOOP_ORDER_SESSION)
             task = asyncio.get_running_loop().create_task(asking)
@@ -168,12 +191,15 @@ class RestOrderEntry:
             _log.error("%d orders are Unknown: pending for %.1f s", count, limit_ns / 1e9)
 
     def _is_risk_allowed(self) -> bool:
-        is_killed = bool(self._header["kill_word"][0])
-        return not is_killed and not self._pipeline.gate.is_paused
+        # Whose order waits is not known there: none leaves while anyone is stopped.
+        pipeline = self._pipeline
+        is_stopped = pipeline.gate.is_paused or pipeline.breakers.is_any_stopped
+        return self.is_active and not is_stopped and not pipeline.is_killed
 
     # Questions
 
-    async def _keep_asking(self) -> None:
+    async def keep_asking(self) -> None:
+        """Asks the venue what became of orders, until it is cancelled or our key is refused."""
         while True:
             try:
                 if not self._has_access:
@@ -194,7 +220,10 @@ class RestOrderEntry:
                 if not self._is_failure_told:
                     _log.error("the venue does not tell what became of orders: %s", error)
                 self._is_failure_told = True
-            await asyncio.sleep(self._section.poll_ms / 1e3)
+            await self._sleep(self._section.poll_ms / 1e3)
+
+    async def _sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
 
     # State
 
@@ -295,12 +324,11 @@ class RestOrderEntry:
             _log.error("the answer to request %d is lost, its order is Unknown: %s", sequence, text)
 
 
-def _make_questions(section: OrderEntrySection, url: str, rates: RestRates) -> RestTransport:
+def _make_questions(section: OrderEntrySection, url: str) -> RestTransport:
     return make_rest_client(
         "order_entry",
         url,
         (section.key, section.secret, section.passphrase),
         ca_file=section.ca_file,
         timeout_ms=section.answer_timeout_ms,
-        rates=rates,
     )

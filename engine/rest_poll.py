@@ -21,7 +21,7 @@ from engine.instruments import Instrument
 from engine.own_records import OwnRecords
 from engine.reconciliation import Difference, MissedFills, OrderEnded, OrderFound, OrderGone
 from engine.reconciliation_questions import Asks
-from engine.reconciliation_records import OurOrder, TheirOrder, read_fill, read_order
+from engine.reconciliation_records import NANO, OurOrder, TheirOrder, read_fill, read_order
 from engine.reconciliation_reports import Fields, ReportEdge, make_reports
 from engine.rest_reports import make_placement
 from ext.errors import InstrumentError
@@ -32,17 +32,26 @@ from gateways.coinbase_rest import (
     VenueOrder,
     get_client_order,
     get_order,
+    get_time,
     list_fills,
     list_orders,
 )
-from gateways.rest_request import RestNotFound
+from gateways.rest_request import RestError, RestNotFound
 
-ORDER_LIFETIME_NS = 65_000_000_000
-"""The venue takes a request up to 30 s after its timestamp, by its own clock; ours may be 30 s
-ahead of that and is still believed. So much later an order that it does not know cannot come."""
+TIMESTAMP_LIMIT_NS = 30_000_000_000
+"""The venue takes a request up to so long after its timestamp, by its own clock, and so long before
+("REST API Authentication")."""
+LATE_MARGIN_NS = 5_000_000_000
+"""On top: for what it has taken in time and looks at later, and for clocks of its servers that
+differ."""
+ORDER_LIFETIME_NS = 2 * TIMESTAMP_LIMIT_NS + LATE_MARGIN_NS
+"""So long after it was sent an order that the venue does not know cannot come, whatever its clock
+shows: ours may be ahead of it by the limit, and is still believed."""
 GONE_ANSWERS = 2
-"""Answers in a row that an order is not known, before it is believed of one that was never shown
-in the market: the venue's lists may lag behind its own acknowledgement."""
+GONE_AFTER_NS = 1_000_000_000
+"""So many answers in a row that an order is not known, and so long after its acknowledgement,
+before it is believed of one that was never shown in the market: what answers questions may lag
+behind what takes orders."""
 
 _log = logging.getLogger("engine.orders")
 
@@ -67,7 +76,7 @@ class OrderPoll:
         self._on_doubt = on_doubt
         self._counted: dict[str, set[int]] = {}  # trade ids of the newest fills, by product
         self._absences: dict[int, int] = {}  # answers in a row, by order number
-        self._waited_for: set[int] = set()  # orders of which it was told that they may still come
+        self._expiries_ns: dict[int, int] = {}  # of orders that may still come, by order number
         self._doubted: set[str] = set()
 
     async def ask(self) -> bool:
@@ -104,7 +113,7 @@ class OrderPoll:
 
     def _forget(self, ours: Mapping[int, OurOrder]) -> None:
         self._absences = {at: count for at, count in self._absences.items() if at in ours}
-        self._waited_for &= ours.keys()
+        self._expiries_ns = {at: end for at, end in self._expiries_ns.items() if at in ours}
 
     async def _take_new_fills(self, symbol: str) -> None:
         """The newest fills of a product; older ones show in what is filled of each order."""
@@ -163,39 +172,66 @@ class OrderPoll:
             question = get_order(ours.venue_order_id)
         else:
             question = get_client_order(ours.client_order_id)
+        has_expired = await self._has_expired(ours)  # before the question: it is answered later
         try:
             theirs = read_order((await self._transport.send(question)).value, self._instruments)
         except RestNotFound:
-            self._take_absence(number)
+            self._take_absence(number, has_expired=has_expired)
             return
         except InstrumentError as error:
             self._doubt(f"order {number} cannot be read: {error}")
             return
         await self._take_order(number, theirs, asked_ns)
 
-    def _take_absence(self, number: int) -> None:
+    def _take_absence(self, number: int, *, has_expired: bool) -> None:
         ours = self._open_orders().get(number)
         if ours is None:
             return
         self._absences[number] = self._absences.get(number, 0) + 1
-        if self._is_gone(ours, self._absences[number]):
+        if self._is_gone(ours, self._absences[number], has_expired=has_expired):
             self._explain(OrderGone(ours))
+        elif self._absences[number] == 1 and number in self._expiries_ns:
+            left_s = max(0, self._expiries_ns[number] - self._now_ns()) / NANO
+            _log.warning("the venue does not know %s; it may still come for %.0f s", ours, left_s)
 
-    def _is_gone(self, ours: OurOrder, answers: int) -> bool:
+    def _is_gone(self, ours: OurOrder, answers: int, *, has_expired: bool) -> bool:
         """The venue forgets an order that has ended without a fill. One that it never told of may
         still be under way to it, as long as it would take it."""
         if ours.filled_lots > 0:
             return False
         if ours.is_accepted:
             return True
-        age_ns = self._now_ns() - ours.sent_time_ns
-        if ours.venue_order_id or age_ns >= ORDER_LIFETIME_NS:
-            return answers >= GONE_ANSWERS
-        if ours.order_number not in self._waited_for:
-            self._waited_for.add(ours.order_number)
-            left_s = (ORDER_LIFETIME_NS - age_ns) / 1e9
-            _log.warning("the venue does not know %s; it may still come for %.0f s", ours, left_s)
-        return False
+        if ours.venue_order_id:
+            has_expired = self._now_ns() - ours.acknowledged_time_ns >= GONE_AFTER_NS
+        return answers >= GONE_ANSWERS and has_expired
+
+    async def _has_expired(self, ours: OurOrder) -> bool:
+        """Whether the venue would refuse the order by now if it came: its timestamp is too old.
+
+        How old it is the venue's clock decides, and tells; without it ours is held to be as wrong
+        as it can be. It is the time of the request itself that counts, so that a step of the
+        host's clock since then changes nothing.
+        """
+        if ours.venue_order_id or ours.is_accepted:
+            return False
+        now_ns = self._now_ns()
+        latest_ns = ours.sent_time_ns + ORDER_LIFETIME_NS
+        expiry_ns = self._expiries_ns.get(ours.order_number, latest_ns)
+        if now_ns >= expiry_ns:
+            return True
+        if ours.order_number in self._expiries_ns:
+            return False
+        try:
+            venue_ns = int((await self._transport.send(get_time())).value.epoch * NANO)
+        except RestError as error:
+            _log.warning("the venue does not tell its time: %s", error)
+            return False
+        now_ns = self._now_ns()
+        if abs(venue_ns - now_ns) <= TIMESTAMP_LIMIT_NS:  # else it would take nothing of ours
+            left_ns = ours.sent_time_ns + TIMESTAMP_LIMIT_NS + LATE_MARGIN_NS - venue_ns
+            expiry_ns = min(latest_ns, now_ns + left_ns)
+        self._expiries_ns[ours.order_number] = expiry_ns
+        return now_ns >= expiry_ns
 
     def _place(self, ours: OurOrder, theirs: TheirOrder) -> None:
         self._apply(make_placement(ours, theirs, self._now_ns()), f"the placement of {ours}")

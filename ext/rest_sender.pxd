@@ -3,7 +3,9 @@
 Source: RFC 9112, 9.3: a client may send the next request before the answer came, and a server may
 answer none of those behind a request that fails. An order must not depend on that. So a connection
 that has sent a request is busy until its answer was taken; a request that finds none free waits,
-and leaves with the next answer: cancels first, then new orders, both in their order. What waits is
+and leaves with the next answer: cancels first, then new orders, both in their order. The cancel of
+an order that still waits makes both of them void: the venue would not know the one yet, and take
+the other. What waits is
 bounded and nobody else's: its transport takes back what has waited for too long (``withdraw``),
 which has never left.
 
@@ -27,7 +29,9 @@ cdef struct Waiting:
     int64_t sequence                # 0: empty
     int64_t wall_ns                 # when it was encoded
     int64_t size
+    int64_t id_number               # of the client id that it names
     bint is_new
+    bint is_void                    # never leaves: order and cancel have met here
     char text[SEALED_BYTES]
 
 
@@ -50,10 +54,12 @@ cdef class RestSender(OrderSender):
     cdef RestConnection first
     cdef list connections
     cdef Waiting waiting[MAX_WAITING]
-    cdef readonly int64_t waiting_count
+    cdef readonly int64_t waiting_count         # without those that are void
+    cdef readonly int64_t void_count
     cdef readonly int64_t sent_count            # requests of orders that have left
 
     cdef bint _keep(self, const char* message, int64_t size, int64_t sequence) noexcept nogil
+    cdef bint _void_order(self, int64_t id_number) noexcept nogil
     cdef Waiting* _next_waiting(self) noexcept nogil
     cdef bint _send_waiting(self) noexcept nogil
     cdef RestConnection _connection(self, int64_t index)

@@ -83,9 +83,26 @@ cdef class RestSender(OrderSender):
                 entry.sequence = sequence
                 entry.wall_ns = self.encoder.wall_ns
                 entry.size = size
+                entry.id_number = self.encoder.id_number
                 entry.is_new = message[0] == NEW_ORDER_BEGIN
+                entry.is_void = not entry.is_new and self._void_order(entry.id_number)
                 memcpy(entry.text, message, size)
-                self.waiting_count += 1
+                self.waiting_count += not entry.is_void
+                self.void_count += entry.is_void
+                return True
+        return False
+
+    cdef bint _void_order(self, int64_t id_number) noexcept nogil:
+        """Makes the new order of that client id void if it waits; whether it does."""
+        cdef int64_t at
+        cdef Waiting* entry
+        for at in range(MAX_WAITING):
+            entry = &self.waiting[at]
+            if entry.sequence != 0 and entry.is_new and not entry.is_void \
+                    and entry.id_number == id_number:
+                entry.is_void = True
+                self.waiting_count -= 1
+                self.void_count += 1
                 return True
         return False
 
@@ -96,7 +113,7 @@ cdef class RestSender(OrderSender):
         cdef int64_t at
         for at in range(MAX_WAITING):
             entry = &self.waiting[at]
-            if entry.sequence != 0 and (
+            if entry.sequence != 0 and not entry.is_void and (
                     found == NULL or entry.is_new < found.is_new
                     or (entry.is_new == found.is_new and entry.sequence < found.sequence)):
                 found = entry
@@ -163,12 +180,26 @@ cdef class RestSender(OrderSender):
         withdrawn = []
         for at in range(<int64_t>MAX_WAITING):
             entry = &self.waiting[at]
-            if entry.sequence != 0 and entry.wall_ns < before_wall_ns and (
+            if entry.sequence != 0 and not entry.is_void and entry.wall_ns < before_wall_ns and (
                     entry.is_new or not is_new_only):
                 withdrawn.append(entry.sequence)
                 entry.sequence = 0
                 self.waiting_count -= 1
         return sorted(withdrawn)
+
+    def take_void(self) -> list[int]:
+        """Takes away orders that were cancelled before they left, and those cancels. Their
+        numbers, oldest first."""
+        cdef int64_t at
+        cdef Waiting* entry
+        taken = []
+        for at in range(<int64_t>MAX_WAITING):
+            entry = &self.waiting[at]
+            if entry.sequence != 0 and entry.is_void:
+                taken.append(entry.sequence)
+                entry.sequence = 0
+                self.void_count -= 1
+        return sorted(taken)
 
     def sequence(self, index: int) -> int:
         """Number of the request under way; -1: a question of the transport's own, 0: none."""

@@ -47,6 +47,10 @@ class Connections(Protocol):
     def waiting_count(self) -> int:
         """Requests that found no free connection."""
 
+    @property
+    def void_count(self) -> int:
+        """Orders that were cancelled before they left, and those cancels."""
+
     def open(self, index: int, /) -> None:
         """Its socket is connected."""
 
@@ -61,6 +65,9 @@ class Connections(Protocol):
 
     def withdraw(self, before_wall_ns: int, is_new_only: bool, /) -> list[int]:
         """Takes back what waits."""
+
+    def take_void(self) -> list[int]:
+        """Takes away what was cancelled before it left."""
 
     def sequence(self, index: int, /) -> int:
         """What is under way; negative: a question of our own."""
@@ -263,6 +270,9 @@ class RestOrderSession:
             self._events += [NeverSent(each, "no new risk is allowed") for each in withdrawn]
 
     def _withdraw(self, wall_ns: int) -> None:
+        if self._sender.void_count:
+            void = self._sender.take_void()
+            self._events += [NeverSent(each, "cancelled before it left") for each in void]
         self._withhold()
         if not self._sender.waiting_count:
             return

@@ -103,7 +103,7 @@ class RestTransport:
         self._ssl = ssl_context
         self._clock = clock or SystemClock()
         self._clock_offset_ns = 0  # the venue's clock minus ours, as far as it has refused ours
-        self._rates = rates or RestRates(self._clock)
+        self.rates = rates or RestRates(self._clock)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -178,7 +178,7 @@ class RestTransport:
     async def _send_once(self, request: RestRequest[_Value]) -> RestAnswer[_Value]:
         if self._session is None:
             raise RestUnavailable(f"{request.name}: the transport is closed")
-        wait_s = self._rates.reserve_s(request.rate_class)
+        wait_s = self.rates.reserve_s(request.rate_class)
         if wait_s:
             await asyncio.sleep(wait_s)
         now_ns = self._clock.wall_ns() + self._clock_offset_ns

@@ -65,6 +65,7 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
     cdef RunIdentity run
     cdef HmacSha256 key             # None: nothing can be sealed, as in a replay
     cdef readonly int64_t wall_ns   # of the last request
+    cdef int64_t id_number          # of the client id that it names
     cdef int64_t second             # that ``second_text`` stands for, since the epoch
     cdef char second_text[SECOND_DIGITS + TEXT_OVERRUN_BYTES]
 

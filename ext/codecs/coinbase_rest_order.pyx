@@ -136,12 +136,14 @@ cdef class CoinbaseRestOrderEncoder(OrderEncoder):
             write_padded(self.second_text, second, SECOND_DIGITS)
         if request.kind == CANCEL_ORDER:
             template += CANCEL_TEMPLATE
+            self.id_number = request.original_number
             write_client_order_id(
                 template.text + template.client_id_at, &self.run, request.original_number
             )
             end = template.text + template.size
         elif request.kind == NEW_ORDER:
             template += _number_of(request)
+            self.id_number = request.request_number
             write_client_order_id(
                 template.text + template.client_id_at, &self.run, request.request_number
             )

@@ -13,14 +13,13 @@ from ext.dtypes import BREAKER_STATE
 from ext.safety_records import BreakerLevel
 from ext.wire import BookState, OrderState
 from sim.world.observations import SLOTS, SentMessage
+from sim.world.sent_text import PLACE, LOGON, NEW_RISK, REQUESTS
 
 if TYPE_CHECKING:
     from engine.recovery import Recovery
     from sim.world.world import World
 
 RING_SLOTS = int(Bound.RING_SLOTS)
-NEW_RISK = ("D", "G")
-REQUESTS = ("D", "F", "G")
 OPEN_STATES = frozenset(
     int(state)
     for state in (
@@ -75,24 +74,25 @@ class SentChecker(Checker):
 
 
 class ClientIdsAreUnique(SentChecker):
-    """A request has a ClOrdID of its own, over all runs; only a repeat (43=Y) has an old one."""
+    """A request has a client id of its own, over all runs; only a repeat (43=Y) of FIX has an old
+    one. By REST a cancel has none."""
 
     def __init__(self) -> None:
         super().__init__()
         self._ids: dict[str, SentMessage] = {}
 
     def check_message(self, message: SentMessage) -> None:
-        """ClOrdID(11) of D, F and G."""
-        if message.fields.message_type not in REQUESTS:
+        """ClOrdID(11) of D, F and G, client_oid of a new order."""
+        text = message.text
+        if text.kind not in REQUESTS or not text.client_id:
             return
-        client_id = message.fields.get(11) or ""
-        first = self._ids.setdefault(client_id, message)
+        first = self._ids.setdefault(text.client_id, message)
         if first is not message:
-            is_same = message.is_repeat and (first.sequence, first.run) == (
-                message.sequence,
+            is_same = text.is_repeat and (first.text.sequence, first.run) == (
+                text.sequence,
                 message.run,
             )
-            self.require(is_same, f"ClOrdID {client_id} was sent again as another request")
+            self.require(is_same, f"{text.client_id} was sent again as another request")
 
 
 class NothingNewWhilePaused(SentChecker):
@@ -101,9 +101,9 @@ class NothingNewWhilePaused(SentChecker):
 
     def check_message(self, message: SentMessage) -> None:
         """MsgType of what was sent while PAUSED."""
-        kind = message.fields.message_type
-        is_risk = message.was_paused and kind in NEW_RISK and not message.is_flatten
-        self.require(not is_risk, f"35={kind} 34={message.sequence} was sent while PAUSED")
+        is_risk = message.was_paused and message.text.kind in NEW_RISK
+        is_risk = is_risk and not message.is_flatten
+        self.require(not is_risk, f"{message.text.shown} was sent while PAUSED")
 
 
 class NothingNewOfTheStopped(SentChecker):
@@ -113,10 +113,10 @@ class NothingNewOfTheStopped(SentChecker):
 
     def check_message(self, message: SentMessage) -> None:
         """Whose new risk it is."""
-        kind = message.fields.message_type
-        is_reducing = message.is_exit or (message.may_reduce and kind == "D")
+        kind = message.text.kind
+        is_reducing = message.is_exit or (message.may_reduce and kind == PLACE)
         is_risk = message.was_stopped and kind in NEW_RISK and not is_reducing
-        text = f"35={kind} 34={message.sequence} of strategy {message.strategy}, which is stopped"
+        text = f"{message.text.shown} of strategy {message.strategy}, which is stopped"
         self.require(not is_risk, text)
 
 
@@ -161,9 +161,8 @@ class NothingNewAfterKill(SentChecker):
 
     def check_message(self, message: SentMessage) -> None:
         """MsgType of what was sent since."""
-        kind = message.fields.message_type
-        is_risk = message.was_killed and kind in NEW_RISK
-        self.require(not is_risk, f"35={kind} 34={message.sequence} was sent after a KILL")
+        is_risk = message.was_killed and message.text.kind in NEW_RISK
+        self.require(not is_risk, f"{message.text.shown} was sent after a KILL")
 
 
 class NoLatchIsLost(Checker):
@@ -179,14 +178,13 @@ class NoLatchIsLost(Checker):
 class NothingNewBehindTheJournal(SentChecker):
     """While order records are lost, or cannot be stored, no new order and no replace leaves.
 
-    A repeat was recorded when it was sent first.
+    A repeat was recorded when it was sent first, and one that waited when it was decided.
     """
 
     def check_message(self, message: SentMessage) -> None:
         """MsgType of what was sent while the journal was behind."""
-        kind = message.fields.message_type
-        is_risk = message.was_behind and kind in NEW_RISK and not message.is_repeat
-        text = f"35={kind} 34={message.sequence} was sent while the journal is behind"
+        is_risk = message.was_behind and message.text.kind in NEW_RISK and not message.is_old
+        text = f"{message.text.shown} was sent while the journal is behind"
         self.require(not is_risk, text)
 
 
@@ -199,15 +197,15 @@ class OutgoingNumbersAreLegal(SentChecker):
 
     def check_message(self, message: SentMessage) -> None:
         """MsgSeqNum(34) of what was sent."""
-        if message.fields.message_type == "A":
+        sequence = message.text.sequence
+        if message.text.kind == LOGON:
             self._last = 0
-        if message.is_repeat:
-            is_old = 0 < message.sequence <= self._last
-            self.require(is_old, f"34={message.sequence} is a repeat, {self._last} was the last")
+        if message.text.is_repeat:
+            is_old = 0 < sequence <= self._last
+            self.require(is_old, f"34={sequence} is a repeat, {self._last} was the last")
             return
-        is_next = message.sequence == self._last + 1
-        self.require(is_next, f"34={message.sequence} follows {self._last}")
-        self._last = message.sequence
+        self.require(sequence == self._last + 1, f"34={sequence} follows {self._last}")
+        self._last = sequence
 
 
 class NoRiskIsTakenTwice(Checker):

@@ -34,9 +34,10 @@ def _play(options: argparse.Namespace) -> int:
         seeds = itertools.count(seed)
     tally = _Tally()
     try:
-        for outcome in play_many(seeds, options.jobs, is_twice=options.twice):
+        outcomes = play_many(seeds, options.jobs, is_twice=options.twice, protocol=options.protocol)
+        for outcome in outcomes:
             if isinstance(outcome, Failure):
-                _tell(outcome)
+                _tell(outcome, options.protocol)
                 return 1
             tally.add(outcome)
             if options.verbose:
@@ -52,7 +53,7 @@ class _Tally:
         self._started = self._told = time.monotonic()
         self._worlds = self._events = self._orders = self._fills = 0
         self._connections = self._restarts = self._doubts = 0
-        self._kills = self._rearms = 0
+        self._kills = self._rearms = self._by_rest = 0
 
     def add(self, outcome: Outcome) -> None:
         self._worlds += 1
@@ -62,6 +63,7 @@ class _Tally:
         self._connections += outcome.connections
         self._restarts += outcome.runs - 1
         self._doubts += outcome.has_doubts
+        self._by_rest += outcome.is_by_rest
         self._kills += outcome.kills
         self._rearms += outcome.rearms
         if time.monotonic() - self._told > REPORT_SECONDS:
@@ -71,19 +73,20 @@ class _Tally:
     def text(self) -> str:
         seconds = max(time.monotonic() - self._started, 1e-9)
         return (
-            f"{self._worlds} worlds held: {self._events} events, {self._orders} orders, "
-            f"{self._fills} fills, {self._connections} order connections, "
+            f"{self._worlds} worlds held: {self._by_rest} by REST, {self._events} events, "
+            f"{self._orders} orders, {self._fills} fills, {self._connections} order connections, "
             f"{self._restarts} restarts, {self._kills} kills, {self._rearms} rearms, "
             f"{self._doubts} ended in doubt; "
             f"{self._worlds / seconds:.1f} worlds/s, {self._events / seconds:.0f} events/s"
         )
 
 
-def _tell(failure: Failure) -> None:
+def _tell(failure: Failure, protocol: str) -> None:
     for line in failure.lines:
         print(line)
     print(f"seed {failure.seed}: {failure.checker}: {failure.text}")
-    print(f"again: python -m sim --seed {failure.seed} --count 1")
+    rest = f" --protocol {protocol}" if protocol else ""
+    print(f"again: python -m sim --seed {failure.seed} --count 1{rest}")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -97,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--count", type=_count, default=1, help="so many seeds, 0: until stopped (default: 1)")
     add("--jobs", type=_jobs, default=1, help="processes (default: 1)")
     add("--twice", action="store_true", help="play each world two times and compare the runs")
+    add("--protocol", choices=("fix", "rest"), default="", help="of orders (default: by the seed)")
     add("--verbose", action="store_true", help="print the outcome of each world")
     return parser
 

@@ -50,13 +50,13 @@ class VenueAgreesOnEveryOrder(Checker):
 
 class DoubtHasACause(Checker):
     """An engine that asks a person to look has learned by REST what no report had told it, or had
-    told it only later."""
+    told it only later; or the venue has refused its key."""
 
     def check(self, world: "World") -> None:
         """Looks whether the engine learned anything by REST, in any of its runs."""
         doubts = ", ".join(world.engine.doubts)
         has_learned = world.has_explained or world.engine.reconciler.has_explained
-        has_learned |= bool(world.lost_orders)
+        has_learned |= bool(world.lost_orders) or world.venue.access_refusals > 0
         self.require(not doubts or has_learned, f"no report was missed: {doubts}")
 
 

@@ -10,11 +10,9 @@ from typing import Any, cast
 import numpy as np
 
 from control.kill_source import KillSource
-from engine.composition import OrderParts
 from engine.engine_clock import EngineClock
 from engine.known_trades import known_trades
 from engine.market_data import MarketData
-from engine.order_entry import OrderEntry
 from engine.recovery import Recovery, take_over
 from engine.run_facts import make_facts
 from engine.run_start import snapshot_arc
@@ -23,7 +21,6 @@ from engine.safety.portfolio import PortfolioWatch
 from engine.strategy_control import StrategyControl
 from ext.bounds import Bound
 from ext.dtypes import BOOK_VIEW, BREAKER_STATE, GUARD_STATE, ORDER, POSITION
-from ext.order_sender import CapturingSender
 from ext.safety_records import Breaker, BreakerLevel
 from ext.wire import RecordKind
 from journal.run_facts import RunFacts, encode_facts
@@ -33,7 +30,7 @@ from sim.world.engine_config import EngineSetup
 from sim.world.engine_parts import make_arc
 from sim.world.feed_transport import WorldFeedListener, WorldFeedTransport
 from sim.world.network import Network
-from sim.world.order_transport import WorldOrderTransport
+from sim.world.order_leg import LegEdges, Sent, make_order_leg
 from sim.world.reconciliation import WorldReconciler
 from sim.world.venue import Venue
 
@@ -62,7 +59,7 @@ class WorldEngine:
         network: Network,
         venue: Venue,
         *,
-        sent: Callable[[bytes], None],
+        sent: Sent,
         heard: Callable[[bytes | None], None],
         latch: WorldLatch,
     ) -> None:
@@ -75,8 +72,6 @@ class WorldEngine:
         self._network = network
         self._watches = 0
         self.arc = make_arc(setup, seed, run, left, network.clock.wall_ns())
-        parts, config = self.arc.orders, setup.config
-        assert isinstance(parts, OrderParts)
         self.memory, self.pipeline = self.arc.memory, self.arc.pipeline
         self._requests_sent = self.memory.header_record()["requests_sent"]
         self._reports = self.memory.header_record()["reports"]
@@ -92,36 +87,34 @@ class WorldEngine:
         self._breaker_watch = BreakerWatch(self.arc, self._note_state, self._kill)
         self.portfolio = PortfolioWatch(self.arc)
         self.portfolio_looks = self.portfolio_looked_ns = 0
-        self.store = parts.store
-        self.session = parts.session
-        self._sender = cast(CapturingSender, parts.sender)
         self.left = left
         self.first, self.facts = self._begin_run(left)
-        self.order_entry = OrderEntry(
-            config,
-            "world",
-            0,
-            parts,
-            self.pipeline,
-            self.clock,
-            on_fatal=self._fail,
-            on_pause=self._doubt,
-            on_notices=self._take_notices,
-            make_transport=cast(Any, functools.partial(WorldOrderTransport, network, venue, sent)),
+        edges = LegEdges(
+            sent, self._fail, self._doubt, self._take_notices, self._end_order_questions
         )
+        self.order_leg = make_order_leg(self.arc, self.clock, network, venue, edges)
+        self.order_entry = self.order_leg.entry
+        self.order_transport = self.order_leg.transport
+        self.store = self.order_leg.store
         self.market_data = self._make_market_data(network, venue, heard)
         known = None
         if left is not None:
             known = known_trades(left.snapshot)
         self.reconciler = WorldReconciler(
-            self.arc, self.clock, network, venue, self._doubt, self._end_reconciliation, known
+            self.arc,
+            self.clock,
+            network,
+            venue,
+            self._doubt,
+            self._end_reconciliation,
+            known,
+            self.order_leg.rates,
         )
         self.order_entry.watcher = self.reconciler
         self.control = self._make_control(network, venue, latch)
         self.strategy_control = StrategyControl(self.arc, self.clock)
         self._latch = latch
         self._has_feed = False
-        self.order_transport = cast(WorldOrderTransport, self.order_entry.transport)
         self.feed_transport = cast(WorldFeedTransport, self.market_data.transport)
 
     def _make_market_data(
@@ -202,7 +195,7 @@ class WorldEngine:
     @property
     def has_unsent(self) -> bool:
         """Whether the compiled path has sent something that nobody has passed on yet."""
-        return not self.is_dead and self._sender.size > 0
+        return not self.is_dead and self.order_transport.has_unsent
 
     def start(self) -> None:
         """Connects both legs and begins to watch; what the last run left open is Unknown first."""
@@ -213,7 +206,7 @@ class WorldEngine:
             elif self.first.pause_reason:
                 self._doubt(self.first.pause_reason)
         self.control.begin(self._latch.read(), self.first.kill_reason)
-        self.order_transport.start()
+        self.order_leg.start()
         self._plan_watch()
 
     def pause(self, reason: str) -> None:
@@ -273,7 +266,7 @@ class WorldEngine:
     def crash(self, *, is_power_lost: bool) -> None:
         """The process ends at once; with it, or without, the host."""
         self.is_dead = True
-        self.order_transport.abandon(is_cut=is_power_lost)
+        self.order_leg.abandon(is_cut=is_power_lost)
         self.feed_transport.abandon()
         self.reconciler.abandon()
         self.control.abandon()
@@ -299,6 +292,9 @@ class WorldEngine:
 
     def _end_reconciliation(self, error: Exception) -> None:
         self._fail(f"reconciliation ended: {error!r}")
+
+    def _end_order_questions(self, error: Exception) -> None:
+        self._fail(f"questions about orders ended: {error!r}")
 
     def _fail(self, reason: str) -> None:
         self.fatal_reason = self.fatal_reason or reason

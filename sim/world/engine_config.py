@@ -10,6 +10,8 @@ from engine.composition import compile_strategies
 from engine.config import EngineConfig, load_config
 from engine.kernels import CompiledStrategy
 
+FIX_DOOR = 'port = "simulator"'
+REST_DOOR = 'protocol = "rest"\nrest_url = "simulator"'
 CONFIG = """
 [engine]
 name = "world"
@@ -26,7 +28,7 @@ secret = "demo:secret"
 passphrase = "demo:passphrase"
 
 [order_entry]
-port = "simulator"
+DOOR
 key = "demo:key"
 secret = "demo:secret"
 passphrase = "demo:passphrase"
@@ -158,6 +160,23 @@ SETUPS_KEPT = 512
 """Each takes some milliseconds to make and some kilobytes to keep."""
 
 
+def draw_rest_setup(rng: random.Random) -> EngineSetup:
+    """A setup whose orders go by REST: connections, questions, patience, and what trips."""
+    overrides = (
+        f"order_entry.connections={rng.choice((1, 2, 4))}",
+        f"order_entry.poll_ms={rng.choice((100, 250, 500))}",
+        f"order_entry.answer_timeout_ms={rng.choice((500, 1000, 3000))}",
+        f"feed.conflate={rng.choice(('true', 'false'))}",
+        f"risk.max_orders_per_second={rng.choice((6, 8))}",
+        f"risk.cancel_reserve={rng.choice((1, 3))}",
+        "risk.max_orders_per_ten_seconds=70",
+        "risk.cancel_reserve_per_ten_seconds=25",
+        *rng.choice(BREAKERS),
+        *_draw_safety(rng),
+    )
+    return _make_setup(REST_DOOR, overrides)
+
+
 def draw_setup(rng: random.Random) -> EngineSetup:
     """A setup: what a lost connection does to orders, how frames are read, how many may be sent,
     what trips, what closes positions, what they may come to together."""
@@ -167,19 +186,23 @@ def draw_setup(rng: random.Random) -> EngineSetup:
         f"feed.conflate={rng.choice(('true', 'false'))}",
         f"risk.max_orders_per_second={rng.choice((60, 100, 200))}",
         *rng.choice(BREAKERS),
-        *(
-            f"strategy.{index}.management.{override}"
-            for index in range(STRATEGIES)
-            for override in rng.choice(MANAGEMENT)
-        ),
-        *rng.choice(PORTFOLIO),
+        *_draw_safety(rng),
     )
-    return _make_setup(overrides)
+    return _make_setup(FIX_DOOR, overrides)
+
+
+def _draw_safety(rng: random.Random) -> tuple[str, ...]:
+    management = tuple(
+        f"strategy.{index}.management.{override}"
+        for index in range(STRATEGIES)
+        for override in rng.choice(MANAGEMENT)
+    )
+    return management + rng.choice(PORTFOLIO)
 
 
 @functools.lru_cache(SETUPS_KEPT)
-def _make_setup(overrides: tuple[str, ...]) -> EngineSetup:
-    return make_setup(CONFIG, overrides)
+def _make_setup(door: str, overrides: tuple[str, ...]) -> EngineSetup:
+    return make_setup(CONFIG.replace("DOOR", door), overrides)
 
 
 def make_setup(text: str, overrides: tuple[str, ...] = ()) -> EngineSetup:

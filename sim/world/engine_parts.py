@@ -5,11 +5,14 @@ import hashlib
 from typing import Any, cast
 
 from engine.composition import Arc, OrderEdge, join, make_order_parts
+from engine.config_venues import OrderEntrySection
 from engine.kernels import CompiledStrategy
 from engine.recovery import Recovery
+from engine.rest_parts import RestOrderParts, host_header, is_by_rest
 from engine.run_identity import NUMBERS_PER_RUN, RunIdentity, follow_numbers
 from ext.order_sender import CapturingSender
 from ext.orders import draw_run_prefix
+from ext.rest_sender import RestSender
 from ext.session_store import SessionStore
 from ext.shared_memory import SharedMemory
 from sim.world.engine_config import EngineSetup
@@ -57,11 +60,30 @@ def make_arc(
         market_ring_slots=MARKET_RING_SLOTS,
         is_resident=False,
     )
+    identity = draw_identity(seed, run, left)
+    if is_by_rest(config):
+        return _make_rest_arc(setup, section, strategies, memory, identity)
     sender = CapturingSender(SENDER_BYTES)
     store = SessionStore(None, "world")
     edge = OrderEdge(SENDER_COMP_ID, section.target_comp_id, store, sender)
-    arc = join(config, strategies, memory, edge, draw_identity(seed, run, left))
+    arc = join(config, strategies, memory, edge, identity)
     parts = make_order_parts(section, arc, edge, cast(Any, sender))
+    return dataclasses.replace(arc, orders=parts)
+
+
+def _make_rest_arc(
+    setup: EngineSetup,
+    section: OrderEntrySection,
+    strategies: tuple[CompiledStrategy, ...],
+    memory: SharedMemory,
+    identity: RunIdentity,
+) -> Arc:
+    senders = [CapturingSender(SENDER_BYTES) for _ in range(section.connections)]
+    store, host = SessionStore(None, "rest"), host_header(section)
+    edge = OrderEdge(section.key.reveal(), host, store, senders[0], senders, section)
+    arc = join(setup.config, strategies, memory, edge, identity)
+    assert isinstance(arc.sender, RestSender)
+    parts = RestOrderParts(store, arc.sender, cast(Any, senders), host)
     return dataclasses.replace(arc, orders=parts)
 
 

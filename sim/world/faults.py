@@ -75,6 +75,20 @@ class FaultPlan:
     kill_rate: float = 0.0
     """Somebody kills: from outside, by a breaker, with the engine dying at once or not. A person
     rearms it later."""
+    fail_before_share: float = 0.0
+    """By REST: an error answers a request that was not carried out."""
+    fail_after_share: float = 0.0
+    """By REST: a request is carried out, and an error, half an answer or nothing comes of it."""
+    refuse_access_share: float = 0.0
+    """By REST: a request is answered as a stranger's, and not carried out."""
+    late_answer_share: float = 0.0
+    """By REST: an answer, and those behind it, come up to two seconds late."""
+    chunk_share: float = 0.0
+    """By REST: an answer comes in chunks."""
+    close_share: float = 0.0
+    """By REST: the connection ends behind an answer, which may say so."""
+    lag_ns: int = 0
+    """Questions by REST are answered from a copy of the venue's record that is so far behind."""
     stuck_rate: float = 0.0
     """The relay attaches and takes nothing more until it comes to itself."""
 
@@ -121,6 +135,21 @@ def draw_commands(plan: FaultPlan, rng: random.Random) -> None:
         plan.kill_rate = rng.choice((0.1, 0.3, 1.0))
         plan.flatten_rate = rng.choice((0.0, 0.3, 1.0))
         plan.strategy_pause_rate = rng.choice((0.0, 0.3, 1.0))
+
+
+def draw_rest_faults(plan: FaultPlan, rng: random.Random) -> None:
+    """What is about orders by REST alone; drawn apart, like the protocol itself. Nothing in one of
+    four such worlds."""
+    if rng.random() < 1 / 4:
+        return
+    plan.fail_before_share = rng.choice((0.0, 0.01, 0.05, 0.2))
+    plan.fail_after_share = rng.choice((0.0, 0.01, 0.05, 0.2))
+    plan.late_answer_share = rng.choice((0.0, 0.01, 0.05, 0.2))
+    plan.refuse_access_share = rng.choice((0.0, 0.0, 0.0, 0.01))
+    plan.chunk_share = rng.choice((0.0, 0.5))
+    plan.close_share = rng.choice((0.0, 0.01, 0.1, 0.5))
+    plan.lag_ns = rng.choice((0, 0, 50 * MILLISECOND_NS, 800 * MILLISECOND_NS))
+    plan.split_share = max(plan.split_share, rng.choice((0.0, 0.2, 0.9)))
 
 
 def _make_storm(plan: FaultPlan) -> None:

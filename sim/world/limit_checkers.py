@@ -4,16 +4,17 @@ Sums over open orders are exact: what is open at the venue is open for the engin
 it at its worst. Worth is not: prices move between the check and the venue, see ``PRICE_SLACK``.
 """
 
-from collections import deque
+import bisect
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from engine.config import make_instruments, make_limits
 from engine.trading_hours import combine_hours
 from sim.orders import Order, Side
-from sim.world.checkers import NEW_RISK, REQUESTS, Checker, SentChecker
+from sim.world.checkers import Checker, SentChecker
 from sim.world.market import FIRST_PRICE_TICKS
 from sim.world.observations import SentMessage
+from sim.world.sent_text import NEW_RISK, REQUESTS
 
 if TYPE_CHECKING:
     from sim.world.world import World
@@ -157,23 +158,23 @@ class RatesHold(SentChecker):
             ),
         )
         self._run = -1
-        self._times: list[deque[int]] = []
+        self._times: list[list[int]] = []
 
     def check_message(self, message: SentMessage) -> None:
-        """Counts D, F and G."""
-        if message.fields.message_type not in REQUESTS or message.is_repeat:
+        """Counts D, F and G, each when it was decided on."""
+        if message.text.kind not in REQUESTS or message.text.is_repeat or not message.decided_ns:
             return
         if message.run != self._run:  # what the last process had sent is not remembered
             self._run = message.run
-            self._times = [deque() for _ in self._rates]
-        is_risk = message.fields.message_type in NEW_RISK
+            self._times = [[] for _ in self._rates]
+        is_risk = message.text.kind in NEW_RISK
         for (window_ns, most, reserve), times in zip(self._rates, self._times, strict=True):
-            times.append(message.time_ns)
-            while message.time_ns - times[0] >= window_ns - SLEW_NS:
-                times.popleft()
+            bisect.insort(times, message.decided_ns)
+            begin = bisect.bisect_right(times, message.decided_ns - window_ns + SLEW_NS)
+            count = bisect.bisect_right(times, message.decided_ns) - begin
             allowed = most - reserve if is_risk else most
-            text = f"{len(times)} requests in {window_ns} ns, {allowed} are allowed"
-            self.require(len(times) <= allowed, text)
+            text = f"{count} requests in {window_ns} ns, {allowed} are allowed"
+            self.require(count <= allowed, text)
 
 
 class HoursHold(SentChecker):
@@ -189,14 +190,12 @@ class HoursHold(SentChecker):
 
     def check_message(self, message: SentMessage) -> None:
         """Looks at the calendar."""
-        hours = self._hours.get(message.fields.get(55) or "")
-        if message.fields.message_type not in NEW_RISK or message.is_repeat or not hours:
+        symbol, time_ns = message.text.symbol, message.decided_ns
+        hours = self._hours.get(symbol)
+        if message.text.kind not in NEW_RISK or message.text.is_repeat or not hours:
             return
-        is_inside = any(
-            _is_within(hours, message.time_ns + off_ns) for off_ns in (-SLEW_NS, SLEW_NS)
-        )
-        symbol = message.fields.get(55)
-        self.require(is_inside, f"{symbol} was ordered at {message.time_ns}, outside its hours")
+        is_inside = any(_is_within(hours, time_ns + off_ns) for off_ns in (-SLEW_NS, SLEW_NS))
+        self.require(is_inside, f"{symbol} was ordered at {time_ns}, outside its hours")
 
 
 def _is_within(hours: list[tuple[int, int]], time_ns: int) -> bool:

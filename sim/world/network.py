@@ -15,6 +15,8 @@ from sim.world.schedule import Schedule, Trace
 
 REFUSED_AFTER_NS = 400_000_000
 """At most: a refusal may be quick, or a timeout."""
+ALL_CUT_SHARE = 0.4
+"""Of the cuts of connections of which there are several."""
 
 
 class End(Protocol):
@@ -184,6 +186,14 @@ class Network:
             if connection.kind == kind and connection.is_open:
                 connection.cut()
                 return
+
+    def cut_any(self, kind: str) -> None:
+        """Cuts one of the open connections of that kind, or all of them at once."""
+        found = [each for each in self.connections if each.kind == kind and each.is_open]
+        if found and self.rng.random() >= ALL_CUT_SHARE:
+            found = [self.rng.choice(found)]
+        for connection in found:
+            connection.cut()
 
     def in_flight(self) -> int:
         """Pieces under way."""

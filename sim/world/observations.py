@@ -3,15 +3,16 @@
 Nothing here is told by the engine but what it put on the wire; the venue's record is the truth.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from ext.bounds import Bound
 from ext.safety_records import GuardReason
-from sim.fix_text import FixMessage, FixReader, Garbled
 from sim.orders import Order
 from sim.world.engine import WorldEngine
+from sim.world.sent_text import LOGON, PLACE, REPLACE, SentReader, SentText
 from sim.world.venue import VenueRecord
 
 SLOTS = int(Bound.MAX_ORDERS)
@@ -19,10 +20,12 @@ SLOTS = int(Bound.MAX_ORDERS)
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """One message as it left the engine."""
+    """One message, or request by REST, as it left the engine."""
 
     run: int
-    fields: FixMessage
+    text: SentText
+    connection: int
+    """By REST the number of the connection in this run; FIX: 0."""
     was_paused: bool
     """Whether the engine was PAUSED already when the event began that sent it."""
     was_behind: bool
@@ -38,24 +41,41 @@ class SentMessage:
     is_flatten: bool
     time_ns: int
     """When it left, by the engine's own clock."""
+    decided_ns: int
+    """When the engine decided on it, by that clock; earlier where it had to wait, 0: nobody knows
+    how long a cancel has waited."""
+    was_active: bool
+    """Whether the order session was up when the event began."""
     was_killed: bool
     """Whether somebody had killed it already, and nobody had rearmed it."""
 
     @property
-    def sequence(self) -> int:
-        """MsgSeqNum(34)."""
-        return int(self.fields.get(34) or 0)
+    def is_old(self) -> bool:
+        """Whether it was decided, recorded and counted before the event in which it left: a
+        repeat, or one that waited for a connection."""
+        return self.text.is_repeat or self.decided_ns < self.time_ns
 
-    @property
-    def is_repeat(self) -> bool:
-        """PossDupFlag(43)."""
-        return self.fields.get(43) == "Y"
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Before:
+    """How the engine was when an event began, as ``SentMessage`` tells it of what left then."""
+
+    is_paused: bool = False
+    is_behind: bool = False
+    is_active: bool = False
+    is_killed: bool = False
+    stopped_until_ns: dict[int, int] = field(default_factory=dict)
+    """See ``WorldEngine.stopped_until_ns``."""
+    may_reduce: frozenset[int] = frozenset()
+    """Strategies that only the portfolio stops: what reduces may leave."""
+    waiting_count: int = 0
+    """Requests that waited for a connection."""
 
 
 class Observations:
     """Of all runs of a world. Arrays are indexed by the slot of an order in the engine's table."""
 
-    def __init__(self, record: VenueRecord) -> None:
+    def __init__(self, record: VenueRecord, make_reader: Callable[[], SentReader]) -> None:
         self.record = record
         self.sent: list[SentMessage] = []
         self.number_of_id: dict[str, int] = {}
@@ -70,56 +90,64 @@ class Observations:
         self.venue_filled = np.zeros(SLOTS, np.int64)
         self.slots_used = 1
         self.connections = 0
-        self._reader = FixReader()
+        """Sessions of FIX, or connections that a request by REST left on."""
+        self._make_reader = make_reader
+        self._reader = make_reader()
+        self._seen_connections: set[int] = set()
         self._taken = 0
         self._fills = 0
 
     def begin_run(self) -> None:
         """Another engine has started: what the last one sent half of has no end."""
-        self._reader = FixReader()
+        self._reader = self._make_reader()
+        self._seen_connections.clear()
 
     def note_sent(
         self,
         engine: WorldEngine,
         data: bytes,
-        *,
-        was_paused: bool,
-        was_behind: bool,
-        stopped_until_ns: dict[int, int],
-        may_reduce: frozenset[int],
-        was_killed: bool,
+        connection: int,
+        before: Before,
     ) -> None:
-        """Bytes that leave the engine: whole messages. ``stopped_until_ns`` as it was before."""
+        """Bytes that leave the engine on a connection."""
         now_ns = engine.clock.now_ns()
-        for message in self._reader.feed(data):
-            if isinstance(message, Garbled):
-                raise AssertionError(f"the engine sent what is no message: {message.reason}")
-            kind, client_id = message.message_type, message.get(11) or ""
-            self.connections += kind == "A"
-            if kind == "D" and client_id not in self.number_of_id:
-                self._note_order(engine, client_id)
-            elif kind == "G":
-                original = self.number_of_id.get(message.get(41) or "")
+        if connection and connection not in self._seen_connections:
+            self._seen_connections.add(connection)
+            self.connections += 1
+        for text in self._reader.feed(data, connection):
+            self.connections += text.kind == LOGON
+            if text.kind == PLACE and text.client_id not in self.number_of_id:
+                self._note_order(engine, text.client_id)
+            elif text.kind == REPLACE:
+                original = self.number_of_id.get(text.order_id)
                 if original is not None:
-                    self.number_of_id.setdefault(client_id, original)
-            strategy = self.strategy_of.get(self.number_of_id.get(client_id, 0), -1)
-            until_ns = stopped_until_ns.get(strategy)
+                    self.number_of_id.setdefault(text.client_id, original)
+            number = self.number_of_id.get(text.client_id or text.order_id, 0)
+            strategy = self.strategy_of.get(number, -1)
+            until_ns = before.stopped_until_ns.get(strategy)
             was_stopped = until_ns is not None and (until_ns == 0 or now_ns < until_ns)
-            slot = self.number_of_id.get(client_id, 0) % SLOTS
+            slot = number % SLOTS
             reason = int(engine.orders["reason"][slot])
+            decided_ns = 0 if before.waiting_count else now_ns
+            is_known = int(engine.orders["order_number"][slot]) == number > 0
+            if text.kind == PLACE and is_known and not text.is_repeat:
+                decided_ns = int(engine.orders["sent_time_ns"][slot])
             self.sent.append(
                 SentMessage(
                     run=engine.run,
-                    fields=message,
-                    was_paused=was_paused,
-                    was_behind=was_behind,
+                    text=text,
+                    connection=connection,
+                    was_paused=before.is_paused,
+                    was_behind=before.is_behind,
                     strategy=strategy,
                     was_stopped=was_stopped,
-                    may_reduce=strategy in may_reduce,
+                    may_reduce=strategy in before.may_reduce,
                     is_exit=reason < 0,
                     is_flatten=reason == -GuardReason.EXIT_FLATTEN,
                     time_ns=now_ns,
-                    was_killed=was_killed,
+                    decided_ns=decided_ns,
+                    was_active=before.is_active,
+                    was_killed=before.is_killed,
                 )
             )
 

@@ -25,14 +25,15 @@ BACKOFF = Backoff(first_s=0.1, limit_s=2.0, refused_s=1.0)
 class WorldOrderTransport:
     """Connects the session to the venue's order door, and again whenever that ends.
 
-    ``sent`` gets every message at the moment at which it leaves the engine.
+    ``sent`` gets every message at the moment at which it leaves the engine, and 0: there is one
+    connection at a time.
     """
 
     def __init__(
         self,
         network: Network,
         venue: Venue,
-        sent: Callable[[bytes], None],
+        sent: Callable[[bytes, int], None],
         session: OrderSession,
         make_listener: Callable[..., Any],
         sender: CapturingSender,
@@ -52,13 +53,17 @@ class WorldOrderTransport:
         self._delay_s = BACKOFF.first_s
         self._active_since_ns = 0
         self._is_refused = False
-        self._is_waiting = False
         self.is_stopping = False
 
     @property
-    def is_idle(self) -> bool:
-        """Whether there is neither a connection nor one being made."""
-        return self._connection is None and not self._is_waiting
+    def has_unsent(self) -> bool:
+        """Whether the compiled path has sent something that nobody has passed on yet."""
+        return self._sender.size > 0
+
+    @property
+    def state_text(self) -> str:
+        """For people: what the session is doing."""
+        return self._session.state.name
 
     def start(self) -> None:
         """Begins to connect."""
@@ -106,7 +111,7 @@ class WorldOrderTransport:
         """Passes on what the compiled path has sent; ends a connection that refused some."""
         data = self._sender.take()
         if data and self._connection is not None and self._wire is not None:
-            self._sent(data)
+            self._sent(data, 0)
             self._wire.send(data)
         if self._sender.has_failed and self._connection is not None:
             self._connection.close_by_engine()
@@ -122,11 +127,10 @@ class WorldOrderTransport:
         messages = whole_messages(self._sender.take())
         kept = b"".join(messages[: int(len(messages) * keep_share)])
         if kept and self._wire is not None:
-            self._sent(kept)
+            self._sent(kept, 0)
             self._wire.send(kept)
 
     def _begin(self) -> None:
-        self._is_waiting = True
         self._is_refused = False
         self._active_since_ns = 0
         self._session.start(self._now_ns())
@@ -139,7 +143,6 @@ class WorldOrderTransport:
         if self.is_stopping:
             connection.close_by_engine()
             return
-        self._is_waiting = False
         self._connection = connection
         self._wire = OrderWire(self._network, connection.to_venue, is_to_engine=False)
         self._sender.take()
@@ -164,7 +167,6 @@ class WorldOrderTransport:
         self._retry()
 
     def _retry(self) -> None:
-        self._is_waiting = not self.is_stopping
         if self.is_stopping:
             return
         active_ns = self._now_ns() - self._active_since_ns if self._active_since_ns else 0
@@ -193,7 +195,7 @@ class WorldOrderTransport:
         self.flush()
         for message in self._session.bytes_to_send():
             if self._connection is not None and self._wire is not None:
-                self._sent(message)
+                self._sent(message, 0)
                 self._wire.send(message)
         for event in self._session.events():
             self._note(event)

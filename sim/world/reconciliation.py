@@ -15,10 +15,11 @@ from engine.own_records import OwnRecords
 from engine.reconciler import Reconciler
 from engine.reconciliation import Difference
 from engine.reconciliation_questions import VenueQuestions
+from engine.rest_parts import is_by_rest
+from engine.rest_poll import ORDER_LIFETIME_NS
 from gateways.coinbase_rest import CoinbaseSigner, read_answer
 from gateways.rest_request import RestAnswer, RestRateLimited, RestRequest, RestUnavailable
-from gateways.rest_transport import ATTEMPTS, RATES, RETRY_S
-from gateways.token_bucket import TokenBucket
+from gateways.rest_transport import ATTEMPTS, RETRY_S, RestRates
 from sim import rest_text
 from sim.world.coroutine import Pause, WorldTask
 from sim.world.network import Network
@@ -32,14 +33,15 @@ Value = TypeVar("Value")
 
 
 class WorldRest:
-    """Implements ``engine.reconciliation_questions.Asks``."""
+    """Implements ``engine.reconciliation_questions.Asks``; ``rates`` are shared by all who ask with
+    them, None: its own."""
 
-    def __init__(self, network: Network, venue: Venue) -> None:
+    def __init__(self, network: Network, venue: Venue, rates: RestRates | None = None) -> None:
         credentials = venue.credentials
         self._signer = CoinbaseSigner(credentials.key, credentials.secret, credentials.passphrase)
         self._network = network
         self._venue = venue
-        self._buckets = {name: TokenBucket(*rate) for name, rate in RATES.items()}
+        self.rates = rates or RestRates(network.clock)
 
     async def send(self, request: RestRequest[Value]) -> RestAnswer[Value]:
         """The answer; a RestError when there is none."""
@@ -56,7 +58,7 @@ class WorldRest:
 
     async def _send_once(self, request: RestRequest[Value]) -> RestAnswer[Value]:
         network, clock = self._network, self._network.clock
-        wait_ns = self._buckets[request.rate_class].reserve(clock.monotonic_ns())
+        wait_ns = round(self.rates.reserve_s(request.rate_class) * NANOSECONDS_PER_SECOND)
         if wait_ns:
             await Pause(wait_ns)
         headers = self._signer.sign(request, f"{clock.wall_ns() // 1_000_000 / 1e3:.3f}")
@@ -65,8 +67,10 @@ class WorldRest:
         if network.happens(network.plan.rest_loss_share):
             await self._time_out(request)
         network.trace.note(f"rest: {request.name}")
+        if request.is_question and network.happens(network.plan.fail_before_share):
+            raise RestUnavailable(f"{request.name} got 503", 503)
         asked = rest_text.RestRequest(request.method, request.target, lower, request.body)
-        answer = self._venue.rest.handle(asked, clock.monotonic_ns(), clock.venue_ns())
+        answer = self._venue.ask(asked, clock.monotonic_ns(), clock.venue_ns())
         await Pause(network.draw_latency())
         if network.happens(network.plan.rest_loss_share):
             await self._time_out(request)
@@ -91,16 +95,18 @@ class WorldReconciler(Reconciler):
         on_pause: Callable[[str], None],
         on_error: Callable[[Exception], None],
         known: KnownTrades | None,
+        rates: RestRates | None,
     ) -> None:
         own = OwnRecords(arc.memory, arc.pipeline.orders, arc.instruments, len(arc.strategies))
         super().__init__(
-            VenueQuestions(WorldRest(network, venue), own, arc.instruments, known),
+            VenueQuestions(WorldRest(network, venue, rates), own, arc.instruments, known),
             own,
             arc.pipeline,
             clock.now_ns,
             on_pause,
             interval_s=INTERVAL_S,
             transport=contextlib.nullcontext(),
+            order_lifetime_ns=ORDER_LIFETIME_NS if is_by_rest(arc.config) else 0,
         )
         self.has_explained = False
         self._is_asleep = False

@@ -1,11 +1,12 @@
 """Plays worlds, one after the other or in several processes, and keeps what a failure needs."""
 
 import concurrent.futures
+import functools
 import gc
 import itertools
 import multiprocessing
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from sim.world.checkers import WorldError
@@ -26,11 +27,13 @@ class Failure:
     lines: tuple[str, ...]
 
 
-def play(seed: int) -> Outcome | Failure:
-    """Plays one world; whatever goes wrong in it is a ``Failure``, never an exception."""
+def play(seed: int, protocol: str = "") -> Outcome | Failure:
+    """Plays one world; whatever goes wrong in it is a ``Failure``, never an exception.
+
+    ``protocol`` of orders: "fix", "rest", or empty for what the seed draws."""
     lines: Iterable[str] = ()
     try:
-        world = World(seed)
+        world = World(seed, protocol=protocol)
         lines = world.trace.lines
         return world.run()
     except WorldError as error:
@@ -40,25 +43,26 @@ def play(seed: int) -> Outcome | Failure:
         return Failure(seed, type(error).__name__, where, tuple(lines))
 
 
-def play_twice(seed: int) -> Outcome | Failure:
+def play_twice(seed: int, protocol: str = "") -> Outcome | Failure:
     """Plays one world two times: the outcomes have to be equal, hashes included."""
-    first, second = play(seed), play(seed)
+    first, second = play(seed, protocol), play(seed, protocol)
     if isinstance(first, Failure) or first == second:
         return first
     return Failure(seed, "SameSeedSameRun", f"{first}\nthen\n{second}", ())
 
 
 def play_many(
-    seeds: Iterable[int], jobs: int, *, is_twice: bool = False
+    seeds: Iterable[int], jobs: int, *, is_twice: bool = False, protocol: str = ""
 ) -> Iterator[Outcome | Failure]:
     """Outcomes of many worlds, in the order of the seeds; ``jobs`` processes, 1: this one."""
-    one = play_twice if is_twice else play
+    one = functools.partial(play_twice if is_twice else play, protocol=protocol)
     if jobs == 1:
         for seed in seeds:
             yield one(seed)
             gc.collect()
         return
-    play(0)  # compiles the strategies once, before there are processes to do it each
+    for each in ("fix", "rest"):
+        play(0, each)  # compiles the strategies once, before there are processes to do it each
     remaining = iter(seeds)
     context = multiprocessing.get_context("fork")
     # What a process inherits, the compiler above all, is not searched again after each world.
@@ -71,7 +75,7 @@ def play_many(
                 chunk = list(itertools.islice(remaining, CHUNK_SEEDS))
                 if not chunk:
                     break
-                waiting.append(pool.submit(_play_chunk, chunk, is_twice))
+                waiting.append(pool.submit(_play_chunk, chunk, one))
             if not waiting:
                 return
             outcomes = waiting.pop(0).result()
@@ -82,7 +86,9 @@ def play_many(
             yield from outcomes
 
 
-def _play_chunk(seeds: list[int], is_twice: bool) -> list[Outcome | Failure]:
-    outcomes = [(play_twice if is_twice else play)(seed) for seed in seeds]
+def _play_chunk(
+    seeds: list[int], one: Callable[[int], Outcome | Failure]
+) -> list[Outcome | Failure]:
+    outcomes = [one(seed) for seed in seeds]
     gc.collect()  # an engine is a knot of callbacks around some tens of megabytes
     return outcomes

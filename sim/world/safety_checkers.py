@@ -5,7 +5,6 @@ An exit is an order that no strategy asked for: a stop, a target, the time, a pe
 
 import math
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,12 +15,13 @@ from ext.dtypes import GUARD_STATE, POSITION
 from ext.safety_records import GuardReason
 from ext.wire import BookState, RecordKind
 from journal.entries import fixed_records
-from sim.world.checkers import NEW_RISK, OPEN_STATES, Checker
+from sim.world.checkers import OPEN_STATES, Checker
 from sim.world.disk import slots_of_ring
 from sim.world.engine import WorldEngine
 from sim.world.feed_transport import READ_FRAMES
 from sim.world.observations import SentMessage
 from sim.world.order_stream import is_complete
+from sim.world.sent_text import NEW_RISK
 
 if TYPE_CHECKING:
     from sim.world.world import World
@@ -88,7 +88,7 @@ class ExitsOnlyReduce(Checker):
         while self._sent < len(seen.sent):
             message = seen.sent[self._sent]
             self._sent += 1
-            if message.fields.message_type in NEW_RISK and not message.is_repeat:
+            if message.text.kind in NEW_RISK and not message.text.is_repeat:
                 self._send(world, message)
 
     def _take(self, world: "World", client_id: str, lots: int) -> None:
@@ -114,10 +114,9 @@ class ExitsOnlyReduce(Checker):
 
     def _send(self, world: "World", message: SentMessage) -> None:
         seen, strategy = world.observations, message.strategy
-        client_id = message.fields.get(11) or ""
-        side = 1 if message.fields.get(54) == "1" else -1
+        client_id, side = message.text.client_id, message.text.side
         if message.is_exit or message.may_reduce:
-            lots = int(Decimal(message.fields.get(38) or 0) * LOTS_PER_UNIT)
+            lots = int(message.text.quantity * LOTS_PER_UNIT)
             held = self._held.get(strategy, 0)
             open_lots = sum(
                 order.leaves_lots

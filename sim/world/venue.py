@@ -10,6 +10,7 @@ from sim.ids import IdSource
 from sim.ledger import Ledger
 from sim.orders import Order, OrderEvent
 from sim.products import Product
+from sim.rest_text import RestAnswer, RestRequest
 from sim.venues.coinbase_exchange_feed import ExchangeFeedSession
 from sim.venues.coinbase_exchange_fix import FixSession, RejectMessage, SessionState
 from sim.venues.coinbase_exchange_orders import OrderDesk
@@ -17,9 +18,11 @@ from sim.venues.coinbase_exchange_reports import Fees
 from sim.venues.coinbase_exchange_rest import RestDesk
 from sim.world.clock import WorldClock
 from sim.world.feed_wire import FeedWire
+from sim.world.lag import show_late
 from sim.world.market import SmallMarket
 from sim.world.network import Connection, Network
 from sim.world.order_wire import OrderWire
+from sim.world.rest_door import RestDoorEnd
 
 TICK_NS = 100_000_000
 HEARTBEAT_NS = 1_000_000_000
@@ -174,7 +177,10 @@ class Venue:
         self.desk = MoodyDesk(self.market, self.store, ids, Fees(), self.record, clock.venue_ns)
         self.desk.network = network
         self.rest = RestDesk(self.desk, self.market, self.credentials, Fees())
+        self.access_refusals = 0
+        """Requests of orders that were answered as those of a stranger."""
         self._order_ends: list[OrderDoorEnd] = []
+        self._rest_ends: list[RestDoorEnd] = []
         self._feed_ends: list[FeedDoorEnd] = []
 
     def accept_orders(self, connection: Connection) -> OrderDoorEnd:
@@ -182,6 +188,21 @@ class Venue:
         end = OrderDoorEnd(self, connection)
         self._order_ends.append(end)
         return end
+
+    def accept_rest(self, connection: Connection) -> RestDoorEnd:
+        """A new connection at the door for orders by REST."""
+        end = RestDoorEnd(self, connection)
+        self._rest_ends = [each for each in self._rest_ends if each.is_open]
+        self._rest_ends.append(end)
+        return end
+
+    def ask(self, request: RestRequest, now_ns: int, wall_ns: int) -> RestAnswer:
+        """The answer of the REST desk, perhaps from a copy that is behind."""
+        answer = self.rest.handle(request, now_ns, wall_ns)
+        if not (lag_ns := self.network.plan.lag_ns):
+            return answer
+        products = self.market.products
+        return show_late(request, answer, self.desk.profile, products, wall_ns - lag_ns)
 
     def accept_feed(self, connection: Connection) -> FeedDoorEnd:
         """A new connection at the market data door."""
@@ -210,6 +231,8 @@ class Venue:
         """Ends the order sessions politely, as before maintenance."""
         for end in self._order_ends:
             end.session.logout("maintenance", self.clock.monotonic_ns(), self.clock.venue_ns())
+        for rest_end in self._rest_ends:
+            rest_end.close()
         self.flush()
 
     def cancel_by_hand(self, order: Order) -> None:

@@ -5,70 +5,37 @@ operator stops it, and both sides must agree.
 """
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from engine.recovery import Recovery
 from ext.wire import BookState, OrderState
 from sim.orders import Order
-from sim.world.checkers import (
-    Checker,
-    ClientIdsAreUnique,
-    EveryOpenOrderIsKnown,
-    FillsAreCountedOnce,
-    LiveBooksAreRight,
-    NoLatchIsLost,
-    NoRiskIsTakenTwice,
-    NothingNewAfterKill,
-    NothingNewBehindTheJournal,
-    NothingNewOfTheStopped,
-    NothingNewWhilePaused,
-    OneConnectionNeedsNoPause,
-    OutgoingNumbersAreLegal,
-    PositionIsTheSumOfFills,
-    TablesAreBounded,
-    TrippedBreakersAreKept,
-)
+from sim.world.checker_sets import make_checkers, make_end_checkers, make_run_checkers
+from sim.world.checkers import Checker
 from sim.world.clock import WorldClock
 from sim.world.control import WorldLatch
 from sim.world.disk import Disk
-from sim.world.end_checkers import (
-    BooksEqualTheVenues,
-    DoubtHasACause,
-    EverythingSettles,
-    JournalIsTheStream,
-    PositionsEqualTheVenues,
-    ProfitIsThatOfTheFills,
-    ReplayIsTheRun,
-    StreamTellsTheState,
-    VenueAgreesOnEveryOrder,
-)
+from sim.world.end_checkers import JournalIsTheStream
 from sim.world.engine import WorldEngine
-from sim.world.engine_config import draw_setup
+from sim.world.engine_config import draw_rest_setup, draw_setup
 from sim.world.faults import (
     MILLISECOND_NS,
     SECOND_NS,
     FaultPlan,
     draw_commands,
     draw_faults,
-)
-from sim.world.limit_checkers import (
-    ExposureHoldsAtTheVenue,
-    HoursHold,
-    LimitsHoldAtTheVenue,
-    NobodyTradesWithHimself,
-    OpenLimitsHoldAtTheVenue,
-    RatesHold,
+    draw_rest_faults,
 )
 from sim.world.mirror import Mirror
 from sim.world.network import Network
-from sim.world.observations import Observations
+from sim.world.observations import Before, Observations
 from sim.world.order_stream import is_complete, orders_requested, read_orders, rebuild
 from sim.world.people import People
-from sim.world.portfolio_checker import PortfolioStopsWhoAdds
 from sim.world.relay import TAKE_NS, Relay, is_journal_behind
-from sim.world.safety_checkers import CrossedStopsAreActedOn, ExitsOnlyReduce, NoStopMovesAway
 from sim.world.schedule import Schedule, Trace
+from sim.world.sent_text import FixSentReader, RestSentReader
 from sim.world.venue import HEARTBEAT_NS, TICK_NS, Venue
 
 SYMBOLS = ("BTC-USD", "ETH-USD")
@@ -76,6 +43,8 @@ STEPS_PER_SECOND = 60
 SETTLE_LIMIT_NS = 90 * SECOND_NS
 HELP_AFTER_NS = 20 * SECOND_NS
 POWER_LOSS_SHARE = 0.3
+REST_SHARE = 1 / 4
+"""Of the worlds: orders go by REST."""
 STUCK_NS_MAX = 3 * SECOND_NS
 RESTART_NS_MAX = 2 * SECOND_NS
 LOOK_EVERY_NS = 970 * MILLISECOND_NS
@@ -97,14 +66,15 @@ class Outcome:
     kills: int
     rearms: int
     has_doubts: bool
+    is_by_rest: bool
     digest: str
 
 
 class World:
     """The world of one seed. ``run`` plays it; ``WorldError`` when something does not hold.
 
-    ``plan`` stands for what the seed would draw. ``plant`` is called with each engine that has
-    started: tests break something there, to see it caught.
+    ``plan`` and ``protocol`` ("fix" or "rest") stand for what the seed would draw. ``plant`` is
+    called with each engine that has started: tests break something there, to see it caught.
     """
 
     def __init__(
@@ -112,6 +82,7 @@ class World:
         seed: int,
         plan: FaultPlan | None = None,
         plant: Callable[["World"], None] | None = None,
+        protocol: str = "",
     ) -> None:
         self.seed = seed
         self.symbols = SYMBOLS
@@ -121,13 +92,21 @@ class World:
         self._rng = random.Random(f"{seed}:world")
         drawn = draw_faults(random.Random(f"{seed}:faults"))
         draw_commands(drawn, random.Random(f"{seed}:commands"))
+        # Drawn apart, so that worlds by FIX stay as they were.
+        protocol_rng = random.Random(f"{seed}:protocol")
+        is_drawn_by_rest = protocol_rng.random() < REST_SHARE
+        self.is_by_rest = protocol == "rest" if protocol else is_drawn_by_rest
+        if self.is_by_rest:
+            draw_rest_faults(drawn, protocol_rng)
         self.plan = drawn if plan is None else plan
-        self.setup = draw_setup(random.Random(f"{seed}:setup"))
+        draw = draw_rest_setup if self.is_by_rest else draw_setup
+        self.setup = draw(random.Random(f"{seed}:setup"))
         self.network = Network(
             self.clock, self.schedule, self.trace, self.plan, random.Random(f"{seed}:network")
         )
         self.venue = Venue(seed, SYMBOLS, self.clock, self.network)
-        self.observations = Observations(self.venue.record)
+        reader = RestSentReader if self.is_by_rest else FixSentReader
+        self.observations = Observations(self.venue.record, reader)
         self.mirror = Mirror(SYMBOLS)
         self.disk = Disk(self.trace, random.Random(f"{seed}:disk"))
         self.relay = Relay(self.clock, self.disk, self.trace, seed)
@@ -141,18 +120,16 @@ class World:
         """Orders whose placing or replacing stood in what a loss of power took from the journal."""
         self.has_lost_power = False
         """Whether the last run has ended with that."""
-        self._run_checkers: list[Checker] = [StreamTellsTheState(), ReplayIsTheRun()]
+        self._run_checkers: list[Checker] = make_run_checkers()
         self._journal_checker = JournalIsTheStream()
         self.settle_s = SETTLE_LIMIT_NS // SECOND_NS
         self.have_orders_moved = True
         self._moved: object = None
-        self._was_paused = self._was_behind = self._was_killed = False
+        self.before = Before()
         self.stopped_until_ns: dict[int, int] = {}
         """Strategies that breakers allow no new risk, as the engine has it after this event."""
-        self._was_stopped_until_ns: dict[int, int] = {}
         self.stopped_by_portfolio: frozenset[int] = frozenset()
         """Those of them that wait for room in the portfolio, and for no person."""
-        self._could_reduce: frozenset[int] = frozenset()
         self.latch = WorldLatch()
         self.people = People(self, random.Random(f"{seed}:people"))
         self.is_trading = True
@@ -164,49 +141,8 @@ class World:
         self._is_fresh = False
         self._plant = plant
         self.engine = self._start_engine()
-        self.checkers = self._make_checkers()
-        self.end_checkers = self._make_end_checkers()
-
-    def _make_checkers(self) -> list[Checker]:
-        return [
-            ClientIdsAreUnique(),
-            NothingNewWhilePaused(),
-            NothingNewOfTheStopped(),
-            TrippedBreakersAreKept(),
-            NothingNewAfterKill(),
-            NoLatchIsLost(),
-            NothingNewBehindTheJournal(),
-            OutgoingNumbersAreLegal(),
-            NoRiskIsTakenTwice(),
-            LimitsHoldAtTheVenue(self),
-            OpenLimitsHoldAtTheVenue(self),
-            ExposureHoldsAtTheVenue(self),
-            NobodyTradesWithHimself(),
-            RatesHold(self),
-            HoursHold(self),
-            EveryOpenOrderIsKnown(),
-            FillsAreCountedOnce(),
-            PositionIsTheSumOfFills(),
-            ExitsOnlyReduce(),
-            NoStopMovesAway(self),
-            CrossedStopsAreActedOn(self),
-            PortfolioStopsWhoAdds(self),
-            LiveBooksAreRight(),
-            OneConnectionNeedsNoPause(),
-            TablesAreBounded(),
-        ]
-
-    def _make_end_checkers(self) -> list[Checker]:
-        return [
-            EverythingSettles(),
-            VenueAgreesOnEveryOrder(),
-            PositionsEqualTheVenues(),
-            ProfitIsThatOfTheFills(),
-            BooksEqualTheVenues(),
-            *self._run_checkers,
-            self._journal_checker,
-            DoubtHasACause(),
-        ]
+        self.checkers = make_checkers(self)
+        self.end_checkers = make_end_checkers(self._run_checkers, self._journal_checker)
 
     def run(self) -> Outcome:
         """Plays the world to its end; ``WorldError`` when something does not hold."""
@@ -239,6 +175,7 @@ class World:
             kills=self.people.kills,
             rearms=self.people.rearms,
             has_doubts=bool(self.engine.doubts),
+            is_by_rest=self.is_by_rest,
             digest=f"{self.trace.hexdigest()}-{self.engine.state_digest()}-{record.sha256()[:16]}",
         )
 
@@ -251,7 +188,7 @@ class World:
         engine = self.engine
         missing = []
         if not engine.order_entry.is_active:
-            missing.append(f"the order session is {engine.session.state.name}")
+            missing.append(f"the order session is {engine.order_transport.state_text}")
         if engine.is_dead:
             missing.append("the engine is dead")
         if not engine.reconciler.is_at_rest and not self.is_excused:
@@ -311,16 +248,12 @@ class World:
             self._plant(self)
         return engine
 
-    def _note_sent(self, data: bytes) -> None:
-        self.observations.note_sent(
-            self.engine,
-            data,
-            was_paused=self._was_paused,
-            was_behind=self._was_behind,
-            stopped_until_ns=self._was_stopped_until_ns,
-            may_reduce=self._could_reduce,
-            was_killed=self._was_killed,
-        )
+    def _note_sent(self, data: bytes, connection: int) -> None:
+        self.observations.note_sent(self.engine, data, connection, self.before)
+
+    def answer_counts(self) -> Counter[int]:
+        """Answers to orders by REST that have begun to come, by the number of the connection."""
+        return self.engine.order_leg.answer_counts
 
     def _check(self) -> None:
         self.taken = self.observations.follow()
@@ -333,12 +266,15 @@ class World:
         )
         for checker in self.checkers:
             checker.check(self)
-        self._was_paused = self.engine.is_paused
-        self._was_behind = is_journal_behind(self.engine)
-        self._was_killed = self.people.has_killed
-        self._was_stopped_until_ns = self.stopped_until_ns
-        self._could_reduce = (
-            frozenset() if self.engine.is_stopped_by_breakers else self.stopped_by_portfolio
+        is_stopped = self.engine.is_stopped_by_breakers
+        self.before = Before(
+            is_paused=self.engine.is_paused,
+            is_behind=is_journal_behind(self.engine),
+            is_active=self.engine.order_entry.is_active,
+            is_killed=self.people.has_killed,
+            stopped_until_ns=self.stopped_until_ns,
+            may_reduce=frozenset() if is_stopped else self.stopped_by_portfolio,
+            waiting_count=self.engine.order_leg.waiting_count,
         )
 
     # What happens by itself
@@ -367,8 +303,9 @@ class World:
 
     def _plan_faults(self, trading_ns: int) -> None:
         plan, rng = self.plan, self._rng
+        cut = self.network.cut_any if self.is_by_rest else self.network.cut_some
         kinds = (
-            (plan.order_cut_rate, "cut orders", lambda: self.network.cut_some("orders")),
+            (plan.order_cut_rate, "cut orders", lambda: cut("orders")),
             (plan.feed_cut_rate, "cut feed", lambda: self.network.cut_some("feed")),
             (plan.log_out_rate, "venue logs out", self.venue.log_out),
             (plan.by_hand_rate, "somebody cancels by hand", self._cancel_any),

@@ -14,8 +14,8 @@ from engine.own_records import OwnChanges
 from engine.reconciliation import OurRecord
 from engine.reconciliation_records import OurOrder, TheirFill, TheirOrder
 from ext.wire import ExecutionType, OrderState, Side
-from gateways.coinbase_rest import VenueAccount, VenueFill, VenueOrder
-from gateways.rest_request import RestAnswer, RestNotFound, RestRequest
+from gateways.coinbase_rest import VenueAccount, VenueFill, VenueOrder, VenueTime
+from gateways.rest_request import RestAnswer, RestNotFound, RestRequest, RestUnavailable
 
 BTC = Instrument("BTC-USD", Decimal("0.01"), Decimal("0.00000001"), 0)
 ASKED_NS = 1_000_000
@@ -82,6 +82,8 @@ class Venue:
         self.asked: list[str] = []
         self.before: Callable[[str], None] = lambda path: None
         self.page_entries = 100
+        self.epoch = 0.0
+        """Its clock, seconds; below zero: it does not tell."""
 
     def place(self, number: int = 1, **changes: Any) -> VenueOrder:
         """An open order of ours to buy 0.01 at 100.00, or what ``changes`` make of it."""
@@ -127,6 +129,10 @@ class Venue:
         query = {name: values[-1] for name, values in parse_qs(address.query).items()}
         self.asked.append(f"{request.method} {address.path}")
         self.before(address.path)
+        if address.path == "/time":
+            if self.epoch < 0:
+                raise RestUnavailable("GET /time: no answer")
+            return RestAnswer(VenueTime(epoch=self.epoch))
         if address.path == "/accounts":
             return RestAnswer(
                 [VenueAccount(currency=name, balance=each) for name, each in self.balances.items()]

@@ -70,3 +70,15 @@ def test_it_never_goes_back_while_it_slews(
         clock.follow()
         times.append(clock.now_ns())
     assert times == sorted(times)
+
+
+def test_as_a_clock_it_tells_the_engines_time(
+    memory: SharedMemory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is held against times of the engine must not follow a step of the host's clock."""
+    clock = EngineClock(memory)
+    monkeypatch.setattr("gateways.edges.read_wall_ns", lambda: read_wall_ns() + 15 * SECOND_NS)
+    before = clock.now_ns()
+    assert before <= clock.wall_ns() <= clock.now_ns()
+    before = read_monotonic_ns()
+    assert before <= clock.monotonic_ns() <= read_monotonic_ns()

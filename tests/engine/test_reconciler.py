@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine.reconciler import Reconciler
+from engine.reconciler import BASELINE_DOUBT_NS, Reconciler
 from engine.reconciliation_fills import OVERLAP_NS
 from engine.reconciliation_questions import VenueQuestions
+from engine.rest_poll import GONE_AFTER_NS, ORDER_LIFETIME_NS
 from ext.errors import LogonRefused
 from ext.orders import ReportResult
 from ext.wire import OrderState
@@ -188,6 +189,29 @@ async def test_by_rest_an_order_may_arrive_until_its_timestamp_is_too_old(rig: R
     assert not rig.own.table[1].is_open
 
 
+@pytest.mark.parametrize(
+    ("is_accepted", "age_ns", "is_gone"),
+    [(False, GONE_AFTER_NS - 1, False), (False, GONE_AFTER_NS, True), (True, 0, True)],
+)
+async def test_by_rest_an_acknowledged_order_may_be_shown_a_while_later(
+    rig: Rig, is_accepted: bool, age_ns: int, is_gone: bool
+) -> None:
+    """Two answers in a row are no proof: they may follow each other within milliseconds."""
+    own: Any = rig.own
+    pipeline: Any = rig.pipeline
+    now_ns = 2 * GONE_AFTER_NS
+    reconciler = Reconciler(
+        VenueQuestions(rig.venue, own, (BTC,)), own, pipeline, lambda: now_ns, rig.pauses.append,
+        interval_s=60.0, ask_again_s=0.0, order_lifetime_ns=ORDER_LIFETIME_NS,
+    )  # fmt: skip
+    rig.own.table[1] = our_order(
+        state=OrderState.UNKNOWN, is_accepted=is_accepted, acknowledged_time_ns=now_ns - age_ns
+    )
+    assert await reconciler.reconcile() == is_gone
+    assert rig.own.table[1].is_open != is_gone
+    assert rig.pauses == []
+
+
 async def test_an_order_of_nobody_pauses_with_both_records(rig: Rig) -> None:
     rig.rest_order()
     rig.venue.place(77, client_oid="11111111-0000-4000-8000-000000000001")
@@ -229,6 +253,46 @@ async def test_a_balance_that_moves_by_itself_pauses(rig: Rig) -> None:
     assert not await rig.reconciler.reconcile()
     assert "USD. Ours: fills and fees changed it by 0 since the start" in rig.pauses[0]
     assert "it changed by -500" in rig.pauses[0]
+
+
+async def test_by_rest_balances_may_begin_with_a_fill_that_nobody_has_counted(rig: Rig) -> None:
+    """It comes between the question for fills and the one for balances, and no report tells."""
+    own: Any = rig.own
+    pipeline: Any = rig.pipeline
+    now_ns = [ASKED_NS]
+    reconciler = Reconciler(
+        VenueQuestions(rig.venue, own, (BTC,)), own, pipeline, lambda: now_ns[0],
+        rig.pauses.append,
+        interval_s=60.0, ask_again_s=0.0, order_lifetime_ns=ORDER_LIFETIME_NS,
+    )  # fmt: skip
+    rig.rest_order()
+
+    def fill(path: str) -> None:
+        if path == "/accounts" and not rig.venue.fills:
+            rig.venue.fill("v-1", "0.004", 501)
+
+    rig.venue.before = fill
+    for _ in range(3):  # begins; counts the fill, and begins anew; is beyond doubt
+        assert await reconciler.reconcile()
+        now_ns[0] += BASELINE_DOUBT_NS
+    assert rig.own.table[1].filled_lots == 400_000
+    assert rig.pauses == []
+    rig.venue.balances["USD"] -= 500
+    assert not await reconciler.reconcile()
+    assert "the balance of USD" in rig.pauses[0]
+
+
+async def test_by_rest_a_balance_that_moves_without_a_fill_pauses_from_the_start(rig: Rig) -> None:
+    own: Any = rig.own
+    pipeline: Any = rig.pipeline
+    reconciler = Reconciler(
+        VenueQuestions(rig.venue, own, (BTC,)), own, pipeline, lambda: ASKED_NS, rig.pauses.append,
+        interval_s=60.0, ask_again_s=0.0, order_lifetime_ns=ORDER_LIFETIME_NS,
+    )  # fmt: skip
+    assert await reconciler.reconcile()
+    rig.venue.balances["USD"] -= 500
+    assert not await reconciler.reconcile()
+    assert "the balance of USD" in rig.pauses[0]
 
 
 async def test_balances_are_not_compared_while_reports_come(rig: Rig) -> None:

@@ -174,6 +174,21 @@ async def test_fills_of_a_recovered_order_are_asked_for_by_order() -> None:
     assert list(answers.theirs.fills["v-1"]) == [500]
 
 
+async def test_orders_are_asked_for_in_one_order(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not in that of a set of names, which another process has otherwise: one seed is one run."""
+    asking, asked = Asking(), list[str]()
+
+    async def note(name: str) -> None:
+        asked.append(name)
+
+    monkeypatch.setattr(asking.questions, "_list_fills_of", note)
+    for number in range(1, 10):
+        asking.own.table[number] = our_order(number, filled_lots=1)
+        asking.venue.place(number, filled_size=Decimal("0.00000001"))
+    await asking.questions.ask(ASKED_NS)
+    assert asked == [f"v-{number}" for number in range(1, 10)]
+
+
 async def test_the_order_behind_a_strange_fill_is_asked_for() -> None:
     asking = Asking()
     await asking.questions.ask(ASKED_NS)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.rest_poll import ORDER_LIFETIME_NS, OrderPoll
+from engine.rest_poll import GONE_AFTER_NS, ORDER_LIFETIME_NS, OrderPoll
 from ext.wire import ExecutionType, OrderState
 from tests.engine.reconciliation_rig import (
     ASKED_NS,
@@ -167,18 +167,33 @@ async def test_a_request_under_way_is_not_asked_for(rig: Rig) -> None:
 # What the venue does not know.
 
 
-async def rounds_until_ended(rig: Rig, limit: int = 5) -> int:
+async def rounds_until_ended(rig: Rig, limit: int = 5, step_ns: int = 0) -> int:
     for count in range(1, limit + 1):
         await rig.poll.ask()
         if not rig.own.table[1].is_open:
             return count
+        rig.now_ns += step_ns
     return 0
 
 
-@pytest.mark.parametrize(("is_accepted", "rounds"), [(True, 1), (False, 2)])
-async def test_an_acknowledged_order_is_gone(rig: Rig, is_accepted: bool, rounds: int) -> None:
-    rig.own.table[1] = our_order(state=OrderState.PENDING_CANCEL, is_accepted=is_accepted)
-    assert await rounds_until_ended(rig) == rounds
+@pytest.mark.parametrize(
+    ("is_accepted", "step_ns", "rounds"),
+    [
+        (True, 0, 1),
+        (False, GONE_AFTER_NS, 2),
+        (False, GONE_AFTER_NS // 2, 3),
+        (False, GONE_AFTER_NS - 1, 3),
+        (False, GONE_AFTER_NS // 10, 11),
+    ],
+)
+async def test_an_acknowledged_order_is_gone(
+    rig: Rig, is_accepted: bool, step_ns: int, rounds: int
+) -> None:
+    """Asked often, the venue's questions may still lag behind its orders."""
+    rig.own.table[1] = our_order(
+        state=OrderState.PENDING_CANCEL, is_accepted=is_accepted, acknowledged_time_ns=rig.now_ns
+    )
+    assert await rounds_until_ended(rig, 20, step_ns) == rounds
 
 
 async def test_an_answer_in_between_begins_the_count_again(rig: Rig) -> None:
@@ -187,18 +202,55 @@ async def test_an_answer_in_between_begins_the_count_again(rig: Rig) -> None:
     rig.venue.place(status="pending")
     await rig.poll.ask()
     del rig.venue.orders["v-1"]
-    assert await rounds_until_ended(rig) == 2
+    assert await rounds_until_ended(rig, step_ns=GONE_AFTER_NS) == 2
 
 
-@pytest.mark.parametrize(("age_ns", "rounds"), [(ORDER_LIFETIME_NS - 1, 0), (ORDER_LIFETIME_NS, 2)])
-async def test_an_order_that_nobody_told_of_may_arrive_for_a_while(
-    rig: Rig, age_ns: int, rounds: int, caplog: pytest.LogCaptureFixture
+SECOND_NS = 1_000_000_000
+
+
+def never_acknowledged(rig: Rig, *, age_ns: int, ahead_ns: int = 0) -> None:
+    """An order that was sent so long ago, by our clock, which is so far ahead of the venue's."""
+    rig.now_ns = 1_000 * SECOND_NS
+    rig.venue.epoch = (rig.now_ns - ahead_ns) / SECOND_NS
+    sent_ns = rig.now_ns - age_ns
+    rig.own.table[1] = our_order(
+        state=UNKNOWN, venue_order_id="", sent_time_ns=sent_ns, update_time_ns=sent_ns
+    )
+
+
+@pytest.mark.parametrize("ahead_ns", [-25 * SECOND_NS, 0, 25 * SECOND_NS])
+async def test_an_order_that_nobody_told_of_may_arrive_while_the_venue_takes_its_timestamp(
+    rig: Rig, ahead_ns: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sent_ns = ASKED_NS - age_ns
-    rig.own.table[1] = our_order(state=UNKNOWN, venue_order_id="", sent_time_ns=sent_ns)
-    assert await rounds_until_ended(rig) == rounds
-    assert caplog.text.count("it may still come") == (0 if rounds else 1)
+    """What counts is the venue's clock, not ours: 30 s and a margin behind the timestamp."""
+    never_acknowledged(rig, age_ns=4 * SECOND_NS, ahead_ns=ahead_ns)
+    begun_ns, expiry_ns = rig.now_ns, rig.now_ns + 31 * SECOND_NS + ahead_ns
+    rig.now_ns = min(begun_ns, expiry_ns - 1)
+    assert await rounds_until_ended(rig) == 0
+    rig.now_ns = expiry_ns - 1
+    assert await rounds_until_ended(rig) == 0
+    assert caplog.text.count("it may still come") == 1
+    assert rig.venue.asked.count("GET /time") == 1
     assert f"GET /orders/client:{client_id(1)}" in rig.venue.asked
+    rig.now_ns = expiry_ns
+    assert await rounds_until_ended(rig) == 1
+
+
+async def test_the_time_is_asked_before_the_order(rig: Rig) -> None:
+    """An answer that is older than the time would not be of an order that can come no more."""
+    never_acknowledged(rig, age_ns=40 * SECOND_NS)
+    await rig.poll.ask()
+    assert rig.venue.asked[-2:] == ["GET /time", f"GET /orders/client:{client_id(1)}"]
+
+
+@pytest.mark.parametrize("epoch", [-1.0, 0.0, 10_000.0])
+@pytest.mark.parametrize(("age_ns", "rounds"), [(ORDER_LIFETIME_NS - 1, 0), (ORDER_LIFETIME_NS, 2)])
+async def test_without_a_venues_clock_that_can_be_ours_is_as_wrong_as_it_may_be(
+    rig: Rig, epoch: float, age_ns: int, rounds: int
+) -> None:
+    never_acknowledged(rig, age_ns=age_ns)
+    rig.venue.epoch = epoch
+    assert await rounds_until_ended(rig) == rounds
 
 
 async def test_an_order_with_fills_is_never_taken_for_gone(rig: Rig) -> None:

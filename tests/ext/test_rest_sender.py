@@ -124,6 +124,38 @@ def test_cancels_leave_before_new_orders(rest: Rest) -> None:
     assert rest.taken() == ["POST", ""]
 
 
+def test_the_cancel_of_an_order_that_waits_takes_both_away(rest: Rest) -> None:
+    """It would overtake its order: the venue would refuse the cancel, and then take the order."""
+    for _ in range(4):
+        rest.place()
+    rest.taken()
+    rest.want(rest.rig.cancel(3))
+    rest.want(rest.rig.cancel(1))
+    assert (rest.sender.waiting_count, rest.sender.void_count) == (2, 2)
+    for index in (0, 1):
+        rest.sender.release(index)
+    assert rest.taken() == ["DELETE", "POST"]
+    assert (rest.sender.sequence(0), rest.sender.sequence(1)) == (6, 4)
+    for index in (0, 1):
+        rest.sender.release(index)
+    assert rest.taken() == ["", ""]
+    assert rest.sender.withdraw(1 << 62, False) == []
+    assert rest.sender.take_void() == [3, 5]
+    assert (rest.sender.waiting_count, rest.sender.void_count) == (0, 0)
+    for sequence in (3, 5):
+        rest.rig.pipeline.reject_request(sequence, 0, rest.rig.now_ns)
+    assert int(rest.rig.order(3)["state"]) == OrderState.REJECTED
+    rest.place()
+    assert rest.taken() == ["POST", ""]
+
+
+def test_a_cancel_of_an_order_that_has_left_is_not_void(rest: Rest) -> None:
+    for _ in range(3):
+        rest.place()
+    rest.want(rest.rig.cancel(2))
+    assert (rest.sender.waiting_count, rest.sender.void_count) == (2, 0)
+
+
 def test_a_closed_connection_tells_what_was_under_way(rest: Rest) -> None:
     rest.place()
     assert rest.sender.close(0) == 1

@@ -41,9 +41,19 @@ class Sender:
         self.waiting: list[tuple[int, int, bool]] = []  # number, wall time, is new
         self.questions: list[tuple[int, bytes]] = []
 
+        self.void: list[int] = []
+
     @property
     def waiting_count(self) -> int:
         return len(self.waiting)
+
+    @property
+    def void_count(self) -> int:
+        return len(self.void)
+
+    def take_void(self) -> list[int]:
+        void, self.void = self.void, []
+        return void
 
     def open(self, index: int) -> None:
         self.opened[index], self.under_way[index], self.broken[index] = True, 0, False
@@ -270,6 +280,12 @@ def test_what_waits_does_not_leave_when_no_new_risk_is_allowed(rig: Rig) -> None
     assert rig.sender.under_way[0] == 4
     rig.sender.waiting = [(5, WALL_NS, True)]
     assert rig.tick() == [NeverSent(5, "no new risk is allowed")]
+
+
+def test_what_was_cancelled_before_it_left_is_told(rig: Rig) -> None:
+    rig.sender.void = [5, 7]
+    assert rig.tick() == [NeverSent(each, "cancelled before it left") for each in (5, 7)]
+    assert rig.tick() == []
 
 
 def test_without_a_connection_nothing_waits(rig: Rig) -> None:

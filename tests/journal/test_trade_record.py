@@ -49,14 +49,14 @@ class KeepingWorld(World):
 @pytest.fixture(scope="module")
 def play() -> Callable[..., KeepingWorld]:
     """``play(seed)``: a world that has ended."""
-    played: dict[int, KeepingWorld] = {}
+    played: dict[tuple[int, str], KeepingWorld] = {}
 
-    def run(seed: int, plan: FaultPlan | None = None) -> KeepingWorld:
-        if seed not in played:
-            world = KeepingWorld(seed) if plan is None else KeepingWorld(seed, plan)
+    def run(seed: int, plan: FaultPlan | None = None, protocol: str = "fix") -> KeepingWorld:
+        if (seed, protocol) not in played:
+            world = KeepingWorld(seed, plan, protocol=protocol)
             world.run()
-            played[seed] = world
-        return played[seed]
+            played[seed, protocol] = world
+        return played[seed, protocol]
 
     return run
 
@@ -85,9 +85,12 @@ def of_event(rows: Iterable[Row], event: str) -> list[Row]:
     return [row for row in rows if row["event"] == event]
 
 
-@pytest.mark.parametrize("seed", [2, 3, *CRASHING])
-def test_fills_are_those_of_the_venues_ledger(play: Play, seed: int) -> None:
-    world = play(seed)
+@pytest.mark.parametrize(
+    ("seed", "protocol"),
+    [*((seed, "fix") for seed in (2, 3, *CRASHING)), *((seed, "rest") for seed in CRASHING)],
+)
+def test_fills_are_those_of_the_venues_ledger(play: Play, seed: int, protocol: str) -> None:
+    world = play(seed, protocol=protocol)
     ours = Counter(
         (
             row["instrument"],

@@ -4,6 +4,7 @@
 
 import re
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from sim.fix_text import FixReader, Garbled, encode
 from sim.world.checkers import WorldError
@@ -16,36 +17,44 @@ MANY_SEEDS = 40
 Plant = Callable[[World], None]
 
 
-def play_until_caught(plant: Plant, **faults: float) -> str:
+def play_until_caught(plant: Plant, protocol: str = "fix", **faults: float) -> str:
     """The name of the checker that objects first, over SEEDS seeds; empty: none did."""
-    return next(all_who_catch(plant, **faults), "")
+    return next(all_who_catch(plant, protocol, **faults), "")
 
 
-def all_who_catch(plant: Plant, **faults: float) -> Iterator[str]:
+def all_who_catch(plant: Plant, protocol: str = "fix", **faults: float) -> Iterator[str]:
     """The names of the checkers that object, one for each of SEEDS seeds at most."""
-    return (error.checker for error in all_errors(plant, SEEDS, **faults))
+    return (error.checker for error in all_errors(plant, SEEDS, protocol, **faults))
 
 
-def all_errors(plant: Plant, seeds: int, **faults: float) -> Iterator[WorldError]:
+def all_errors(
+    plant: Plant, seeds: int, protocol: str = "fix", **faults: float
+) -> Iterator[WorldError]:
     """What they object to."""
     for seed in range(1, seeds + 1):
         plan = FaultPlan(**faults)  # type: ignore[arg-type]
         try:
-            World(seed, plan, plant).run()
+            World(seed, plan, plant, protocol).run()
         except WorldError as error:
             yield error
 
 
+def transport_of(world: World) -> Any:
+    """The transport of orders by FIX, insides included."""
+    return world.engine.order_transport
+
+
 def on_received(world: World, change: Callable[[bytes], bytes]) -> None:
     """``change`` sees every piece that the engine gets of the venue, whole messages all."""
-    transport = world.engine.order_transport
+    transport = transport_of(world)
     receive = transport.receive
-    transport.receive = lambda data: receive(change(data))  # type: ignore[method-assign]
+    transport.receive = lambda data: receive(change(data))
 
 
 def on_sent(world: World, change: Callable[[bytes], bytes]) -> None:
     """``change`` sees what the engine's compiled path sends, before anybody does."""
-    sender = world.engine.order_transport._sender
+    transport = transport_of(world)
+    sender = transport._sender
 
     class Changed:
         def take(self) -> bytes:
@@ -54,7 +63,7 @@ def on_sent(world: World, change: Callable[[bytes], bytes]) -> None:
         def __getattr__(self, name: str) -> object:
             return getattr(sender, name)
 
-    world.engine.order_transport._sender = Changed()  # type: ignore[assignment]
+    transport._sender = Changed()
 
 
 def each_message(data: bytes, change: Callable[[bytes], bytes]) -> bytes:

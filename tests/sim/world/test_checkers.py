@@ -5,6 +5,7 @@
 import dataclasses
 import re
 from decimal import Decimal
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -33,6 +34,7 @@ from tests.sim.world.planted import (
     on_sent,
     play_until_caught,
     rewrite,
+    transport_of,
 )
 
 
@@ -44,7 +46,7 @@ def test_a_fill_counted_twice() -> None:
     def plant(world: World) -> None:
         def change(data: bytes) -> bytes:
             if b"\x01150=F\x01" in data and world.engine.order_entry.is_active:
-                listener = world.engine.order_transport._listener
+                listener = transport_of(world)._listener
                 again = rewrite(data, t17="00000000-0000-4000-8000-00000000000b", t1003="9")
                 world.schedule.after(0, "planted", lambda: listener.apply_message(again))
             return data
@@ -302,7 +304,7 @@ def test_risk_that_is_taken_after_a_kill() -> None:
     def plant(world: World) -> None:
         def change(data: bytes) -> bytes:
             # A cancel of the KILL becomes the replace of that order.
-            if world._was_killed and b"\x0135=F\x01" in data:
+            if world.before.is_killed and b"\x0135=F\x01" in data:
                 [found] = FixReader().feed(data[: data.index(b"\x0110=") + 8])
                 assert not isinstance(found, Garbled)
                 fields = [each for each in found.fields if each[0] not in (8, 9, 35, 10)]
