@@ -47,7 +47,6 @@ from sim.world.rest_checkers import (
     NothingNewWithoutASession,
     OneRequestIsUnderWay,
 )
-
 from sim.world.safety_checkers import CrossedStopsAreActedOn, ExitsOnlyReduce, NoStopMovesAway
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from ext.dtypes import BREAKER_STATE
 from ext.safety_records import BreakerLevel
 from ext.wire import BookState, OrderState
 from sim.world.observations import SLOTS, SentMessage
-from sim.world.sent_text import PLACE, LOGON, NEW_RISK, REQUESTS
+from sim.world.sent_text import LOGON, NEW_RISK, PLACE, REQUESTS
 
 if TYPE_CHECKING:
     from engine.recovery import Recovery

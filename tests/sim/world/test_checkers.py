@@ -5,7 +5,6 @@
 import dataclasses
 import re
 from decimal import Decimal
-from typing import Any
 
 import msgspec
 import numpy as np

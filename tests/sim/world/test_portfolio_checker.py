@@ -49,7 +49,7 @@ def test_somebody_who_is_stopped_and_turns_his_position() -> None:
                 return message
             number = world.engine.pipeline.orders.request_number(client_id[1].decode())
             order = world.engine.orders[number % SLOTS]
-            is_his = order["reason"] >= 0 and int(order["strategy"]) in world._could_reduce
+            is_his = order["reason"] >= 0 and int(order["strategy"]) in world.before.may_reduce
             return rewrite(message, t38=f"{2 * float(lots[1]):.8f}") if is_his else message
 
         on_sent(world, lambda data: each_message(data, double))
