@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from bench.order_every_frame import OrderEveryFrame
-from engine.config_records import TelemetrySection
 from engine.instruments import Instrument
-from engine.kernels import CompiledStrategy, compile_strategy
+from engine.kernel.kernels import CompiledStrategy, compile_strategy
+from engine.settings.config_records import TelemetrySection
 from ext.bounds import Bound
 from ext.codecs.binance_feed import BinanceFeed
 from ext.codecs.binance_order import BinanceOrderEncoder

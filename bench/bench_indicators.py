@@ -22,7 +22,7 @@ from bench.loops import hash_numbers
 from bench.step_loops import time_hook
 from bench.ten_indicators import OFF_MEAN, TenIndicators
 from engine.instruments import Instrument
-from engine.kernels import compile_strategy
+from engine.kernel.kernels import compile_strategy
 from ext.dtypes import BOOK_VIEW
 from ext.wire import BookState, Side
 

@@ -16,7 +16,7 @@ from bench.loops import hash_numbers
 from bench.order_every_frame import OrderEveryFrame
 from bench.step_loops import time_decisions
 from engine.instruments import Instrument
-from engine.kernels import compile_strategy
+from engine.kernel.kernels import compile_strategy
 from engine.strategy import Strategy
 from ext.kernels import StrategyTable
 from ext.wire import Side

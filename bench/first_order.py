@@ -21,8 +21,8 @@ import numpy as np
 from bench.frames import generate_frames
 from bench.loops import time_frames
 from engine.composition import OrderParts, compile_strategies, compose
-from engine.config import EngineConfig, load_config
-from engine.warm_up import WarmUp, warm_up
+from engine.settings.config import EngineConfig, load_config
+from engine.warm.warm_up import WarmUp, warm_up
 from ext.clock import read_wall_ns
 from ext.feed_decoder import PADDING
 

@@ -21,7 +21,7 @@ from bench.arc import REST_HOST, make_arc, make_binance_arc, make_rest_arc
 from bench.frames import PRODUCT, UNIT_LOTS
 from bench.wire_client import ClientArguments, connect_feed, freeze_memory, run_client
 from bench.wire_tls import client_context
-from engine.rest_reports import make_answer_report
+from engine.rest.rest_reports import make_answer_report
 from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.fix_listener import FixListener
 from ext.pipeline import Pipeline

@@ -50,7 +50,7 @@ class Command(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """One command. ``who`` is put there by the relay, from what the kernel says of the sender.
 
     ``strategy`` is the one that a PAUSE or RESUME is about, empty: the engine; see
-    ``engine.strategy_control``. ``seen_kill_time_ns`` is the newest KILL of which the sender
+    ``engine.levels.strategy_control``. ``seen_kill_time_ns`` is the newest KILL of which the sender
     of a REARM knows: no later one is lifted by it.
     """
 

@@ -19,13 +19,13 @@ from control.paths import control_paths
 from control.people import find_who
 from engine.background_writer import BackgroundWriter
 from engine.composition import Arc, check_secrets, compile_strategies, compose
-from engine.config_schema import EngineConfig
 from engine.decisions import Decisions
 from engine.exit_codes import ExitCode
-from engine.kernels import CompiledStrategy
+from engine.kernel.kernels import CompiledStrategy
 from engine.log_setup import CLOSE_TIMEOUT_S, log_in_background, log_into_ring, set_up_logging
-from engine.run_lock import AlreadyRunning, RunLock
-from engine.run_start import Inheritance, begin_run, look_back
+from engine.runs.run_lock import AlreadyRunning, RunLock
+from engine.runs.run_start import Inheritance, begin_run, look_back
+from engine.settings.config_schema import EngineConfig
 from engine.summary import (
     print_banner,
     print_loop,

@@ -10,10 +10,10 @@ from typing import TypeVar
 import msgspec
 from msgspec import Struct
 
-from engine.config_modes import CanarySection
-from engine.config_problems import Problems, find_nearest
-from engine.config_schema import EngineConfig
-from engine.config_trading import InstrumentSection
+from engine.settings.config_modes import CanarySection
+from engine.settings.config_problems import Problems, find_nearest
+from engine.settings.config_schema import EngineConfig
+from engine.settings.config_trading import InstrumentSection
 
 HUNDRED = Decimal(100)
 AMOUNTS = (

@@ -7,17 +7,17 @@ import traceback
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.config import config_hash, describe_config, load_config
-from engine.config_schema import EngineConfig
-from engine.config_warnings import find_warnings, require_arming, require_recording
 from engine.decisions import Decisions
 from engine.exit_codes import ExitCode, exit_code_of
-from engine.jurisdiction import DISCLAIMER, require_permission, rule
+from engine.law.jurisdiction import DISCLAIMER, require_permission, rule
+from engine.settings.config import config_hash, describe_config, load_config
+from engine.settings.config_schema import EngineConfig
+from engine.settings.config_warnings import find_warnings, require_arming, require_recording
 from engine.version import read_version
 from ext.errors import WowError
 
 if TYPE_CHECKING:
-    from engine.kernels import CompiledStrategy
+    from engine.kernel.kernels import CompiledStrategy
 
 PROGRAM = "wow-engine"
 COMMANDS = ("run", "check", "verify", "replay", "journal", "trades", "compliance")
@@ -59,23 +59,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _dispatch(words: list[str]) -> int:
     command = words[0] if words and words[0] in COMMANDS else None
     if command == "verify":
-        from engine import verify  # only here: it loads the decoders
+        from engine.reference import verify  # only here: it loads the decoders
 
         return verify.main(words[1:])
     if command == "replay":
-        from engine import replay_command  # only here, as above
+        from engine.runs import replay_command  # only here, as above
 
         return replay_command.main(words[1:])
     if command == "journal":
-        from engine import journal_command  # only here: the others need none of it
+        from engine.runs import journal_command  # only here: the others need none of it
 
         return journal_command.main(words[1:])
     if command == "trades":
-        from engine import trades_command  # only here, as above
+        from engine.runs import trades_command  # only here, as above
 
         return trades_command.main(words[1:])
     if command == "compliance":
-        from engine import compliance_command  # only here, as above
+        from engine.law import compliance_command  # only here, as above
 
         return compliance_command.main(words[1:])
     if command is None:

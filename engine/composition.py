@@ -8,16 +8,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.canary import scale_limits
-from engine.config import EngineConfig, make_instruments, make_limits
-from engine.config_checks import is_under_tls
-from engine.config_schema import MODES_WITHOUT_ORDERS
-from engine.config_venues import FeedSection, OrderEntrySection
 from engine.gate_setup import make_gate
 from engine.instruments import Instrument
-from engine.jurisdiction import forbidden_instruments
-from engine.kernels import CompiledStrategy, compile_strategy
-from engine.paper_entry import SENDER_COMP_ID, TARGET_COMP_ID, PaperParts, make_parts
-from engine.rest_parts import (
+from engine.kernel.kernels import CompiledStrategy, compile_strategy
+from engine.kernel.strategy_loader import load_strategy
+from engine.law.jurisdiction import forbidden_instruments
+from engine.paper.paper_entry import SENDER_COMP_ID, TARGET_COMP_ID, PaperParts, make_parts
+from engine.rest.rest_parts import (
     RestOrderParts,
     fit_parameters,
     host_header,
@@ -25,10 +22,13 @@ from engine.rest_parts import (
     make_encoder,
     make_senders,
 )
-from engine.run_identity import RunIdentity
+from engine.runs.run_identity import RunIdentity
 from engine.safety.breaker_limits import make_breakers
 from engine.safety.guard_limits import make_guard
-from engine.strategy_loader import load_strategy
+from engine.settings.config import EngineConfig, make_instruments, make_limits
+from engine.settings.config_checks import is_under_tls
+from engine.settings.config_schema import MODES_WITHOUT_ORDERS
+from engine.settings.config_venues import FeedSection, OrderEntrySection
 from engine.tls_context import make_client_context
 from ext.bounds import Bound
 from ext.clock import read_wall_ns

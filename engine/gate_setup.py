@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from engine.config import EngineConfig, make_instruments, make_limits
 from engine.instruments import Instrument, InstrumentLimits
-from engine.kernels import CompiledStrategy
-from engine.rest_parts import is_by_rest
+from engine.kernel.kernels import CompiledStrategy
+from engine.rest.rest_parts import is_by_rest
 from engine.risk_limits import WITHOUT_LIMITS, CurrencyUnit, convert_strategy
+from engine.settings.config import EngineConfig, make_instruments, make_limits
 from engine.trading_hours import combine_hours
 from ext.bounds import Bound
 from ext.risk import RiskGate

@@ -9,8 +9,8 @@ over: the state and the value stay as they were.
 import math
 from typing import Any, ClassVar
 
-from engine.kernel_function import kernel_function
-from engine.strategy_state import Argument, Indicator
+from engine.kernel.kernel_function import kernel_function
+from engine.kernel.strategy_state import Argument, Indicator
 
 # Longer than any sensible average; the alpha 2 / (period + 1) still changes a float64 mean.
 MAX_PERIOD = 1_000_000

@@ -5,8 +5,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from engine.kernel_function import kernel_function
-from engine.strategy_state import MAX_ARRAY_LENGTH, Argument, Indicator
+from engine.kernel.kernel_function import kernel_function
+from engine.kernel.strategy_state import MAX_ARRAY_LENGTH, Argument, Indicator
 
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 _DAY_MS = 86_400_000

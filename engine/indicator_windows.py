@@ -9,8 +9,8 @@ a jump that has left the window neither stay nor pile up. An input that is NaN i
 import math
 from typing import Any, ClassVar
 
-from engine.kernel_function import kernel_function
-from engine.strategy_state import MAX_ARRAY_LENGTH, Argument, Indicator
+from engine.kernel.kernel_function import kernel_function
+from engine.kernel.strategy_state import MAX_ARRAY_LENGTH, Argument, Indicator
 
 # Sums that fell to a thousandth have lost three of their sixteen digits.
 _CANCELLED = 1e-3

@@ -6,15 +6,6 @@ keeps the value for the other hooks. Nothing allocates. Values are NaN until war
 update says when, and every comparison with NaN is false.
 """
 
-from engine.book_reads import (
-    cumulative_lots,
-    imbalance,
-    microprice,
-    mid_price,
-    spread,
-    sweep_limit_ticks,
-    sweep_price,
-)
 from engine.indicator_averages import (
     Atr,
     Ema,
@@ -42,6 +33,15 @@ from engine.indicator_windows import (
     realised_volatility_update,
     sma_update,
     zscore_update,
+)
+from engine.reference.book_reads import (
+    cumulative_lots,
+    imbalance,
+    microprice,
+    mid_price,
+    spread,
+    sweep_limit_ticks,
+    sweep_price,
 )
 
 __all__ = [

@@ -13,7 +13,7 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
-from engine.kernel_function import ERROR_MODEL, kernel_function
+from engine.kernel.kernel_function import ERROR_MODEL, kernel_function
 from ext.bounds import Bound
 from ext.wire import IntentKind, OrderType, Side, TimeInForce
 

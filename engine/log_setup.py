@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.background_writer import BackgroundHandler, BackgroundWriter
-from engine.config_records import LogSection
+from engine.settings.config_records import LogSection
 from ext.errors import ConfigError
 from ext.shared_memory import SharedMemory
 

@@ -5,9 +5,9 @@ import logging
 from collections.abc import Callable
 
 from engine.collector import CollectorCare
-from engine.config_schema import LoopSection
-from engine.keep_warm import KeepWarm, Pulsing
 from engine.placement import ThreadPlacement
+from engine.settings.config_schema import LoopSection
+from engine.warm.keep_warm import KeepWarm, Pulsing
 from ext.busy_poll import BusyPoller
 from ext.loop_meter import LoopMeter
 from ext.loop_source import LoopSource

@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 import picows
 
-from engine.config_schema import EngineConfig
 from engine.engine_clock import EngineClock
+from engine.settings.config_schema import EngineConfig
 from engine.tls_context import make_client_context
 from ext.busy_poll import BusyPoller
 from ext.errors import UsageError

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from engine.composition import OrderParts
-from engine.config_schema import EngineConfig
 from engine.engine_clock import EngineClock
+from engine.settings.config_schema import EngineConfig
 from ext.errors import UsageError
 from ext.fix_listener import FixListener
 from ext.loop_meter import LoopMeter
@@ -35,7 +35,7 @@ from gateways.transport import CANNOT_CONNECT, OrderTransport, connect_tcp, conn
 
 
 class SessionWatcher(Protocol):
-    """``engine.reconciler.Reconciler``: asks about UNKNOWN orders first."""
+    """``engine.reconcile.reconciler.Reconciler``: asks about UNKNOWN orders first."""
 
     @property
     def is_due(self) -> bool:

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import msgspec
 
-from engine.config_schema import EngineConfig
+from engine.settings.config_schema import EngineConfig
 from ext.errors import ConfigError, VenueError
 
 READY_TIMEOUT_S = 30.0  # a recording with a 5 MB frame is read before the venue is ready

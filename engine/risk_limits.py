@@ -9,7 +9,6 @@ from decimal import Decimal
 
 import msgspec
 
-from engine.config_trading import InstrumentSection, StrategySection
 from engine.instruments import (
     INT64_MAXIMUM,
     NO_LIMIT,
@@ -17,6 +16,7 @@ from engine.instruments import (
     InstrumentLimits,
     convert_limits,
 )
+from engine.settings.config_trading import InstrumentSection, StrategySection
 from ext.bounds import Bound
 from ext.errors import InstrumentError
 

@@ -32,9 +32,9 @@ from engine.intents import (
     sell_ioc,
     sell_post_only,
 )
-from engine.kernel_function import kernel_function
-from engine.strategy_parameters import Bool, Float, Int, Params, Price, Quantity, nearest
-from engine.strategy_state import Array, Indicator, Persistent, State
+from engine.kernel.kernel_function import kernel_function
+from engine.kernel.strategy_parameters import Bool, Float, Int, Params, Price, Quantity, nearest
+from engine.kernel.strategy_state import Array, Indicator, Persistent, State
 from ext.dtypes import BAR, FILL, TIMER, TRADE
 from ext.errors import UsageError
 from ext.wire import BookState, OrderState, Side

@@ -19,10 +19,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.instruments import Instrument
-from engine.kernels import CompiledStrategy, compile_strategy
-from engine.python_hooks import structure_of
+from engine.kernel.kernels import CompiledStrategy, compile_strategy
+from engine.kernel.python_hooks import structure_of
+from engine.kernel.strategy_loader import load_strategy
 from engine.strategy import HOOKS, Strategy
-from engine.strategy_loader import load_strategy
 from ext.bounds import Bound
 from ext.dtypes import BOOK_VIEW, INTENTS, POSITION
 from ext.errors import UsageError

@@ -9,11 +9,10 @@ from rich.table import Table
 
 from engine.canary import canary_lines
 from engine.composition import Arc
-from engine.config import EngineConfig, config_hash
-from engine.jurisdiction import site_lines
+from engine.law.jurisdiction import site_lines
 from engine.loop import LoopCare
 from engine.processes import RelayReady, VenueSummary
-from engine.run_figures import (
+from engine.runs.run_figures import (
     StrategyFigures,
     find_differences,
     read_books,
@@ -22,6 +21,7 @@ from engine.run_figures import (
     read_strategies,
 )
 from engine.safety.breaker_watch import read_use
+from engine.settings.config import EngineConfig, config_hash
 from ext.wire import OrderState, Side
 
 TWO_DECIMAL_CURRENCIES = {"USD", "EUR", "GBP", "USDC", "USDT"}

@@ -15,18 +15,16 @@ import msgspec
 
 from control.kill_source import KillSource
 from engine.composition import Arc
-from engine.config_metadata import SIMULATOR
-from engine.control import Control
 from engine.engine_clock import EngineClock
 from engine.exit_codes import ExitCode
-from engine.kernels import FailureLog
-from engine.kill_access import note_venue
-from engine.known_trades import KnownTrades, known_trades
+from engine.kernel.kernels import FailureLog
+from engine.levels.control import Control
+from engine.levels.kill_access import note_venue
 from engine.loop import LoopCare
 from engine.market_data import MarketData
 from engine.measured import MeasuredCoroutine
 from engine.order_entry import OrderEntry
-from engine.paper_entry import PaperEntry, PaperParts
+from engine.paper.paper_entry import PaperEntry, PaperParts
 from engine.processes import (
     ChildProcess,
     RelayReady,
@@ -36,17 +34,19 @@ from engine.processes import (
     start_relay,
     start_venue,
 )
-from engine.reconciler import Reconciler, make_reconciler
-from engine.recovery import Recovery
-from engine.rest_order_entry import RestOrderEntry
-from engine.rest_parts import RestOrderParts
-from engine.run_start import Inheritance
+from engine.reconcile.known_trades import KnownTrades, known_trades
+from engine.reconcile.reconciler import Reconciler, make_reconciler
+from engine.rest.rest_order_entry import RestOrderEntry
+from engine.rest.rest_parts import RestOrderParts
+from engine.runs.recovery import Recovery
+from engine.runs.run_start import Inheritance
+from engine.runs.state_hash import hash_state
 from engine.safety.breaker_watch import BreakerWatch
 from engine.safety.health_breakers import HealthBreakers
 from engine.safety.kernel_clock import read_clock_error_ns
 from engine.safety.portfolio import PortfolioWatch
-from engine.state_hash import hash_state
-from engine.warm_up import WarmUp, warm_up
+from engine.settings.config_metadata import SIMULATOR
+from engine.warm.warm_up import WarmUp, warm_up
 from ext.busy_poll import BusyPoller
 from ext.clock import read_monotonic_ns, read_wall_ns
 from ext.errors import ConfigError, LogonRefused, UsageError, WowError

@@ -1,6 +1,6 @@
 """The strategies of a run: their state records and the compiled hooks, called by pointer.
 
-A hook is a C function over five records (``engine/kernels.py`` compiles it with Numba): its
+A hook is a C function over five records (``engine/kernel/kernels.py`` compiles it with Numba): its
 state, the event, the book, its position, and the intents it wants. It reads no clock and keeps
 nothing outside its state record.
 """

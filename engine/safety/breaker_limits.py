@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
-from engine.config_breakers import StrategyBreakersTable
-from engine.config_schema import EngineConfig
+from engine.settings.config_breakers import StrategyBreakersTable
+from engine.settings.config_schema import EngineConfig
 from ext.breakers import Breakers
 from ext.instrument_table import InstrumentTable
 from ext.shared_memory import SharedMemory

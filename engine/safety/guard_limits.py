@@ -2,10 +2,10 @@
 
 import re
 
-from engine.config_management import DISTANCE_PATTERN, ManagementTable
-from engine.config_schema import EngineConfig
 from engine.instruments import InstrumentLimits
 from engine.safety.breaker_limits import SECOND_NS
+from engine.settings.config_management import DISTANCE_PATTERN, ManagementTable
+from engine.settings.config_schema import EngineConfig
 from ext.errors import ConfigError
 from ext.position_guard import PositionGuard
 from ext.shared_memory import SharedMemory

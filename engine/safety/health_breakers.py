@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.composition import Arc
-from engine.config_breakers import BreakersSection
 from engine.safety.breaker_limits import ENGINE, SECOND_NS
+from engine.settings.config_breakers import BreakersSection
 from ext.dtypes import BOOK_VIEW, BREAKER_STATE
 from ext.latency_histogram import percentiles_ns
 from ext.safety_records import Breaker, BreakerLevel

@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engine.composition import Arc
-from engine.config_management import ManagementTable
-from engine.config_portfolio import PortfolioSection
 from engine.safety.breaker_limits import SECOND_NS
 from engine.safety.guard_limits import read_distance
+from engine.settings.config_management import ManagementTable
+from engine.settings.config_portfolio import PortfolioSection
 from ext.dtypes import BOOK_VIEW, BREAKER_STATE, GUARD_STATE, POSITION
 from ext.safety_records import Breaker, BreakerLevel
 from ext.wire import BookState

@@ -7,7 +7,7 @@ currency: ``book.tick_size * book.lot_size``. The risk gate has the last word on
 
 import math
 
-from engine.kernel_function import kernel_function
+from engine.kernel.kernel_function import kernel_function
 
 ROUNDING = 1e-9
 """Relative: what floats miss of a whole lot is not a lot less."""

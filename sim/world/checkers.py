@@ -16,7 +16,7 @@ from sim.world.observations import SLOTS, SentMessage
 from sim.world.sent_text import LOGON, NEW_RISK, PLACE, REQUESTS
 
 if TYPE_CHECKING:
-    from engine.recovery import Recovery
+    from engine.runs.recovery import Recovery
     from sim.world.world import World
 
 RING_SLOTS = int(Bound.RING_SLOTS)

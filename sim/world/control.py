@@ -12,8 +12,8 @@ from control.latch import Latch, make_latch
 from control.mailbox import set_kill_word
 from engine.composition import Arc
 from engine.engine_clock import EngineClock
-from engine.flatten import Flatten
-from engine.kill_switch import KillEdges, KillSwitch
+from engine.levels.flatten import Flatten
+from engine.levels.kill_switch import KillEdges, KillSwitch
 from sim.world.coroutine import Pause, WorldTask
 from sim.world.network import Network
 from sim.world.reconciliation import WorldRest
@@ -103,7 +103,7 @@ class WorldControl:
             self.switch.take_over(latch)
 
     def begin_flatten(self, is_stopping: Callable[[], bool]) -> None:
-        """What ``engine.control`` does when somebody asks for a FLATTEN of a PAUSED engine."""
+        """What ``engine.levels.control`` does when somebody asks for a FLATTEN while PAUSED."""
         if not self.flatten.is_running and self.flatten.begin():
             self.spawn(lambda: self._flatten(is_stopping))
 

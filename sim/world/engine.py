@@ -11,14 +11,14 @@ import numpy as np
 
 from control.kill_source import KillSource
 from engine.engine_clock import EngineClock
-from engine.known_trades import known_trades
+from engine.levels.strategy_control import StrategyControl
 from engine.market_data import MarketData
-from engine.recovery import Recovery, take_over
-from engine.run_facts import make_facts
-from engine.run_start import snapshot_arc
+from engine.reconcile.known_trades import known_trades
+from engine.runs.recovery import Recovery, take_over
+from engine.runs.run_facts import make_facts
+from engine.runs.run_start import snapshot_arc
 from engine.safety.breaker_watch import BreakerWatch
 from engine.safety.portfolio import PortfolioWatch
-from engine.strategy_control import StrategyControl
 from ext.bounds import Bound
 from ext.dtypes import BOOK_VIEW, BREAKER_STATE, GUARD_STATE, ORDER, POSITION
 from ext.safety_records import Breaker, BreakerLevel
@@ -143,7 +143,7 @@ class WorldEngine:
         )
 
     def _begin_run(self, left: Recovery | None) -> tuple[Snapshot, RunFacts]:
-        """What ``engine.run_start`` does, without its files."""
+        """What ``engine.runs.run_start`` does, without its files."""
         if left is not None:
             take_over(left, self.arc)
         start_time_ns = self.memory.counters()["start_time_ns"]

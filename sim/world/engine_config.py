@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.composition import compile_strategies
-from engine.config import EngineConfig, load_config
-from engine.kernels import CompiledStrategy
+from engine.kernel.kernels import CompiledStrategy
+from engine.settings.config import EngineConfig, load_config
 
 FIX_DOOR = 'port = "simulator"'
 REST_DOOR = 'protocol = "rest"\nrest_url = "simulator"'

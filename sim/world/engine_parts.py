@@ -5,11 +5,11 @@ import hashlib
 from typing import Any, cast
 
 from engine.composition import Arc, OrderEdge, join, make_order_parts
-from engine.config_venues import OrderEntrySection
-from engine.kernels import CompiledStrategy
-from engine.recovery import Recovery
-from engine.rest_parts import RestOrderParts, host_header, is_by_rest
-from engine.run_identity import NUMBERS_PER_RUN, RunIdentity, follow_numbers
+from engine.kernel.kernels import CompiledStrategy
+from engine.rest.rest_parts import RestOrderParts, host_header, is_by_rest
+from engine.runs.recovery import Recovery
+from engine.runs.run_identity import NUMBERS_PER_RUN, RunIdentity, follow_numbers
+from engine.settings.config_venues import OrderEntrySection
 from ext.order_sender import CapturingSender
 from ext.orders import draw_run_prefix
 from ext.rest_sender import RestSender

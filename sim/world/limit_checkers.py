@@ -8,7 +8,7 @@ import bisect
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from engine.config import make_instruments, make_limits
+from engine.settings.config import make_instruments, make_limits
 from engine.trading_hours import combine_hours
 from sim.orders import Order, Side
 from sim.world.checkers import Checker, SentChecker

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 
 from engine.composition import OrderEdge, join, private_memory
-from engine.paper_entry import SENDER_COMP_ID, TARGET_COMP_ID, PaperDesk, PaperParts
-from engine.paper_order import PaperModel, PaperRequest
-from engine.paper_requests import read_requests
-from engine.run_identity import RunIdentity
+from engine.paper.paper_entry import SENDER_COMP_ID, TARGET_COMP_ID, PaperDesk, PaperParts
+from engine.paper.paper_order import PaperModel, PaperRequest
+from engine.paper.paper_requests import read_requests
+from engine.runs.run_identity import RunIdentity
 from ext.bounds import Bound
 from ext.dtypes import EXECUTION_REPORT, POSITION, RECORD
 from ext.order_sender import CapturingSender

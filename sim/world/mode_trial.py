@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.paper_order import PaperModel, QueueRule
+from engine.paper.paper_order import PaperModel, QueueRule
 from sim.generated import GeneratedMarket
 from sim.playback import RecordedMarket
 from sim.world.engine_config import EngineSetup, make_setup

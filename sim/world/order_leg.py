@@ -11,7 +11,7 @@ from typing import Any, cast
 from engine.composition import Arc, OrderParts
 from engine.engine_clock import EngineClock
 from engine.order_entry import OrderEntry
-from engine.rest_parts import RestOrderParts
+from engine.rest.rest_parts import RestOrderParts
 from ext.session_store import SessionStore
 from gateways.rest_transport import RestRates
 from sim.world.coroutine import WorldTask

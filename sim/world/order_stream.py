@@ -5,9 +5,9 @@ It is what a new run goes by: whatever the dead engine knew and the stream does 
 
 import numpy as np
 
-from engine.recovery import Recovery, take_over
-from engine.replay import Replay, make_replay_arc
-from engine.state_hash import hash_state
+from engine.runs.recovery import Recovery, take_over
+from engine.runs.replay import Replay, make_replay_arc
+from engine.runs.state_hash import hash_state
 from ext.dtypes import BREAKER_STATE, GUARD_STATE, ORDER, RECORD, REQUEST_TERMS
 from ext.wire import IntentKind, RecordKind
 from journal.entries import Entry, Structured, merge, split_slots
@@ -57,7 +57,7 @@ def read_orders(engine: WorldEngine) -> list[Entry]:
 
 
 def rebuild(engine: WorldEngine, entries: list[Entry]) -> Recovery:
-    """The state of the run by its order stream, as ``engine.recovery`` finds it in one."""
+    """The state of the run by its order stream, as ``engine.runs.recovery`` finds it in one."""
     ledger = OrderLedger(engine.facts, engine.first)
     for entry in entries:
         ledger.apply(entry)

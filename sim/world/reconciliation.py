@@ -10,13 +10,13 @@ from typing import TypeVar
 
 from engine.composition import Arc
 from engine.engine_clock import EngineClock
-from engine.known_trades import KnownTrades
-from engine.own_records import OwnRecords
-from engine.reconciler import Reconciler
-from engine.reconciliation import Difference
-from engine.reconciliation_questions import VenueQuestions
-from engine.rest_parts import is_by_rest
-from engine.rest_poll import ORDER_LIFETIME_NS
+from engine.reconcile.known_trades import KnownTrades
+from engine.reconcile.own_records import OwnRecords
+from engine.reconcile.reconciler import Reconciler
+from engine.reconcile.reconciliation import Difference
+from engine.reconcile.reconciliation_questions import VenueQuestions
+from engine.rest.rest_parts import is_by_rest
+from engine.rest.rest_poll import ORDER_LIFETIME_NS
 from gateways.coinbase_rest import CoinbaseSigner, read_answer
 from gateways.rest_request import RestAnswer, RestRateLimited, RestRequest, RestUnavailable
 from gateways.rest_transport import ATTEMPTS, RETRY_S, RestRates
@@ -33,8 +33,8 @@ Value = TypeVar("Value")
 
 
 class WorldRest:
-    """Implements ``engine.reconciliation_questions.Asks``; ``rates`` are shared by all who ask with
-    them, None: its own."""
+    """Implements ``engine.reconcile.reconciliation_questions.Asks``; ``rates`` are shared by all
+    who ask with them, None: its own."""
 
     def __init__(self, network: Network, venue: Venue, rates: RestRates | None = None) -> None:
         credentials = venue.credentials

@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 
-from engine.rest_order_entry import RestOrderEntry
+from engine.rest.rest_order_entry import RestOrderEntry
 from ext.order_sender import CapturingSender
 from gateways.edges import Clock
 from gateways.rest_order_session import RestOrderEvent, RestOrderSession

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.config_management import ManagementTable
 from engine.safety.guard_limits import read_distance
+from engine.settings.config_management import ManagementTable
 from ext.dtypes import GUARD_STATE, POSITION
 from ext.safety_records import GuardReason
 from ext.wire import BookState, RecordKind

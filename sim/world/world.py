@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from engine.recovery import Recovery
+from engine.runs.recovery import Recovery
 from ext.wire import BookState, OrderState
 from sim.orders import Order
 from sim.world.checker_sets import make_checkers, make_end_checkers, make_run_checkers

@@ -26,7 +26,7 @@ from bench.step_loops import (
     time_records,
 )
 from engine.instruments import Instrument
-from engine.kernels import CompiledStrategy, compile_strategy
+from engine.kernel.kernels import CompiledStrategy, compile_strategy
 from ext.dtypes import BOOK_VIEW, POSITION, RECORD
 from ext.errors import UsageError
 from ext.feed_decoder import PADDING

@@ -7,9 +7,9 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.reference_feed import ReferenceState
-from engine.reference_venues import make_reference_feed
-from engine.verification import find_differences
+from engine.reference.reference_feed import ReferenceState
+from engine.reference.reference_venues import make_reference_feed
+from engine.reference.verification import find_differences
 from ext.codecs.binance_feed import BinanceFeed
 from ext.instrument_table import InstrumentTable
 from ext.pipeline import Pipeline

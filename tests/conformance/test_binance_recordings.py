@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 import pytest
 
-from engine.verification import make_pipeline, verify_recording
-from engine.verification_report import VerificationReport
+from engine.reference.verification import make_pipeline, verify_recording
+from engine.reference.verification_report import VerificationReport
 from ext.wire import BookState, FeedStatus
 from feeds.recording import RecordedFrame, Recording
 from feeds.recording_binance import read_records

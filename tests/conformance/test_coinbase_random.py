@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.reference_venues import make_reference_feed
-from engine.verification import find_differences, make_pipeline
+from engine.reference.reference_venues import make_reference_feed
+from engine.reference.verification import find_differences, make_pipeline
 from feeds.recording_survey import Product
 
 PRODUCTS = [

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
-from engine.verification import VerifiableBook, make_pipeline, verify_recording
-from engine.verification_report import VerificationReport
+from engine.reference.verification import VerifiableBook, make_pipeline, verify_recording
+from engine.reference.verification_report import VerificationReport
 from ext.wire import BookState, FeedStatus
 from feeds.recording import Recording
 from feeds.recording_survey import survey_recording

@@ -13,9 +13,9 @@ from zlib import crc32
 import orjson
 import pytest
 
-from engine.reference_feed import BookTerms, ReferenceState
-from engine.reference_venues import make_reference_feed
-from engine.verification import find_differences, make_pipeline
+from engine.reference.reference_feed import BookTerms, ReferenceState
+from engine.reference.reference_venues import make_reference_feed
+from engine.reference.verification import find_differences, make_pipeline
 from ext.wire import BookState
 from feeds.recording_survey import Product
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import orjson
 import pytest
 
-from engine.verification import make_pipeline, verify_recording
+from engine.reference.verification import make_pipeline, verify_recording
 from ext.wire import BookState, FeedStatus
 from feeds.recording import Recording
 from feeds.recording_survey import survey_recording

@@ -15,8 +15,8 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.verification import make_pipeline, verify_recording
-from engine.verification_report import VerificationReport
+from engine.reference.verification import make_pipeline, verify_recording
+from engine.reference.verification_report import VerificationReport
 from ext.wire import BookState, FeedStatus, StaleReason
 from feeds.recording import Recording
 from feeds.recording_survey import survey_recording

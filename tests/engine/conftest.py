@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine.composition import Arc, compile_strategies, compose
-from engine.config import EngineConfig, load_config
+from engine.settings.config import EngineConfig, load_config
 from ext.bounds import Bound
 from ext.errors import ConfigError
 from ext.latency_histogram import bucket_index

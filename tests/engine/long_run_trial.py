@@ -24,11 +24,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from engine.composition import Arc, compile_strategies, compose
-from engine.config import EngineConfig, load_config
-from engine.replay import Replay, make_replay_arc
-from engine.run_identity import RunIdentity
-from engine.run_start import Inheritance, begin_run
-from engine.state_hash import hash_state
+from engine.runs.replay import Replay, make_replay_arc
+from engine.runs.run_identity import RunIdentity
+from engine.runs.run_start import Inheritance, begin_run
+from engine.runs.state_hash import hash_state
+from engine.settings.config import EngineConfig, load_config
 from ext.fix_listener import FixListener
 from ext.order_sender import CapturingSender
 from ext.session_store import SessionStore

@@ -5,8 +5,8 @@
 from decimal import Decimal
 
 from engine.instruments import Instrument
-from engine.paper_order import PaperModel, PaperReport, PaperRequest, QueueRule
-from engine.paper_venue import PaperVenue
+from engine.paper.paper_order import PaperModel, PaperReport, PaperRequest, QueueRule
+from engine.paper.paper_venue import PaperVenue
 from ext.wire import IntentKind, Side, TimeInForce
 
 INSTRUMENTS = (

@@ -10,9 +10,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from engine.instruments import Instrument
-from engine.own_records import OwnChanges
-from engine.reconciliation import OurRecord
-from engine.reconciliation_records import OurOrder, TheirFill, TheirOrder
+from engine.reconcile.own_records import OwnChanges
+from engine.reconcile.reconciliation import OurRecord
+from engine.reconcile.reconciliation_records import OurOrder, TheirFill, TheirOrder
 from ext.wire import ExecutionType, OrderState, Side
 from gateways.coinbase_rest import VenueAccount, VenueFill, VenueOrder, VenueTime
 from gateways.rest_request import RestAnswer, RestNotFound, RestRequest, RestUnavailable

@@ -13,11 +13,11 @@ import pytest
 from engine import app
 from engine.background_writer import BackgroundWriter
 from engine.composition import Arc
-from engine.config import EngineConfig
 from engine.decisions import Decisions
 from engine.exit_codes import ExitCode
 from engine.processes import ChildProcess
-from engine.run_lock import RunLock
+from engine.runs.run_lock import RunLock
+from engine.settings.config import EngineConfig
 from engine.supervisor import Supervisor
 from ext.errors import ConfigError
 

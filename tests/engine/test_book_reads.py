@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import book_reads as reads
+from engine.reference import book_reads as reads
 from ext.bounds import Bound
 from ext.dtypes import BOOK_VIEW
 from ext.wire import Side

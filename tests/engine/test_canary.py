@@ -10,9 +10,9 @@ import msgspec
 import pytest
 
 from engine.canary import AMOUNTS, COUNTS, LOTS, canary_lines, is_canary, scale_limits
-from engine.config import EngineConfig, load_config, make_instruments, make_limits
-from engine.config_warnings import find_warnings
 from engine.gate_setup import make_gate
+from engine.settings.config import EngineConfig, load_config, make_instruments, make_limits
+from engine.settings.config_warnings import find_warnings
 from ext.errors import ConfigError
 from tests.engine.test_jurisdiction import LIVE, NEW_YORK
 

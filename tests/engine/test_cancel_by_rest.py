@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine.cancel_by_rest import CONFIRM_S, ZeroProof, cancel_until_zero, count_open_orders
+from engine.levels.cancel_by_rest import CONFIRM_S, ZeroProof, cancel_until_zero, count_open_orders
 from gateways.coinbase_rest import VenueOrder
 from gateways.rest_request import (
     RestAccessRefused,

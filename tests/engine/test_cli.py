@@ -147,7 +147,7 @@ def test_warnings_come_first(write_config: WriteConfig, install: Install, capsys
 
 
 def test_verify_gets_its_own_words(install: Install) -> None:
-    verify = ModuleType("engine.verify")
+    verify = ModuleType("engine.reference.verify")
     seen: list[list[str]] = []
 
     def verify_main(words: list[str]) -> int:

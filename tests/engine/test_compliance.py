@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.compliance import TRADING_KEYS, make_report
+from engine.law.compliance import TRADING_KEYS, make_report
 from journal.trade_schema import COLUMNS, Row
 
 MODES = ("simulated", "paper", "live")

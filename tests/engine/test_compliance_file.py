@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.compliance import ComplianceReport, make_report
-from engine.compliance_file import COLUMNS, write_report
+from engine.law.compliance import ComplianceReport, make_report
+from engine.law.compliance_file import COLUMNS, write_report
 from ext.errors import UsageError
 from journal.trade_schema import COLUMNS as TRADE_COLUMNS
 from journal.trade_schema import Row

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.composition import Arc, OrderParts, check_secrets, compile_strategies
-from engine.config import EngineConfig
+from engine.settings.config import EngineConfig
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.dtypes import NAME, POSITION

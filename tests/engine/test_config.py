@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import (
+from engine.kernel.strategy_loader import load_strategy
+from engine.kernel.strategy_parameters import bind_parameters
+from engine.secrets import Secret
+from engine.settings.config import (
     MAX_CONFIG_BYTES,
     config_hash,
     describe_config,
@@ -14,10 +17,7 @@ from engine.config import (
     make_instruments,
     make_limits,
 )
-from engine.config_schema import EngineConfig
-from engine.secrets import Secret
-from engine.strategy_loader import load_strategy
-from engine.strategy_parameters import bind_parameters
+from engine.settings.config_schema import EngineConfig
 from ext.errors import ConfigError
 
 WriteConfig = Callable[..., Path]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import load_config
+from engine.settings.config import load_config
 from ext.bounds import Bound
 
 WriteConfig = Callable[..., Path]

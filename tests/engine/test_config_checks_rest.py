@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import load_config
-from engine.config_warnings import find_warnings
+from engine.settings.config import load_config
+from engine.settings.config_warnings import find_warnings
 
 ALONE = {
     "start = true": "start = false",

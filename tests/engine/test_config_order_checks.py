@@ -7,11 +7,11 @@ import msgspec
 import pytest
 
 from engine.composition import compile_strategies
-from engine.config import load_config
-from engine.config_order_checks import FIX_KEYS, REST_KEYS, REST_ORDERS_PER_SECOND_MAX
-from engine.config_venues import OrderEntrySection
-from engine.config_warnings import find_warnings
-from engine.rest_parts import host_header, split_address
+from engine.rest.rest_parts import host_header, split_address
+from engine.settings.config import load_config
+from engine.settings.config_order_checks import FIX_KEYS, REST_KEYS, REST_ORDERS_PER_SECOND_MAX
+from engine.settings.config_venues import OrderEntrySection
+from engine.settings.config_warnings import find_warnings
 from ext.errors import ConfigError
 
 DEMO = Path(__file__).parents[2] / "configs" / "demo_rest.toml"

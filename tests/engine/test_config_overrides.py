@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import load_config
-from engine.config_overrides import apply_overrides
+from engine.settings.config import load_config
+from engine.settings.config_overrides import apply_overrides
 
 WriteConfig = Callable[..., Path]
 Refusal = Callable[..., str]

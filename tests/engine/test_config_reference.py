@@ -1,15 +1,15 @@
 """The page about the config says what the schema says."""
 
-from engine.config_keys import keys_of
-from engine.config_reference import PAGE, render_page
-from engine.config_schema import EngineConfig
-from engine.config_trading import RiskSection
 from engine.exit_codes import ExitCode
+from engine.settings.config_keys import keys_of
+from engine.settings.config_reference import PAGE, render_page
+from engine.settings.config_schema import EngineConfig
+from engine.settings.config_trading import RiskSection
 
 
 def test_the_page_is_that_of_the_schema() -> None:
     page = PAGE.read_text()
-    assert page == render_page(page), "run: python -m engine.config_reference"
+    assert page == render_page(page), "run: python -m engine.settings.config_reference"
 
 
 def test_every_key_is_described() -> None:

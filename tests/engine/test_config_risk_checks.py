@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import describe_config, load_config
+from engine.settings.config import describe_config, load_config
 
 WriteConfig = Callable[..., Path]
 Refusal = Callable[..., str]

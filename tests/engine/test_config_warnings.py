@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import load_config
-from engine.config_warnings import find_warnings, require_arming, require_recording
+from engine.settings.config import load_config
+from engine.settings.config_warnings import find_warnings, require_arming, require_recording
 from ext.errors import ConfigError
 from tuning.affinity import format_cores
 

@@ -12,8 +12,8 @@ from control.kill_source import KillSource
 from control.mailbox import Mailbox
 from control.people import Who
 from engine.composition import Arc
-from engine.control import UNARMED, Control
 from engine.engine_clock import EngineClock
+from engine.levels.control import UNARMED, Control
 from ext.clock import read_wall_ns
 from ext.wire import EngineState
 

@@ -17,9 +17,9 @@ from control.commands import Answer, Code, Command
 from control.latch import LatchFile, make_latch
 from control.mailbox import Mailbox, open_header
 from control.paths import control_paths
-from engine import control_command
-from engine.config import load_config
 from engine.exit_codes import ControlExitCode
+from engine.levels import control_command
+from engine.settings.config import load_config
 from ext.dtypes import BREAKER_STATE
 from ext.safety_records import Breaker, BreakerLevel
 from ext.shared_memory import SharedMemory

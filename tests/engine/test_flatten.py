@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 
 from engine.composition import Arc
-from engine.config import make_limits
 from engine.engine_clock import EngineClock
-from engine.flatten import Flatten
+from engine.levels.flatten import Flatten
+from engine.settings.config import make_limits
 from ext.dtypes import POSITION
 from ext.safety_records import GuardReason
 from ext.wire import ExecutionType, OrderState

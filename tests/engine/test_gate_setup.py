@@ -7,10 +7,10 @@ from decimal import Decimal
 import msgspec
 import pytest
 
-from engine.config import EngineConfig
-from engine.config_trading import CurrencySection
 from engine.gate_setup import set_limits
 from engine.risk_limits import WITHOUT_LIMITS
+from engine.settings.config import EngineConfig
+from engine.settings.config_trading import CurrencySection
 from ext.risk import RiskGate
 
 LoadDemo = Callable[..., EngineConfig]

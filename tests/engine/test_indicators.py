@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from engine import indicators as ind
-from engine.python_hooks import structure_of
+from engine.kernel.python_hooks import structure_of
 from engine.strategy import Params, State
 from ext.dtypes import BOOK_VIEW, TRADE
 from ext.errors import ConfigError, UsageError

@@ -18,7 +18,7 @@ from engine.intents import (
     sell_ioc,
     sell_post_only,
 )
-from engine.python_hooks import structure_of
+from engine.kernel.python_hooks import structure_of
 from ext.bounds import Bound
 from ext.dtypes import INTENTS
 from ext.wire import IntentKind, OrderType, Side, TimeInForce

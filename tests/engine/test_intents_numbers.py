@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from engine.instruments import Instrument
-from engine.kernels import compile_strategy
+from engine.kernel.kernels import compile_strategy
 from engine.strategy import Int, Params, Record, State, Strategy, place
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from engine.instruments import Instrument
-from engine.kernels import compile_strategy
-from engine.strategy_loader import load_strategy
+from engine.kernel.kernels import compile_strategy
+from engine.kernel.strategy_loader import load_strategy
 from ext.bounds import Bound
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.codecs.fix_order import FixOrderEncoder

@@ -10,10 +10,9 @@ import pytest
 from engine import composition
 from engine.cli import main
 from engine.composition import compose
-from engine.config import EngineConfig, load_config
 from engine.exit_codes import ExitCode
 from engine.gate_setup import make_gate
-from engine.jurisdiction import (
+from engine.law.jurisdiction import (
     find_site_warnings,
     forbidden_instruments,
     is_overridden,
@@ -21,9 +20,10 @@ from engine.jurisdiction import (
     rule,
     site_lines,
 )
-from engine.jurisdiction_table import SHIPPED, Permission
-from engine.run_facts import make_facts
-from engine.run_identity import RunIdentity
+from engine.law.jurisdiction_table import SHIPPED, Permission
+from engine.runs.run_facts import make_facts
+from engine.runs.run_identity import RunIdentity
+from engine.settings.config import EngineConfig, load_config
 from ext.errors import ConfigError
 from ext.risk import RiskGate
 from tests.engine.test_jurisdiction_table import ENTRY, HEAD

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.jurisdiction_table import FORMAT, MAX_TABLE_BYTES, SHIPPED, load_table
+from engine.law.jurisdiction_table import FORMAT, MAX_TABLE_BYTES, SHIPPED, load_table
 from ext.errors import ConfigError
 
 WriteTable = Callable[..., Path]

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from engine.keep_warm import KeepWarm
+from engine.warm.keep_warm import KeepWarm
 from ext.loop_meter import LoopMeter
 from ext.loop_source import LoopSource
 from ext.shared_memory import SharedMemory

@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import pytest
 from llvmlite import binding
 
-from engine import kernel_cache
 from engine.instruments import Instrument
-from engine.kernels import compile_strategy
-from engine.strategy_loader import load_strategy
+from engine.kernel import kernel_cache
+from engine.kernel.kernels import compile_strategy
+from engine.kernel.strategy_loader import load_strategy
 
 INSTRUMENT = Instrument("BTC-USD", Decimal("0.01"), Decimal("0.001"))
 
@@ -54,9 +54,9 @@ def shift(value):
 PROGRAM = """
 import json, sys
 from decimal import Decimal
-from engine import kernels
+from engine.kernel import kernels
 from engine.strategy_testing import StrategyBench
-from engine.strategy_loader import load_strategy
+from engine.kernel.strategy_loader import load_strategy
 
 def refuse(*arguments):
     raise AssertionError("compiled")

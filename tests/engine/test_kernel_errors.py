@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from engine.instruments import Instrument
-from engine.kernels import compile_strategy
-from engine.strategy_loader import load_strategy
+from engine.kernel.kernels import compile_strategy
+from engine.kernel.strategy_loader import load_strategy
 from ext.errors import ConfigError
 
 INSTRUMENT = Instrument("BTC-USD", Decimal("0.01"), Decimal("0.001"))

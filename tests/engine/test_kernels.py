@@ -12,7 +12,8 @@ import pytest
 
 from engine.indicators import Ema, ema_update, microprice
 from engine.instruments import Instrument
-from engine.kernels import CompiledStrategy, FailureLog, compile_strategy, strategy_digest
+from engine.kernel.kernels import CompiledStrategy, FailureLog, compile_strategy, strategy_digest
+from engine.kernel.strategy_loader import load_strategy
 from engine.strategy import (
     Array,
     Params,
@@ -25,7 +26,6 @@ from engine.strategy import (
     find_order,
     is_changeable,
 )
-from engine.strategy_loader import load_strategy
 from ext.dtypes import BAR, BOOK_VIEW, FILL, INTENTS, POSITION, TIMER, TRADE
 from ext.errors import ConfigError
 from ext.wire import OrderState

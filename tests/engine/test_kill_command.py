@@ -15,12 +15,12 @@ from control.kill_source import KillSource
 from control.latch import LatchFile
 from control.mailbox import read_kill_word
 from control.paths import control_paths
-from engine import kill_command
-from engine.cancel_by_rest import ZeroProof
-from engine.config import load_config
 from engine.exit_codes import ControlExitCode
-from engine.kill_access import describe_key, find_address, kill_address, note_venue
-from engine.kill_transport import make_kill_transport
+from engine.levels import kill_command
+from engine.levels.cancel_by_rest import ZeroProof
+from engine.levels.kill_access import describe_key, find_address, kill_address, note_venue
+from engine.levels.kill_transport import make_kill_transport
+from engine.settings.config import load_config
 from ext.errors import ConfigError
 from ext.shared_memory import SharedMemory
 

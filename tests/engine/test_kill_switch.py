@@ -13,7 +13,7 @@ from control.kill_source import KillSource
 from control.latch import Latch, LatchFile, make_latch
 from control.mailbox import set_kill_word
 from engine.composition import Arc
-from engine.kill_switch import KillEdges, KillSwitch
+from engine.levels.kill_switch import KillEdges, KillSwitch
 from ext.bounds import Bound
 from ext.dtypes import RECORD
 from ext.wire import Command, EngineState, RecordKind

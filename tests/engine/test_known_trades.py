@@ -5,7 +5,7 @@ import re
 import numpy as np
 import pytest
 
-from engine.known_trades import CLOCK_MARGIN_NS, known_trades, move_trades
+from engine.reconcile.known_trades import CLOCK_MARGIN_NS, known_trades, move_trades
 from ext.instrument_table import InstrumentTable
 from ext.order_history import OrderHistory
 from ext.orders import OrderTable

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from engine.composition import Arc
-from engine.config_records import LogSection
 from engine.log_setup import log_in_background, log_into_ring, set_up_logging
+from engine.settings.config_records import LogSection
 from ext.dtypes import RECORD
 from ext.errors import ConfigError
 from ext.wire import RecordKind

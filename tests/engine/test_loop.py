@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine.config_schema import LoopSection
 from engine.loop import LoopCare
 from engine.placement import ThreadPlacement
+from engine.settings.config_schema import LoopSection
 from ext.busy_poll import BusyPoller
 from ext.loop_source import LoopSource
 from ext.shared_memory import SharedMemory

@@ -10,9 +10,9 @@ import picows
 import pytest
 
 from engine.composition import Arc
-from engine.config import EngineConfig
 from engine.engine_clock import EngineClock
 from engine.market_data import MAX_REFUSED_LOGGED, MarketData, make_feed_session
+from engine.settings.config import EngineConfig
 from ext.busy_poll import BusyPoller
 from ext.dtypes import RECORD
 from ext.errors import UsageError

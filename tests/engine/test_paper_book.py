@@ -1,6 +1,6 @@
 """The visible book less what paper orders took of it."""
 
-from engine.paper_book import PaperBook
+from engine.paper.paper_book import PaperBook
 from ext.wire import Side
 
 

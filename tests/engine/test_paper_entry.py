@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from engine.composition import Arc, compile_strategies, compose
-from engine.config import EngineConfig
 from engine.engine_clock import EngineClock
-from engine.paper_entry import PaperDesk, PaperEntry, make_model
-from engine.run_facts import make_facts
+from engine.paper.paper_entry import PaperDesk, PaperEntry, make_model
+from engine.runs.run_facts import make_facts
+from engine.settings.config import EngineConfig
 from ext.wire import FeedStatus, OrderState, Side, StaleReason
 
 LoadDemo = Callable[..., EngineConfig]

@@ -4,8 +4,8 @@ import random
 
 import pytest
 
-from engine.paper_order import PaperRequest
-from engine.paper_requests import read_requests
+from engine.paper.paper_order import PaperRequest
+from engine.paper.paper_requests import read_requests
 from ext.codecs.fix_order import FixOrderEncoder
 from ext.errors import UsageError
 from ext.instrument_table import InstrumentTable

@@ -2,7 +2,7 @@
 
 import pytest
 
-from engine.paper_order import PaperReport
+from engine.paper.paper_order import PaperReport
 from ext.wire import ExecutionType, OrderState, Side, TimeInForce
 from tests.engine.paper_rig import Rig
 

@@ -1,7 +1,7 @@
 """The paper venue in random markets: what must always hold, and the simulated venue's own book of
 recorded markets, which is written without knowledge of it, as the second opinion."""
 
-# tidy-ok: properties of engine/paper_venue.py, beside its rules in test_paper_venue.py
+# tidy-ok: properties of engine/paper/paper_venue.py, beside its rules in test_paper_venue.py
 
 import random
 from collections import defaultdict
@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from engine.paper_order import PaperOrder, PaperReport, QueueRule
+from engine.paper.paper_order import PaperOrder, PaperReport, QueueRule
 from ext.wire import ExecutionType, OrderState, Side, TimeInForce
 from sim.orders import EventKind, Order, OrderEvent, RequestRefused
 from sim.orders import Side as SimSide

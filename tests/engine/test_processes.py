@@ -9,7 +9,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from engine.config import EngineConfig
 from engine.processes import (
     ChildProcess,
     RelayReady,
@@ -20,6 +19,7 @@ from engine.processes import (
     start_venue,
 )
 from engine.secrets import Secret
+from engine.settings.config import EngineConfig
 from ext.errors import ConfigError, VenueError
 from monitor.relay_options import parse_options
 

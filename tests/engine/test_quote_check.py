@@ -1,6 +1,6 @@
 """Books are held against the last quote up to their update, whichever of the two comes first."""
 
-from engine.quote_check import MAX_QUOTES, Level, Quote, QuoteCheck, QuoteDifference
+from engine.reference.quote_check import MAX_QUOTES, Level, Quote, QuoteCheck, QuoteDifference
 
 ASK = (101, 5)
 

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from engine.reconciler import BASELINE_DOUBT_NS, Reconciler
-from engine.reconciliation_fills import OVERLAP_NS
-from engine.reconciliation_questions import VenueQuestions
-from engine.rest_poll import GONE_AFTER_NS, ORDER_LIFETIME_NS
+from engine.reconcile.reconciler import BASELINE_DOUBT_NS, Reconciler
+from engine.reconcile.reconciliation_fills import OVERLAP_NS
+from engine.reconcile.reconciliation_questions import VenueQuestions
+from engine.rest.rest_poll import GONE_AFTER_NS, ORDER_LIFETIME_NS
 from ext.errors import LogonRefused
 from ext.orders import ReportResult
 from ext.wire import OrderState
@@ -343,7 +343,7 @@ async def test_records_that_keep_moving_are_left_for_later(
 async def test_run_waits_for_the_venue_and_then_for_the_interval(
     rig: Rig, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("engine.reconciler.RETRY_S", 0.001)
+    monkeypatch.setattr("engine.reconcile.reconciler.RETRY_S", 0.001)
 
     def fail(path: str) -> None:
         if len(rig.venue.asked) < 3:

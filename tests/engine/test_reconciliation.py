@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from engine.reconciliation import (
+from engine.reconcile.reconciliation import (
     EXPLAINED_ANSWERS,
     UNEXPLAINED_ANSWERS,
     BalanceDiffers,
@@ -26,7 +26,7 @@ from engine.reconciliation import (
     compare,
     compare_balances,
 )
-from engine.reconciliation_records import OurOrder, TheirFill, TheirOrder
+from engine.reconcile.reconciliation_records import OurOrder, TheirFill, TheirOrder
 from ext.wire import OrderState, Side
 from tests.engine.reconciliation_rig import (
     ASKED_NS,

@@ -1,6 +1,6 @@
 """Which fills are new, how far back the next question goes, what is forgotten."""
 
-from engine.reconciliation_fills import OVERLAP_NS, FillRecord
+from engine.reconcile.reconciliation_fills import OVERLAP_NS, FillRecord
 from tests.engine.reconciliation_rig import their_fill
 
 SECOND_NS = 1_000_000_000

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 import pytest
 
-from engine.known_trades import KnownTrades
-from engine.reconciliation import ForeignFill, compare
-from engine.reconciliation_questions import VenueQuestions
+from engine.reconcile.known_trades import KnownTrades
+from engine.reconcile.reconciliation import ForeignFill, compare
+from engine.reconcile.reconciliation_questions import VenueQuestions
 from ext.wire import OrderState
 from tests.engine.reconciliation_rig import ASKED_NS, BTC, Own, Venue, our_order
 

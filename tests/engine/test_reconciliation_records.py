@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from engine.reconciliation_records import read_fill, read_order
+from engine.reconcile.reconciliation_records import read_fill, read_order
 from ext.errors import InstrumentError
 from ext.wire import Side
 from gateways.coinbase_rest import VenueFill, VenueOrder

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from engine.composition import Arc
-from engine.own_records import OwnRecords
-from engine.reconciliation import (
+from engine.reconcile.own_records import OwnRecords
+from engine.reconcile.reconciliation import (
     Difference,
     ForeignFill,
     MissedFills,
@@ -16,8 +16,8 @@ from engine.reconciliation import (
     OrderFound,
     OrderGone,
 )
-from engine.reconciliation_records import OurOrder
-from engine.reconciliation_reports import make_reports
+from engine.reconcile.reconciliation_records import OurOrder
+from engine.reconcile.reconciliation_reports import make_reports
 from ext.dtypes import POSITION
 from ext.orders import ReportResult
 from ext.wire import ExecutionType, OrderState

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from engine.composition import Arc, compile_strategies, compose
-from engine.config import EngineConfig
-from engine.recovery import Recovery, recover, take_over
-from engine.run_identity import claim_identity
-from engine.run_start import Inheritance, begin_run, look_back, outlives_process, snapshot_arc
-from engine.state_hash import hash_state
+from engine.runs.recovery import Recovery, recover, take_over
+from engine.runs.run_identity import claim_identity
+from engine.runs.run_start import Inheritance, begin_run, look_back, outlives_process, snapshot_arc
+from engine.runs.state_hash import hash_state
+from engine.settings.config import EngineConfig
 from engine.supervisor import Supervisor
 from ext.dtypes import ORDER, POSITION
 from ext.errors import ConfigError, RecordingError

@@ -5,8 +5,12 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.reference_binance import ReferenceBinance, ReferenceBinanceSpot, ReferenceBinanceUsdm
-from engine.reference_feed import ReferenceState
+from engine.reference.reference_binance import (
+    ReferenceBinance,
+    ReferenceBinanceSpot,
+    ReferenceBinanceUsdm,
+)
+from engine.reference.reference_feed import ReferenceState
 
 STEPS = {"BTCUSDT": ("0.1", "0.001"), "ETHUSDT": ("0.01", "0.01")}
 LIVE, STALE, SYNCING = ReferenceState.LIVE, ReferenceState.STALE, ReferenceState.SYNCING

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.reference_book import ReferenceBook, count_steps
+from engine.reference.reference_book import ReferenceBook, count_steps
 from ext.errors import InstrumentError
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.reference_feed import (
+from engine.reference.reference_feed import (
     ReferenceCoinbaseAdvanced,
     ReferenceCoinbaseExchange,
     ReferenceFeed,

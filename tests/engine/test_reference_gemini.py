@@ -5,8 +5,8 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.reference_feed import ReferenceInstrument, ReferenceState
-from engine.reference_gemini import ReferenceGemini
+from engine.reference.reference_feed import ReferenceInstrument, ReferenceState
+from engine.reference.reference_gemini import ReferenceGemini
 
 STEPS = {"BTCUSD": ("0.01", "0.001"), "ETHUSD": ("0.01", "0.01")}
 CHANGES = [["buy", "100.00", "1"], ["sell", "100.01", "2"]]

@@ -6,8 +6,13 @@ from zlib import crc32
 import orjson
 import pytest
 
-from engine.reference_feed import BookTerms, ReferenceFeed, ReferenceInstrument, ReferenceState
-from engine.reference_kraken import ReferenceKraken, ReferenceKrakenV1, checksum_of
+from engine.reference.reference_feed import (
+    BookTerms,
+    ReferenceFeed,
+    ReferenceInstrument,
+    ReferenceState,
+)
+from engine.reference.reference_kraken import ReferenceKraken, ReferenceKrakenV1, checksum_of
 
 STEPS = {"BTC/USD": ("0.1", "0.00000001"), "ETH/EUR": ("0.01", "0.01")}
 TIME = "2023-07-30T15:29:58.343415Z"

@@ -2,8 +2,8 @@
 
 import pytest
 
-from engine.reference_feed import BookTerms
-from engine.reference_venues import REFERENCE_FEEDS, make_reference_feed
+from engine.reference.reference_feed import BookTerms
+from engine.reference.reference_venues import REFERENCE_FEEDS, make_reference_feed
 from ext.errors import UsageError
 from feeds.recording_survey import VENUES
 

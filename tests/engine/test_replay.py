@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from engine.composition import Arc, compile_strategies
-from engine.config import EngineConfig
-from engine.replay import Replay, ReplayResult, group_entries, make_replay_arc
-from engine.run_start import Inheritance, begin_run
-from engine.state_hash import hash_state
+from engine.runs.replay import Replay, ReplayResult, group_entries, make_replay_arc
+from engine.runs.run_start import Inheritance, begin_run
+from engine.runs.state_hash import hash_state
+from engine.settings.config import EngineConfig
 from ext.bounds import Bound
 from ext.dtypes import POSITION, RECORD
 from ext.fix_listener import FixListener

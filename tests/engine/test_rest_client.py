@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import EngineConfig
-from engine.rest_client import make_rest_client
+from engine.rest.rest_client import make_rest_client
+from engine.settings.config import EngineConfig
 from ext.errors import ConfigError
 
 

@@ -14,13 +14,13 @@ import pytest
 from aiohttp import web
 
 from engine.composition import Arc, compile_strategies, compose
-from engine.config import load_config
 from engine.engine_clock import EngineClock
-from engine.replay import Replay, make_replay_arc
-from engine.rest_order_entry import RestOrderEntry
-from engine.rest_parts import RestOrderParts
-from engine.run_start import Inheritance, begin_run
-from engine.state_hash import hash_state
+from engine.rest.rest_order_entry import RestOrderEntry
+from engine.rest.rest_parts import RestOrderParts
+from engine.runs.replay import Replay, make_replay_arc
+from engine.runs.run_start import Inheritance, begin_run
+from engine.runs.state_hash import hash_state
+from engine.settings.config import load_config
 from ext.clock import read_wall_ns
 from ext.rest_sender import RestSender
 from ext.wire import OrderState, RecordKind, SessionState
@@ -228,7 +228,7 @@ async def test_a_lost_answer_of_an_order_that_was_taken(
 async def test_an_order_that_never_arrived_is_unknown_until_it_cannot(
     start: Start, fault: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("engine.rest_poll.ORDER_LIFETIME_NS", 1_000_000_000)
+    monkeypatch.setattr("engine.rest.rest_poll.ORDER_LIFETIME_NS", 1_000_000_000)
     rig = await start("take", fault)
     await rig.quote()
     await rig.until_states(NEW, UNKNOWN)
@@ -284,7 +284,7 @@ async def test_a_cancel_whose_answer_is_lost_is_asked_for(start: Start, fault: s
 async def test_without_answers_the_engine_is_blind(
     start: Start, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("engine.rest_order_entry.BLIND_AFTER_NS", 500_000_000)
+    monkeypatch.setattr("engine.rest.rest_order_entry.BLIND_AFTER_NS", 500_000_000)
     rig = await start()
     await rig.quote()
     await rig.until_states(NEW, NEW)

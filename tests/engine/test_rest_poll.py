@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from engine.rest_poll import GONE_AFTER_NS, ORDER_LIFETIME_NS, OrderPoll
+from engine.rest.rest_poll import GONE_AFTER_NS, ORDER_LIFETIME_NS, OrderPoll
 from ext.wire import ExecutionType, OrderState
 from tests.engine.reconciliation_rig import (
     ASKED_NS,

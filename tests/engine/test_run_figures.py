@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from engine.composition import Arc
 from engine.processes import VenueSummary
-from engine.run_figures import (
+from engine.runs.run_figures import (
     QUANTILES,
     find_differences,
     quote_currency,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.run_identity import (
+from engine.runs.run_identity import (
     MAX_RUNS,
     NUMBERS_PER_RUN,
     RunIdentity,

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from engine.run_lock import AlreadyRunning, RunLock
+from engine.runs.run_lock import AlreadyRunning, RunLock
 from ext.errors import ConfigError
 
 HOLD = """
 import sys, time
-from engine.run_lock import RunLock
+from engine.runs.run_lock import RunLock
 lock = RunLock(sys.argv[1], "demo")
 lock.acquire()
 sys.stdout.write("held")

@@ -7,7 +7,7 @@ import pytest
 from control.commands import CommandError
 from engine.composition import Arc
 from engine.engine_clock import EngineClock
-from engine.strategy_control import StrategyControl, StrategyName, find_strategy
+from engine.levels.strategy_control import StrategyControl, StrategyName, find_strategy
 from ext.dtypes import BREAKER_STATE
 from ext.safety_records import Breaker, BreakerLevel
 

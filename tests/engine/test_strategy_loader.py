@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import strategy_loader
+from engine.kernel import strategy_loader
+from engine.kernel.strategy_loader import load_strategy, shipped_names
 from engine.strategies.jerico_maker import JericoMaker
 from engine.strategies.jerico_trend import JericoTrend
-from engine.strategy_loader import load_strategy, shipped_names
 from ext.errors import ConfigError
 
 SOURCE = """

@@ -6,8 +6,8 @@ from decimal import Decimal
 import pytest
 
 from engine.instruments import Instrument
+from engine.kernel.strategy_parameters import bind_parameters
 from engine.strategy import Array, Bool, Float, Int, Params, Price, Quantity, State
-from engine.strategy_parameters import bind_parameters
 from ext.errors import ConfigError, UsageError
 
 INSTRUMENT = Instrument("BTC-USD", Decimal("0.05"), Decimal("0.001"))

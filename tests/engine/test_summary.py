@@ -7,9 +7,9 @@ from decimal import Decimal
 import pytest
 
 from engine.composition import Arc
-from engine.config_schema import LoopSection
 from engine.loop import LoopCare
 from engine.processes import RelayReady, VenueSummary
+from engine.settings.config_schema import LoopSection
 from engine.summary import (
     print_banner,
     print_loop,

@@ -8,13 +8,13 @@ import numpy as np
 import orjson
 import pytest
 
-from engine.verification import (
+from engine.reference.verification import (
     VerifiableBook,
     VerifiablePipeline,
     make_pipeline,
     verify_recording,
 )
-from engine.verification_report import VerificationReport
+from engine.reference.verification_report import VerificationReport
 from ext.bounds import Bound
 from ext.errors import RecordingError, UsageError
 from ext.wire import BookState

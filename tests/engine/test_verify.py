@@ -5,10 +5,10 @@ from pathlib import Path
 import orjson
 import pytest
 
-from engine import verification, verify
 from engine.cli import main as engine_main
 from engine.exit_codes import ExitCode
-from engine.verification_report import Difference, VerificationReport
+from engine.reference import verification, verify
+from engine.reference.verification_report import Difference, VerificationReport
 
 CAPTURE = b"""1.5: {"type":"snapshot","product_id":"BTC-USD","bids":[["10.00","1"]],"asks":[]}
 1.6: {"type":"match","product_id":"BTC-USD","maker_order_id":"a","taker_order_id":"b",\

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from engine.composition import Arc, OrderParts
-from engine.warm_up import MOMENTS, WarmUp, warm_up
-from engine.warm_up_venue import connect_to_ourselves
+from engine.warm.warm_up import MOMENTS, WarmUp, warm_up
+from engine.warm.warm_up_venue import connect_to_ourselves
 from ext.dtypes import POSITION
 from ext.errors import UsageError
 from ext.tcp_sender import TcpSender
@@ -258,7 +258,7 @@ def test_a_venue_without_made_frames_is_warmed_with_others(
 
 
 def _makers() -> dict[str, Any]:
-    from engine import warm_up_frames
+    from engine.warm import warm_up_frames
 
     return warm_up_frames._MAKERS
 

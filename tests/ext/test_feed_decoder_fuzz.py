@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.reference_book import count_steps
+from engine.reference.reference_book import count_steps
 from ext.codecs.coinbase_advanced_feed import CoinbaseAdvancedFeed
 from ext.codecs.coinbase_exchange_feed import CoinbaseExchangeFeed
 from ext.errors import InstrumentError

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from engine.composition import Arc
-from engine.config import EngineConfig
 from engine.safety.breaker_limits import ENGINE, limits_of
+from engine.settings.config import EngineConfig
 from ext.dtypes import BREAKER_STATE
 from ext.errors import ConfigError
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytest
 
 from engine.composition import Arc
-from engine.config import EngineConfig
 from engine.safety.guard_limits import read_distance
+from engine.settings.config import EngineConfig
 from ext.dtypes import GUARD_STATE, POSITION
 from ext.errors import ConfigError
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from engine.composition import Arc
-from engine.config import EngineConfig
 from engine.safety.portfolio import Correlations, PortfolioWatch
+from engine.settings.config import EngineConfig
 from ext.dtypes import BREAKER_STATE, GUARD_STATE, POSITION
 from ext.errors import ConfigError
 from ext.safety_records import Breaker, BreakerLevel

@@ -1,13 +1,13 @@
 """Breakers and position management over a restart: the next run goes on with them."""
-# tidy-ok: covers engine/recovery.py, run_start.py and order_ledger.py for engine/safety
+# tidy-ok: covers engine/runs/recovery.py, run_start.py and order_ledger.py for engine/safety
 
 from collections.abc import Callable
 from pathlib import Path
 
 from engine.composition import Arc
-from engine.recovery import Recovery, take_over
-from engine.run_start import snapshot_arc
-from engine.state_hash import hash_state
+from engine.runs.recovery import Recovery, take_over
+from engine.runs.run_start import snapshot_arc
+from engine.runs.state_hash import hash_state
 from ext.dtypes import BREAKER_STATE, GUARD_STATE
 from ext.safety_records import Breaker, BreakerLevel
 from journal.order_ledger import OrderLedger

@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.reference_book import count_steps
+from engine.reference.reference_book import count_steps
 from ext.codecs.binance_feed import BinanceFeed
 from ext.errors import InstrumentError
 from ext.instrument_table import InstrumentTable

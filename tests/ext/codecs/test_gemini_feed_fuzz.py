@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from engine.reference_book import count_steps
+from engine.reference.reference_book import count_steps
 from ext.codecs.gemini_feed import GeminiFeed
 from ext.instrument_table import InstrumentTable
 from ext.wire import FeedEventKind, Side

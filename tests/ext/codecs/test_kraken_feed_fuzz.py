@@ -17,7 +17,7 @@ from typing import Any
 import orjson
 import pytest
 
-from engine.reference_book import count_steps
+from engine.reference.reference_book import count_steps
 from ext.codecs.kraken_feed import KrakenFeed
 from ext.codecs.kraken_v1_feed import KrakenV1Feed
 from ext.errors import InstrumentError

@@ -12,7 +12,7 @@ import pytest
 
 from engine.composition import Arc
 from engine.gate_setup import set_limits
-from engine.recovery import Recovery, take_over
+from engine.runs.recovery import Recovery, take_over
 from ext.dtypes import ORDER
 from ext.safety_records import Breaker, KeptState
 from ext.wire import RecordKind

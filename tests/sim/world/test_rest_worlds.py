@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from engine.rest_poll import OrderPoll
+from engine.rest.rest_poll import OrderPoll
 from ext.safety_records import Breaker
 from ext.wire import ExecutionType
 from gateways.coinbase_rest import CoinbaseSigner

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from engine.composition import Arc
-from engine.recovery import Recovery, take_over
+from engine.runs.recovery import Recovery, take_over
 from ext.safety_records import GuardReason, KeptState
 from ext.wire import RecordKind
 from journal.entries import Entry
