@@ -6,9 +6,14 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from ext.safety_records import KeptState
+from ext.wire import RecordKind
+from journal.entries import Entry
 from sim.fix_text import FixReader, Garbled, encode
 from sim.world.checkers import WorldError
+from sim.world.engine import WorldEngine
 from sim.world.faults import FaultPlan
+from sim.world.order_stream import read_orders
 from sim.world.world import World
 
 SEEDS = 20
@@ -88,3 +93,18 @@ def crash_soon(world: World) -> None:
     """The first engine of a world crashes, when it has traded for a while."""
     if world.engine.run == 0:
         world.schedule.after(1_500_000_000, "crash", world.crash)
+
+
+def lose_last_kept(kind: KeptState) -> Callable[[WorldEngine], list[Entry]]:
+    """Stands for ``read_orders``: without the last record of what outlives a process."""
+
+    def read(engine: WorldEngine) -> list[Entry]:
+        entries = read_orders(engine)
+        kept = [
+            each
+            for each in entries
+            if each.kind == RecordKind.RECORD_STRATEGY_STATE and each.record["code"] == kind
+        ]
+        return [each for each in entries if not kept or each is not kept[-1]]
+
+    return read

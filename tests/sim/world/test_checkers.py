@@ -29,6 +29,7 @@ from tests.sim.world.planted import (
     all_who_catch,
     crash_soon,
     each_message,
+    lose_last_kept,
     on_received,
     on_sent,
     play_until_caught,
@@ -399,15 +400,6 @@ def test_new_risk_of_a_stopped_strategy(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_breaker_that_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose_one(engine: WorldEngine) -> list[Entry]:
-        entries = read_orders(engine)
-        kept = [
-            each
-            for each in entries
-            if each.kind == RecordKind.RECORD_STRATEGY_STATE
-            and each.record["code"] == KeptState.KEPT_BREAKERS
-        ]
-        return [each for each in entries if not kept or each is not kept[-1]]
-
-    monkeypatch.setattr("sim.world.end_checkers.read_orders", lose_one)
+    lose = lose_last_kept(KeptState.KEPT_BREAKERS)
+    monkeypatch.setattr("sim.world.end_checkers.read_orders", lose)
     assert play_until_caught(lambda world: None) == "StreamTellsTheState"

@@ -10,16 +10,14 @@ import pytest
 from engine.composition import Arc
 from engine.runs.recovery import Recovery, take_over
 from ext.safety_records import GuardReason, KeptState
-from ext.wire import RecordKind
-from journal.entries import Entry
 from sim.world.engine import WorldEngine
 from sim.world.observations import SLOTS
-from sim.world.order_stream import read_orders
 from sim.world.world import World
 from tests.sim.world.planted import (
     all_who_catch,
     crash_soon,
     each_message,
+    lose_last_kept,
     on_sent,
     play_until_caught,
     rewrite,
@@ -133,15 +131,6 @@ def test_an_exit_that_is_tried_once() -> None:
 
 
 def test_a_guard_that_is_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose_one(engine: WorldEngine) -> list[Entry]:
-        entries = read_orders(engine)
-        kept = [
-            each
-            for each in entries
-            if each.kind == RecordKind.RECORD_STRATEGY_STATE
-            and each.record["code"] == KeptState.KEPT_GUARD
-        ]
-        return [each for each in entries if not kept or each is not kept[-1]]
-
-    monkeypatch.setattr("sim.world.end_checkers.read_orders", lose_one)
+    lose = lose_last_kept(KeptState.KEPT_GUARD)
+    monkeypatch.setattr("sim.world.end_checkers.read_orders", lose)
     assert play_until_caught(lambda world: None) == "StreamTellsTheState"
